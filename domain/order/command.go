@@ -1,0 +1,57 @@
+package order
+
+import (
+	"time"
+)
+
+// Command is what Decide takes.
+//
+//sumtype:decl
+type Command interface{ isCommand() }
+
+// Observe records one notification about an order: the evidence and what it
+// means. Reported facts are never refused: Decide answers with events, which
+// may say that the fact contradicts what is known.
+type Observe struct {
+	OrderID string
+	// Evidence is the notification itself. Its event id is
+	// NotificationEventID(gateway, account, body digest): a body that the
+	// order has seen already yields no events at all.
+	Evidence     NotificationRecorded
+	ReceivedAt   time.Time
+	Registration Registration
+	Facts        []Fact
+	// Uncountable, when set, says that the notification carries money that
+	// cannot be counted (wrong digits, negative, malformed). The notification
+	// is recorded with that flag and moves nothing; Facts are not applied.
+	Uncountable *Anomaly
+}
+
+func (Observe) isCommand() {}
+
+// ResolveDispute is an operator's or a gateway's word that a dispute ended.
+// Lost is the amount finally lost: zero for a win; nil lets Decide take what
+// the outcome implies.
+type ResolveDispute struct {
+	Key        string
+	DisputeID  string
+	Outcome    Outcome
+	Lost       *MoneyText
+	OccurredAt time.Time
+}
+
+// MoneyText is an amount in the order's own currency, as text.
+type MoneyText string
+
+func (ResolveDispute) isCommand() {}
+
+// Decided is an event that Decide wants to be appended, with the part of its
+// envelope that belongs to the fact.
+type Decided struct {
+	ID           string
+	Event        Event
+	OccurredAt   time.Time
+	Basis        Basis
+	SourceStatus string
+	Flags        []Flag
+}

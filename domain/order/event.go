@@ -1,0 +1,260 @@
+package order
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/order-ledger/order-ledger/domain/money"
+)
+
+// Event is a fact about an order. Events are a storage format: fields are
+// added, never renamed or given another meaning; every version ever written
+// has a golden file that must decode for ever.
+//
+// Amounts are positive; the direction is in the event's type. Times are UTC
+// with the precision that the source gave.
+//
+//sumtype:decl
+type Event interface {
+	// EventType is the stored type name.
+	EventType() string
+	isEvent()
+}
+
+// Kind tells in which direction an order's money goes.
+type Kind string
+
+// Kinds of orders. A payment order collects money from a customer, a payout
+// order sends money out; the two never share a balance.
+const (
+	KindPayment Kind = "payment"
+	KindPayout  Kind = "payout"
+)
+
+// CancelCause tells why an order was cancelled (domain rule A15).
+type CancelCause string
+
+// Causes of a cancellation.
+const (
+	CauseMerchantRequest CancelCause = "merchant_request"
+	CauseHoldVoided      CancelCause = "hold_voided"
+	CauseHoldExpired     CancelCause = "hold_expired"
+	CauseMaxAttempts     CancelCause = "max_attempts"
+	CauseUnknown         CancelCause = "unknown"
+)
+
+// Version orders what a gateway tells about an order as a whole, so that the
+// newest wins whatever order the notifications arrive in: first by when the
+// gateway order was issued, then by when it was modified, then by how far its
+// parts have progressed. Equal versions are decided by the order of recording.
+type Version struct {
+	IssuedAt   time.Time `json:"issued_at,omitzero"`
+	ModifiedAt time.Time `json:"modified_at,omitzero"`
+	Progress   int64     `json:"progress,omitempty"`
+}
+
+// Compare returns -1, 0 or +1 as v is older than, as old as, or newer than w.
+func (v Version) Compare(w Version) int {
+	if c := v.IssuedAt.Compare(w.IssuedAt); c != 0 {
+		return c
+	}
+	if c := v.ModifiedAt.Compare(w.ModifiedAt); c != 0 {
+		return c
+	}
+	switch {
+	case v.Progress < w.Progress:
+		return -1
+	case v.Progress > w.Progress:
+		return 1
+	}
+	return 0
+}
+
+// OrderRegistered is the first event of every order.
+type OrderRegistered struct {
+	OrderID           string       `json:"order_id"`
+	Kind              Kind         `json:"kind"`
+	IsTest            bool         `json:"is_test,omitempty"`
+	Source            string       `json:"source"`
+	SourceAccount     string       `json:"source_account"`
+	SourceOrderID     string       `json:"source_order_id,omitempty"`
+	MerchantReference string       `json:"merchant_reference,omitempty"`
+	AmountDue         *money.Money `json:"amount_due,omitempty"`
+	// DueFromPayments says that the source has no orders: the amount due is
+	// the sum of the instructed amounts of its payments.
+	DueFromPayments    bool       `json:"due_from_payments,omitempty"`
+	DueAt              *time.Time `json:"due_at,omitempty"`
+	AllowOverdue       *bool      `json:"allow_overdue,omitempty"`
+	MaxAttempts        int        `json:"max_attempts,omitempty"`
+	TwoStep            bool       `json:"two_step,omitempty"`
+	RefundLimitPercent string     `json:"refund_limit_pct,omitempty"`
+}
+
+// OrderAmountChanged replaces the amount due: the order's total was changed,
+// or a newer gateway order took the place of an older one.
+type OrderAmountChanged struct {
+	SourceOrderID string      `json:"source_order_id,omitempty"`
+	NewAmountDue  money.Money `json:"new_amount_due"`
+}
+
+// OrderIssued says that the gateway issued the order to the customer.
+type OrderIssued struct {
+	SourceOrderID string `json:"source_order_id,omitempty"`
+}
+
+// OrderViewed says that the customer opened the payment page.
+type OrderViewed struct {
+	PaymentID string `json:"payment_id,omitempty"`
+}
+
+// OrderOverdue says that the due date passed and payment is still accepted.
+type OrderOverdue struct {
+	DueAt *time.Time `json:"due_at,omitempty"`
+}
+
+// OrderExpired says that the due date passed and payment is declined.
+type OrderExpired struct {
+	DueAt *time.Time `json:"due_at,omitempty"`
+}
+
+// OrderCancelled closes an order for good.
+type OrderCancelled struct {
+	SourceOrderID string      `json:"source_order_id,omitempty"`
+	Cause         CancelCause `json:"cause"`
+	CauseInferred bool        `json:"cause_inferred,omitempty"`
+	Attempts      int         `json:"attempts,omitempty"`
+}
+
+// OrderRejectedByCustomer says that the customer declined to pay.
+type OrderRejectedByCustomer struct{}
+
+// OrderPaidExternally says that the merchant was paid outside the gateway; no
+// gateway cash will ever come.
+type OrderPaidExternally struct {
+	Amount money.Money `json:"amount"`
+}
+
+// FeeCharged is a gateway's fee; it never changes an order's balances.
+type FeeCharged struct {
+	PaymentID string      `json:"payment_id,omitempty"`
+	FeeKind   string      `json:"fee_kind"`
+	Amount    money.Money `json:"amount"`
+}
+
+// GatewayStatusObserved records a status that means nothing for money:
+// one without an event of its own, or one that nobody knows yet.
+type GatewayStatusObserved struct {
+	PaymentID  string `json:"payment_id,omitempty"`
+	RefundID   string `json:"refund_id,omitempty"`
+	Status     string `json:"status"`
+	Recognised bool   `json:"recognised"`
+}
+
+// GatewayOrderStatusObserved records the gateway's own view of the order, to
+// be compared with ours, never copied into balances (domain rule A24).
+type GatewayOrderStatusObserved struct {
+	SourceOrderID string `json:"source_order_id,omitempty"`
+	Status        string `json:"status"`
+}
+
+// AnomalyFlagged marks an order for attention.
+type AnomalyFlagged struct {
+	Code   Flag   `json:"code"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// AnomalyResolved takes a mark away.
+type AnomalyResolved struct {
+	Code   Flag   `json:"code"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// Adjustment moves one balance of a payment, refund or dispute by a positive
+// amount up or down.
+type Adjustment struct {
+	Balance   Balance     `json:"balance"`
+	Direction Direction   `json:"direction"`
+	Amount    money.Money `json:"amount"`
+	PaymentID string      `json:"payment_id,omitempty"`
+	RefundID  string      `json:"refund_id,omitempty"`
+	DisputeID string      `json:"dispute_id,omitempty"`
+}
+
+// Direction of an adjustment.
+type Direction string
+
+// Directions of adjustments.
+const (
+	Increase Direction = "increase"
+	Decrease Direction = "decrease"
+)
+
+// LedgerCorrectionRecorded puts right what an earlier event said: an assumed
+// amount once the true one is known, or a mistake that two people agreed on.
+// The earlier event stays.
+type LedgerCorrectionRecorded struct {
+	CorrectsEventID string       `json:"corrects_event_id,omitempty"`
+	Reason          string       `json:"reason"`
+	Approver        string       `json:"approver,omitempty"`
+	Adjustments     []Adjustment `json:"adjustments"`
+}
+
+// PersonalDataErased says that the key of a subject's sealed data was
+// destroyed.
+type PersonalDataErased struct {
+	SubjectRef string `json:"subject_ref"`
+}
+
+// NotificationRecorded is the evidence of one notification: who said it, how
+// it was verified, what it was (without personal data), and the digest of what
+// was received byte for byte.
+type NotificationRecorded struct {
+	NotificationID string `json:"notification_id"`
+	Gateway        string `json:"gateway"`
+	Account        string `json:"account"`
+	// Via is webhook, import or reconciliation.
+	Via string `json:"via"`
+	// Verified names the strategy that accepted the notification.
+	Verified   string          `json:"verified"`
+	BodySHA256 string          `json:"body_sha256"`
+	Body       json.RawMessage `json:"body,omitempty"`
+	// Version is the version of the order that the notification describes,
+	// when the source tells.
+	Version *Version `json:"version,omitempty"`
+}
+
+func (OrderRegistered) EventType() string            { return "OrderRegistered" }
+func (OrderAmountChanged) EventType() string         { return "OrderAmountChanged" }
+func (OrderIssued) EventType() string                { return "OrderIssued" }
+func (OrderViewed) EventType() string                { return "OrderViewed" }
+func (OrderOverdue) EventType() string               { return "OrderOverdue" }
+func (OrderExpired) EventType() string               { return "OrderExpired" }
+func (OrderCancelled) EventType() string             { return "OrderCancelled" }
+func (OrderRejectedByCustomer) EventType() string    { return "OrderRejectedByCustomer" }
+func (OrderPaidExternally) EventType() string        { return "OrderPaidExternally" }
+func (FeeCharged) EventType() string                 { return "FeeCharged" }
+func (GatewayStatusObserved) EventType() string      { return "GatewayStatusObserved" }
+func (GatewayOrderStatusObserved) EventType() string { return "GatewayOrderStatusObserved" }
+func (AnomalyFlagged) EventType() string             { return "AnomalyFlagged" }
+func (AnomalyResolved) EventType() string            { return "AnomalyResolved" }
+func (LedgerCorrectionRecorded) EventType() string   { return "LedgerCorrectionRecorded" }
+func (PersonalDataErased) EventType() string         { return "PersonalDataErased" }
+func (NotificationRecorded) EventType() string       { return "NotificationRecorded" }
+
+func (OrderRegistered) isEvent()            {}
+func (OrderAmountChanged) isEvent()         {}
+func (OrderIssued) isEvent()                {}
+func (OrderViewed) isEvent()                {}
+func (OrderOverdue) isEvent()               {}
+func (OrderExpired) isEvent()               {}
+func (OrderCancelled) isEvent()             {}
+func (OrderRejectedByCustomer) isEvent()    {}
+func (OrderPaidExternally) isEvent()        {}
+func (FeeCharged) isEvent()                 {}
+func (GatewayStatusObserved) isEvent()      {}
+func (GatewayOrderStatusObserved) isEvent() {}
+func (AnomalyFlagged) isEvent()             {}
+func (AnomalyResolved) isEvent()            {}
+func (LedgerCorrectionRecorded) isEvent()   {}
+func (PersonalDataErased) isEvent()         {}
+func (NotificationRecorded) isEvent()       {}

@@ -1,0 +1,260 @@
+package order
+
+import (
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/order-ledger/order-ledger/domain/money"
+)
+
+// State is an order as its events tell it: the fold of its stream. The zero
+// value is an order without events. Balances and public states are derived
+// from it (see Balances, PaymentState, RefundState, DisputeState).
+type State struct {
+	ID                string
+	Exists            bool
+	Kind              Kind
+	IsTest            bool
+	Source            string
+	SourceAccount     string
+	SourceOrderID     string
+	MerchantReference string
+	Currency          money.Currency // zero until the first amount
+
+	AmountDue       money.Money
+	DueKnown        bool
+	DueFromPayments bool
+	// DueVersion is the newest version of the order that a source told.
+	DueVersion Version
+	MaxAttempts int
+	External    money.Money // paid outside the gateway
+
+	Lifecycle     Lifecycle
+	LifecycleAt   time.Time
+	GatewayStatus string // verbatim, the newest
+	statusAt      time.Time
+	statusRank    int
+
+	Payments []Payment // in order of appearance
+	Refunds  []Refund
+	Disputes []Dispute
+	Payout   Payout
+
+	flags []Flag // sorted, without duplicates
+
+	FirstRecordedAt, LastRecordedAt time.Time
+	Revision                        uint64 // of the last event
+	Position                        uint64 // commit position of the last event
+	LastEventID                     uuid.UUID
+
+	seen map[uuid.UUID]struct{}
+}
+
+// Flags returns the order's flags, sorted. The slice belongs to the caller.
+func (s *State) Flags() []Flag { return slices.Clone(s.flags) }
+
+// HasFlag tells whether the order carries the flag.
+func (s *State) HasFlag(f Flag) bool {
+	_, found := slices.BinarySearch(s.flags, f)
+	return found
+}
+
+// Seen tells whether an event with this id is in the stream.
+func (s *State) Seen(id uuid.UUID) bool {
+	_, ok := s.seen[id]
+	return ok
+}
+
+// Lifecycle is the last due-date or closing fact; payment does not change it.
+type Lifecycle string
+
+// Lifecycles.
+const (
+	LifecycleOpen      Lifecycle = "OPEN"
+	LifecycleOverdue   Lifecycle = "OVERDUE"
+	LifecycleExpired   Lifecycle = "EXPIRED"
+	LifecycleCancelled Lifecycle = "CANCELLED"
+	LifecycleRejected  Lifecycle = "REJECTED"
+)
+
+// PaymentStatus is the public state of one payment.
+type PaymentStatus string
+
+// States of payments.
+const (
+	PaymentInitiatedStatus  PaymentStatus = "INITIATED"
+	PaymentViewedStatus     PaymentStatus = "VIEWED"
+	PaymentProcessingStatus PaymentStatus = "PROCESSING"
+	PaymentPendingStatus    PaymentStatus = "PENDING"
+	PaymentConfirmedStatus  PaymentStatus = "CONFIRMED"
+	PaymentUnknownStatus    PaymentStatus = "OUTCOME_UNKNOWN"
+	PaymentFailedStatus     PaymentStatus = "FAILED"
+	PaymentAbandonedStatus  PaymentStatus = "ABANDONED"
+	PaymentExpiredStatus    PaymentStatus = "EXPIRED"
+	PaymentWithdrawnStatus  PaymentStatus = "WITHDRAWN"
+	PaymentAuthorizedStatus PaymentStatus = "AUTHORISED"
+	PaymentReleasedStatus   PaymentStatus = "RELEASED"
+	PaymentCapturedStatus   PaymentStatus = "CAPTURED"
+	PaymentSettledStatus    PaymentStatus = "SETTLED"
+	PaymentReversedStatus   PaymentStatus = "REVERSED"
+)
+
+// Payment is one payment of an order. All amounts are cumulative and in the
+// order's currency.
+type Payment struct {
+	ID            string
+	SourceID      string
+	SourceOrderID string
+	Method        string
+	Status        PaymentStatus
+	ReasonCode    string
+	Attempts      int
+	LastOccurredAt time.Time
+
+	// Amount is what the customer is asked for, if known.
+	Amount      money.Money
+	AmountKnown bool
+
+	Held     money.Money // ever authorised
+	Released money.Money // of what was held
+	Captured money.Money
+	Settled  money.Money
+	Reversed money.Money
+	// Confirmed is what the payer's bank confirmed.
+	Confirmed money.Money
+	// Dead: failed for good, abandoned, expired or withdrawn. Money may still
+	// arrive.
+	Dead bool
+	// HoldEnded: the gateway closed the order; a hold that is reported later
+	// is over already.
+	HoldEnded bool
+
+	// What waits for a missing part.
+	AwaitsCapture, AwaitsSettle, AwaitsConfirm *Awaiting
+	AwaitsReversal                             *Awaiting
+
+	// assumedCapture marks an amount that a later report may correct.
+	assumedCapture bool
+	capturedEvent  uuid.UUID
+	// countedBack is how much of the gateway's taken-back counter has become
+	// releases and reversals.
+	countedBack money.Money
+
+	refundedCounter  money.Money // gross completed refunds
+	refundBackCounter money.Money // refunds reversed
+	refundAssumed    bool
+	refundModifiedAt time.Time
+	refundStepAt     time.Time // newest resolution of a refund
+	withdrawnCounter money.Money
+	returnedCounter  money.Money
+	withdrawnAssumed bool
+	disputeModifiedAt time.Time
+}
+
+// Awaiting is a money fact without its amount, or without what it acts on.
+type Awaiting struct {
+	Key        string
+	OccurredAt time.Time
+	Basis      Basis
+	Status     string
+	Amount     money.Money // zero when unknown
+}
+
+// RefundStatus is the public state of one refund.
+type RefundStatus string
+
+// States of refunds.
+const (
+	RefundInitiatedStatus RefundStatus = "INITIATED"
+	RefundCompletedStatus RefundStatus = "COMPLETED"
+	RefundFailedStatus    RefundStatus = "FAILED"
+	RefundReversedStatus  RefundStatus = "REVERSED"
+)
+
+// Refund is one refund of an order.
+type Refund struct {
+	ID        string
+	SourceID  string
+	PaymentID string
+	Status    RefundStatus
+	// Amount is what is to be or was refunded, if known.
+	Amount      money.Money
+	AmountKnown bool
+	Completed   money.Money
+	Reversed    money.Money
+	// Open: initiated, outcome not known.
+	Open           bool
+	AwaitsComplete *Awaiting
+	InitiatedAt    time.Time // occurred; zero when never announced
+	ResolvedAt     time.Time // occurred; zero while open
+	LastRecordedAt time.Time
+	ReasonCode     string
+}
+
+// Dispute is one dispute about a payment.
+type Dispute struct {
+	ID         string
+	Track      Track
+	N          int // 1 for the first of its track
+	PaymentID  string
+	Stage      Stage // the furthest reached
+	Outcome    Outcome
+	Resolved   bool
+	ResolvedAt time.Time
+	ReasonCode string
+	ARN        string
+	CaseNo     string
+	// Amount is what is disputed, if known.
+	Amount      money.Money
+	AmountKnown bool
+	Withdrawn   money.Money
+	Returned    money.Money
+	Lost        money.Money
+	Movements   int
+	RespondBy   *time.Time
+	Steps       []DisputeStep
+}
+
+// Held is what is taken of this dispute and not finally lost; never negative.
+func (d *Dispute) Held() money.Money {
+	return floorZero(sub(sub(d.Withdrawn, d.Returned), d.Lost))
+}
+
+// DisputeStep is one line of a dispute's timeline.
+type DisputeStep struct {
+	Seq        int    // from 1
+	Stage      string // a Stage, or funds_withdrawn, funds_reinstated, resolved_<outcome>
+	Amount     money.Money
+	Moved      money.Money // signed from the merchant's side: negative was taken
+	OccurredAt time.Time
+	RecordedAt time.Time
+	EventID    uuid.UUID
+}
+
+// Payout is the money side of a payout order.
+type Payout struct {
+	ID      string
+	Status  PayoutStatus
+	Amount  money.Money
+	Known   bool
+	PaidOut money.Money
+}
+
+// Clone copies the state so that both copies can be folded on independently.
+func (s *State) Clone() State {
+	c := *s
+	c.Payments = slices.Clone(s.Payments)
+	c.Refunds = slices.Clone(s.Refunds)
+	c.Disputes = slices.Clone(s.Disputes)
+	for i := range c.Disputes {
+		c.Disputes[i].Steps = slices.Clone(s.Disputes[i].Steps)
+	}
+	c.flags = slices.Clone(s.flags)
+	c.seen = make(map[uuid.UUID]struct{}, len(s.seen)+8)
+	for id := range s.seen {
+		c.seen[id] = struct{}{}
+	}
+	return c
+}
