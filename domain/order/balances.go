@@ -30,3 +30,37 @@ type Balances struct {
 	// Overpaid is what was paid above the amount due, if that is known.
 	Overpaid money.Money
 }
+
+// PaymentState is the public answer to "is it paid?".
+type PaymentState string
+
+// States of payment.
+const (
+	Unpaid        PaymentState = "UNPAID"
+	PartiallyPaid PaymentState = "PARTIALLY_PAID"
+	Paid          PaymentState = "PAID"
+)
+
+// RefundState is the public answer to "was it refunded?".
+type RefundState string
+
+// States of refunding.
+const (
+	RefundNone    RefundState = "NONE"
+	RefundPending RefundState = "PENDING"
+	RefundPartial RefundState = "PARTIAL"
+	RefundFull    RefundState = "FULL"
+)
+
+// DisputeState is the public answer to "is it disputed?".
+type DisputeState string
+
+// States of dispute.
+const (
+	DisputeNone    DisputeState = "NONE"
+	DisputeInquiry DisputeState = "INQUIRY"
+	DisputeOpen    DisputeState = "OPEN"
+	DisputeWon     DisputeState = "WON"
+	DisputeLost    DisputeState = "LOST"
+	DisputeMixed   DisputeState = "MIXED"
+)

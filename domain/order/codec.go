@@ -1,0 +1,121 @@
+package order
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// SchemaVersion is the version of the events' data that this code writes. A
+// type that needs another shape gets its own number and an upcaster here.
+const SchemaVersion = 1
+
+// UnknownEventTypeError says that the log holds an event type that this code
+// does not know: it was written by a newer version, or by somebody else.
+type UnknownEventTypeError struct{ Type string }
+
+func (e *UnknownEventTypeError) Error() string { return fmt.Sprintf("unknown event type %q", e.Type) }
+
+// Encode renders an event and its envelope as the JSON that is stored. It sets
+// the envelope's schema version.
+func Encode(e Event, m Metadata) (eventType string, data, metadata []byte, err error) {
+	m.Schema = SchemaVersion
+	eventType = e.EventType()
+	if data, err = json.Marshal(e); err != nil {
+		return "", nil, nil, fmt.Errorf("encode %s: %w", eventType, err)
+	}
+	if metadata, err = json.Marshal(m); err != nil {
+		return "", nil, nil, fmt.Errorf("encode envelope of %s: %w", eventType, err)
+	}
+	return eventType, data, metadata, nil
+}
+
+// Decode reads what Encode wrote, in this or any earlier version.
+func Decode(eventType string, data, metadata []byte) (Event, Metadata, error) {
+	var m Metadata
+	if err := json.Unmarshal(metadata, &m); err != nil {
+		return nil, Metadata{}, fmt.Errorf("decode envelope of %s: %w", eventType, err)
+	}
+	if m.Schema > SchemaVersion {
+		return nil, Metadata{}, fmt.Errorf("decode %s: schema version %d is newer than %d", eventType, m.Schema, SchemaVersion)
+	}
+	decode, ok := decoders[eventType]
+	if !ok {
+		return nil, Metadata{}, &UnknownEventTypeError{Type: eventType}
+	}
+	e, err := decode(data)
+	if err != nil {
+		return nil, Metadata{}, fmt.Errorf("decode %s: %w", eventType, err)
+	}
+	return e, m, nil
+}
+
+func decodeAs[E Event](data []byte) (Event, error) {
+	var e E
+	if err := json.Unmarshal(data, &e); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// decoders is the table of all stored types; it is read only.
+var decoders = map[string]func([]byte) (Event, error){
+	"OrderRegistered":            decodeAs[OrderRegistered],
+	"OrderAmountChanged":         decodeAs[OrderAmountChanged],
+	"OrderIssued":                decodeAs[OrderIssued],
+	"OrderViewed":                decodeAs[OrderViewed],
+	"OrderOverdue":               decodeAs[OrderOverdue],
+	"OrderExpired":               decodeAs[OrderExpired],
+	"OrderCancelled":             decodeAs[OrderCancelled],
+	"OrderRejectedByCustomer":    decodeAs[OrderRejectedByCustomer],
+	"OrderPaidExternally":        decodeAs[OrderPaidExternally],
+	"FeeCharged":                 decodeAs[FeeCharged],
+	"GatewayStatusObserved":      decodeAs[GatewayStatusObserved],
+	"GatewayOrderStatusObserved": decodeAs[GatewayOrderStatusObserved],
+	"AnomalyFlagged":             decodeAs[AnomalyFlagged],
+	"AnomalyResolved":            decodeAs[AnomalyResolved],
+	"LedgerCorrectionRecorded":   decodeAs[LedgerCorrectionRecorded],
+	"PersonalDataErased":         decodeAs[PersonalDataErased],
+	"NotificationRecorded":       decodeAs[NotificationRecorded],
+	"NotificationQuarantined":    decodeAs[NotificationQuarantined],
+	"ReferenceLinked":            decodeAs[ReferenceLinked],
+	"PaymentInitiated":           decodeAs[PaymentInitiated],
+	"PaymentAmountLearned":       decodeAs[PaymentAmountLearned],
+	"PaymentProcessingStarted":   decodeAs[PaymentProcessingStarted],
+	"PaymentPendingAtProvider":   decodeAs[PaymentPendingAtProvider],
+	"PaymentAttemptFailed":       decodeAs[PaymentAttemptFailed],
+	"PaymentAbandoned":           decodeAs[PaymentAbandoned],
+	"PaymentExpired":             decodeAs[PaymentExpired],
+	"PaymentWithdrawn":           decodeAs[PaymentWithdrawn],
+	"PaymentOutcomeUnknown":      decodeAs[PaymentOutcomeUnknown],
+	"PaymentAuthorized":          decodeAs[PaymentAuthorized],
+	"AuthorizationReleased":      decodeAs[AuthorizationReleased],
+	"PaymentConfirmed":           decodeAs[PaymentConfirmed],
+	"PaymentCaptured":            decodeAs[PaymentCaptured],
+	"PaymentSettled":             decodeAs[PaymentSettled],
+	"ReversalInitiated":          decodeAs[ReversalInitiated],
+	"ReversalFailed":             decodeAs[ReversalFailed],
+	"PaymentReversed":            decodeAs[PaymentReversed],
+	"EnrichmentPending":          decodeAs[EnrichmentPending],
+	"RefundInitiated":            decodeAs[RefundInitiated],
+	"RefundCompleted":            decodeAs[RefundCompleted],
+	"RefundFailed":               decodeAs[RefundFailed],
+	"RefundReversed":             decodeAs[RefundReversed],
+	"RetrievalRequested":         decodeAs[DisputeStageEntered],
+	"ChargebackReceived":         decodeAs[DisputeStageEntered],
+	"RepresentmentFiled":         decodeAs[DisputeStageEntered],
+	"PreArbitrationOpened":       decodeAs[DisputeStageEntered],
+	"ArbitrationOpened":          decodeAs[DisputeStageEntered],
+	"PreComplianceOpened":        decodeAs[DisputeStageEntered],
+	"ComplianceOpened":           decodeAs[DisputeStageEntered],
+	"FraudAdviceReceived":        decodeAs[DisputeStageEntered],
+	"GoodFaithRequested":         decodeAs[DisputeStageEntered],
+	"DisputeFundsWithdrawn":      decodeAs[DisputeFundsWithdrawn],
+	"DisputeFundsReinstated":     decodeAs[DisputeFundsReinstated],
+	"DisputeResolved":            decodeAs[DisputeResolved],
+	"PayoutRequested":            decodeAs[PayoutRequested],
+	"PayoutProcessing":           decodeAs[PayoutProcessing],
+	"PayoutCompleted":            decodeAs[PayoutCompleted],
+	"PayoutFailed":               decodeAs[PayoutFailed],
+	"PayoutCancelled":            decodeAs[PayoutCancelled],
+	"PayoutReversed":             decodeAs[PayoutReversed],
+}
