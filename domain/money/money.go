@@ -1,0 +1,243 @@
+package money
+
+import (
+	"math/big"
+	"strconv"
+
+	"github.com/shopspring/decimal"
+)
+
+const (
+	// maxIntegerDigits bounds an amount that enters the ledger: |amount| < 10^15 major units.
+	maxIntegerDigits = 15
+	// maxMinorUnits is the greatest number of decimals of any currency.
+	maxMinorUnits = 4
+)
+
+// Money is an exact amount of one currency. It is a value: no method changes it, and it may be
+// copied and used by many goroutines.
+//
+// The zero Money has no currency and is worth nothing in every currency: it is the neutral element
+// of Add, Sub, Cmp, Min and Max, so that a sum may start from it. Do not compare Money with ==.
+type Money struct {
+	// amount has the exponent -currency.MinorUnits(), or is the zero Decimal. With one exponent
+	// per currency, arithmetic never rescales.
+	amount   decimal.Decimal
+	currency Currency
+}
+
+// New makes an amount of major units. The error is a [*ScaleError] when the amount has more
+// decimals than the currency (trailing zeros do not count) or is not below 10^15 in magnitude,
+// and [ErrUnknownCurrency] for the zero Currency.
+func New(amount decimal.Decimal, c Currency) (Money, error) {
+	if c.IsZero() {
+		return Money{}, ErrUnknownCurrency
+	}
+	if amount.IsZero() {
+		return Money{currency: c}, nil
+	}
+	// Judge by digits before any rescaling: 1e2000000000 is cheap to hold and ruinous to expand.
+	integerDigits := int64(amount.NumDigits()) + int64(amount.Exponent())
+	if integerDigits > maxIntegerDigits {
+		return Money{}, &ScaleError{Currency: c}
+	}
+	if integerDigits <= -maxMinorUnits {
+		return Money{}, &ScaleError{Currency: c, Decimals: int(-int64(amount.Exponent()))}
+	}
+	exponent := -c.MinorUnits()
+	switch {
+	case amount.Exponent() < exponent:
+		exact := amount.Truncate(c.MinorUnits())
+		if !exact.Equal(amount) {
+			return Money{}, &ScaleError{Currency: c, Decimals: decimals(amount)}
+		}
+		amount = exact
+	case amount.Exponent() > exponent:
+		amount = amount.Add(decimal.New(0, exponent))
+	}
+	return Money{amount: amount, currency: c}, nil
+}
+
+// decimals counts decimals without trailing zeros.
+func decimals(amount decimal.Decimal) int {
+	return max(0, -int(amount.Normalize().Exponent()))
+}
+
+// Zero returns no money of one currency.
+func Zero(c Currency) Money { return Money{currency: c} }
+
+// fromMinorUnits needs no checks: its callers have counted the digits.
+func fromMinorUnits(units uint64, negative bool, c Currency) Money {
+	switch {
+	case units == 0:
+		return Money{currency: c}
+	case units <= 1<<63-1 && negative:
+		return Money{amount: decimal.New(-int64(units), -c.MinorUnits()), currency: c}
+	case units <= 1<<63-1:
+		return Money{amount: decimal.New(int64(units), -c.MinorUnits()), currency: c}
+	}
+	wide := new(big.Int).SetUint64(units)
+	if negative {
+		wide.Neg(wide)
+	}
+	return Money{amount: decimal.NewFromBigInt(wide, -c.MinorUnits()), currency: c}
+}
+
+// Amount returns the number of major units.
+func (m Money) Amount() decimal.Decimal { return m.amount }
+
+// Currency returns the currency; it is zero for the zero Money alone.
+func (m Money) Currency() Currency { return m.currency }
+
+// IsZero reports whether the amount is zero, in whatever currency. Beware of the JSON option
+// omitzero: it asks this method and would drop the currency of 0.00 EUR with the amount.
+func (m Money) IsZero() bool { return m.amount.IsZero() }
+
+// IsPositive reports whether the amount is above zero.
+func (m Money) IsPositive() bool { return m.amount.IsPositive() }
+
+// IsNegative reports whether the amount is below zero.
+func (m Money) IsNegative() bool { return m.amount.IsNegative() }
+
+// Neg returns the amount with the other sign.
+func (m Money) Neg() Money {
+	if m.amount.IsZero() {
+		return m
+	}
+	return Money{amount: m.amount.Neg(), currency: m.currency}
+}
+
+// Add returns m + other. It is exact and, unlike New, has no upper bound, so that totals of many
+// amounts cannot fail. The only error is a [*CurrencyMismatchError].
+func (m Money) Add(other Money) (Money, error) {
+	c, err := m.common(other)
+	if err != nil {
+		return Money{}, err
+	}
+	// Most balances of an order are zero: skipping them saves two allocations each.
+	if other.amount.IsZero() {
+		return Money{amount: m.amount, currency: c}, nil
+	}
+	if m.amount.IsZero() {
+		return Money{amount: other.amount, currency: c}, nil
+	}
+	return Money{amount: m.amount.Add(other.amount), currency: c}, nil
+}
+
+// Sub returns m - other, which may be negative. The only error is a [*CurrencyMismatchError].
+func (m Money) Sub(other Money) (Money, error) {
+	c, err := m.common(other)
+	if err != nil {
+		return Money{}, err
+	}
+	if other.amount.IsZero() {
+		return Money{amount: m.amount, currency: c}, nil
+	}
+	return Money{amount: m.amount.Sub(other.amount), currency: c}, nil
+}
+
+// Cmp returns -1, 0 or +1 as m is below, equal to or above other. The only error is a
+// [*CurrencyMismatchError].
+func (m Money) Cmp(other Money) (int, error) {
+	if _, err := m.common(other); err != nil {
+		return 0, err
+	}
+	return m.amount.Cmp(other.amount), nil
+}
+
+// Equal reports whether both amounts and both currencies are the same. The zero Money equals
+// itself alone: 0.00 EUR says more.
+func (m Money) Equal(other Money) bool {
+	return m.currency == other.currency && m.amount.Equal(other.amount)
+}
+
+// SameCurrency reports whether m and other can be added and compared.
+func (m Money) SameCurrency(other Money) bool {
+	_, err := m.common(other)
+	return err == nil
+}
+
+// FloorZero returns m, or zero of its currency when m is negative.
+func (m Money) FloorZero() Money {
+	if m.amount.IsNegative() {
+		return Money{currency: m.currency}
+	}
+	return m
+}
+
+// Min returns the smaller amount. The only error is a [*CurrencyMismatchError].
+func Min(a, b Money) (Money, error) {
+	c, err := a.common(b)
+	if err != nil {
+		return Money{}, err
+	}
+	if b.amount.Cmp(a.amount) < 0 {
+		a = b
+	}
+	return Money{amount: a.amount, currency: c}, nil
+}
+
+// Max returns the greater amount. The only error is a [*CurrencyMismatchError].
+func Max(a, b Money) (Money, error) {
+	c, err := a.common(b)
+	if err != nil {
+		return Money{}, err
+	}
+	if b.amount.Cmp(a.amount) > 0 {
+		a = b
+	}
+	return Money{amount: a.amount, currency: c}, nil
+}
+
+// common returns the currency of a result of m and other.
+func (m Money) common(other Money) (Currency, error) {
+	switch {
+	case m.currency == other.currency, other.currency.IsZero():
+		return m.currency, nil
+	case m.currency.IsZero():
+		return other.currency, nil
+	}
+	return Currency{}, &CurrencyMismatchError{Want: m.currency, Got: other.currency}
+}
+
+// String returns the amount alone with all decimals of its currency: "12.50", "1500" yen. It is
+// the canonical text for JSON, hashes and dedup keys.
+func (m Money) String() string {
+	var buf [32]byte
+	return string(m.appendAmount(buf[:0]))
+}
+
+// Format returns amount and currency for people: "12.50 EUR"; "0" for the zero Money.
+func (m Money) Format() string {
+	if m.currency.IsZero() {
+		return m.String()
+	}
+	return m.String() + " " + m.currency.Code()
+}
+
+// appendAmount writes the canonical text.
+func (m Money) appendAmount(b []byte) []byte {
+	const int64Digits = 18 // any number of 18 digits fits into an int64
+	places := int(m.currency.MinorUnits())
+	if m.amount.NumDigits() > int64Digits {
+		return append(b, m.amount.StringFixed(m.currency.MinorUnits())...)
+	}
+	units := m.amount.CoefficientInt64()
+	if units < 0 {
+		b, units = append(b, '-'), -units
+	}
+	if places == 0 {
+		return strconv.AppendInt(b, units, 10)
+	}
+	scale := int64(1)
+	for range places {
+		scale *= 10
+	}
+	b = strconv.AppendInt(b, units/scale, 10)
+	b = append(b, '.')
+	fraction := units % scale
+	for scale /= 10; scale > 0; scale /= 10 {
+		b = append(b, '0'+byte(fraction/scale%10))
+	}
+	return b
+}
