@@ -5,15 +5,16 @@ import (
 	"fmt"
 )
 
-// ErrUnknownCurrency says that a text is no currency of the table. Its code is currency_unknown.
+// ErrUnknownCurrency says that a text is no currency of the table. Its code is currency_mismatch:
+// an amount in it cannot be counted in the currency of any order.
 var ErrUnknownCurrency error = unknownCurrencyError{}
 
 type unknownCurrencyError struct{}
 
 func (unknownCurrencyError) Error() string { return "unknown currency" }
 
-// Code returns currency_unknown.
-func (unknownCurrencyError) Code() string { return "currency_unknown" }
+// Code returns currency_mismatch.
+func (unknownCurrencyError) Code() string { return "currency_mismatch" }
 
 // CurrencyMismatchError says that an operation met two currencies.
 type CurrencyMismatchError struct {

@@ -257,8 +257,8 @@ func TestMoney_UnmarshalJSON(t *testing.T) {
 		{`[]`, "", "amount_malformed"},
 		{`{"amount":"","currency":"EUR"}`, "", "amount_malformed"},
 		{`{"amount":"1e3","currency":"EUR"}`, "", "amount_malformed"},
-		{`{"amount":"1","currency":"XXX"}`, "", "currency_unknown"},
-		{`{"amount":"1","currency":""}`, "", "currency_unknown"},
+		{`{"amount":"1","currency":"XXX"}`, "", "currency_mismatch"},
+		{`{"amount":"1","currency":""}`, "", "currency_mismatch"},
 	}
 	for _, tc := range cases {
 		m := money.MustParse("77", "USD")

@@ -40,7 +40,7 @@ func TestParseToken(t *testing.T) {
 		{`"-1.00"`, "EUR", "", "negative_amount"},
 		{`-0.00`, "EUR", "", "negative_amount"},
 		{`-0.305`, "EUR", "", "negative_amount"},
-		{`1`, "", "", "currency_unknown"},
+		{`1`, "", "", "currency_mismatch"},
 	}
 	for _, malformed := range []string{
 		``, `""`, `"`, `null`, `true`, `false`, `{}`, `[]`, `[1]`, `{"amount":1}`, `1e2`, `1E2`, `"1e5"`, `3e-1`, `-1e2`,
