@@ -1,0 +1,398 @@
+package localpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/order-ledger/order-ledger/projections/localpg/internal/pgbin"
+)
+
+const (
+	// defaultStartTimeout bounds a start, initdb and crash recovery included, but not a download.
+	defaultStartTimeout = 90 * time.Second
+	// launchAttemptsMax is how often a start is tried anew when the port was taken meanwhile or
+	// processes of a killed server are still ending.
+	launchAttemptsMax = 20
+	// restartDelayMin and restartDelayMax bound the pause before a dead server is started again.
+	restartDelayMin = 200 * time.Millisecond
+	restartDelayMax = 15 * time.Second
+)
+
+// Options say where and how the private server runs. Only Dir is needed.
+type Options struct {
+	// Dir is the directory that holds everything. It is created when missing.
+	Dir string
+	// Logger receives what operators should know; nil = nothing.
+	Logger *slog.Logger
+	// Progress receives short lines for a person who waits ("creating …", "starting …"); may be nil.
+	Progress func(line string)
+	// Settings are server parameters that replace the defaults, for example "shared_buffers": "1GB".
+	Settings map[string]string
+	// StartTimeout bounds the start, a download not included; 0 = 90 s.
+	StartTimeout time.Duration
+	// Ephemeral is for tests: nothing is synced to disk, and Dir is deleted when the server ends,
+	// however this process ends.
+	Ephemeral bool
+	// NoDownload forbids to download the server's programs when none are installed.
+	NoDownload bool
+}
+
+// Server is a running private PostgreSQL. Its methods may be called from several goroutines.
+type Server struct {
+	place    place
+	binaries pgbin.Binaries
+	opts     Options
+	logger   *slog.Logger
+	port     int
+	password string
+	version  string
+	shared   bool // somebody else started it
+
+	lock     *os.File
+	current  *process
+	stopping chan struct{} // closed when Stop begins
+	stopped  chan struct{} // closed when the supervision has ended
+	stopOnce sync.Once
+	stopErr  error
+}
+
+// Start makes the server of a directory run and returns when it accepts connections and the ledger's
+// database exists. The context bounds the start only. The caller owns the server and MUST call Stop.
+func Start(ctx context.Context, opts Options) (*Server, error) {
+	if opts.Dir == "" {
+		return nil, errors.New("start PostgreSQL: no directory is given")
+	}
+	if opts.Progress == nil {
+		opts.Progress = func(string) {}
+	}
+	if opts.StartTimeout == 0 {
+		opts.StartTimeout = defaultStartTimeout
+	}
+	where, err := openPlace(opts.Dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		place: where, opts: opts, logger: discard(opts.Logger),
+		stopping: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	if where.note != "" {
+		s.logger.InfoContext(ctx, "postgres directory", slog.String("note", where.note))
+		opts.Progress(where.note)
+	}
+	if err := s.lockOrShare(ctx); err != nil {
+		return nil, err
+	}
+	if s.shared {
+		close(s.stopped)
+		return s, nil
+	}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.lock.Close())
+	}
+	go s.supervise() // ends when Stop is called, which waits for it
+	return s, nil
+}
+
+// URL is the connection URL of the ledger's database; it works for pgx and for psql, for any user of
+// this machine who is told it. It contains the password.
+func (s *Server) URL() string { return s.DatabaseURL(databaseName) }
+
+// DatabaseURL is the connection URL of another database of the server.
+func (s *Server) DatabaseURL(database string) string {
+	u := url.URL{
+		Scheme: "postgres", User: url.UserPassword(role, s.password),
+		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)), Path: "/" + database,
+		RawQuery: "sslmode=disable",
+	}
+	return u.String()
+}
+
+// Version is the server's own, for example "15.13".
+func (s *Server) Version() string { return s.version }
+
+// LogPath is the file with the server's messages.
+func (s *Server) LogPath() string { return s.place.log() }
+
+// Shared tells whether another process started the server, which then also ends it.
+func (s *Server) Shared() bool { return s.shared }
+
+// Stop ends the server in the fast way: clients are disconnected, everything committed is on disk.
+// When the context ends first it becomes an immediate shutdown, which is as safe and costs a recovery
+// at the next start. A shared server is left running. Stop may be called again; the result is the same.
+func (s *Server) Stop(ctx context.Context) error {
+	s.stopOnce.Do(func() {
+		if s.shared {
+			return
+		}
+		close(s.stopping)
+		<-s.stopped
+		err := s.current.stop(ctx)
+		// When the shell was killed, the server itself may live on.
+		if file, errFile := readPostmasterFile(s.place.cluster()); errFile == nil {
+			err = errors.Join(err, file.end(ctx))
+		}
+		if s.opts.Ephemeral {
+			err = errors.Join(err, os.RemoveAll(s.place.dir))
+		}
+		s.stopErr = errors.Join(err, s.lock.Close())
+		s.logger.InfoContext(ctx, "postgres stopped")
+	})
+	return s.stopErr
+}
+
+// lockOrShare becomes the starter of the directory's server, or a user of the one that runs.
+func (s *Server) lockOrShare(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.StartTimeout, fmt.Errorf(
+		"another process is starting or stopping PostgreSQL in %s and does not finish within %v",
+		s.place.dir, s.opts.StartTimeout))
+	defer cancel()
+	var failed error
+	err := waitUntil(ctx, func() bool {
+		var locked bool
+		if s.lock, locked, failed = s.place.openLock(); failed != nil || locked {
+			return true
+		}
+		s.shared = s.tryShare(ctx) == nil
+		return s.shared
+	})
+	if err := errors.Join(err, failed); err != nil {
+		return fmt.Errorf("start PostgreSQL: %w", err)
+	}
+	return nil
+}
+
+// tryShare connects to a server that another process started.
+func (s *Server) tryShare(ctx context.Context) error {
+	file, err := readPostmasterFile(s.place.cluster())
+	if err != nil {
+		return err
+	}
+	if !file.ready || file.port == 0 {
+		return errors.New("the server is not ready")
+	}
+	s.port = file.port
+	if s.password, err = s.place.readPassword(true); err != nil {
+		return err
+	}
+	connection, err := pgx.Connect(ctx, s.URL()) // its database exists once the start has finished
+	if err != nil {
+		return err
+	}
+	defer connection.Close(ctx)
+	s.version = connection.PgConn().ParameterStatus("server_version")
+	return nil
+}
+
+// start brings the server up; we hold the lock.
+func (s *Server) start(ctx context.Context) error {
+	major, err := clusterMajor(s.place.cluster())
+	if err != nil {
+		return err
+	}
+	if s.binaries, err = s.chooseBinaries(ctx, major); err != nil {
+		return err
+	}
+	if s.password, err = s.place.readPassword(major != 0); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.StartTimeout,
+		fmt.Errorf("PostgreSQL did not start within %v", s.opts.StartTimeout))
+	defer cancel()
+	if file, err := readPostmasterFile(s.place.cluster()); err == nil && file.identify() != somethingElse {
+		s.logger.InfoContext(ctx, "ending the postgres of an earlier run", slog.Int("pid", file.pid))
+		if err := file.end(ctx); err != nil {
+			return err
+		}
+	}
+	if major == 0 {
+		s.opts.Progress(fmt.Sprintf("creating a private PostgreSQL %d in %s", s.binaries.Major, s.opts.Dir))
+		if err := s.place.create(ctx, s.binaries, s.password, s.opts.Ephemeral); err != nil {
+			return err
+		}
+	}
+	if s.opts.Ephemeral {
+		if err := s.place.account.own(s.place.dir); err != nil { // the supervisor deletes it
+			return fmt.Errorf("start PostgreSQL: %w", err)
+		}
+	}
+	s.opts.Progress(fmt.Sprintf("starting PostgreSQL %s", s.binaries.Version))
+	if err := s.launchUntilReady(ctx); err != nil {
+		return err
+	}
+	if err := writeFile(s.place.port(), strconv.Itoa(s.port)+"\n"); err != nil {
+		return errors.Join(fmt.Errorf("keep the port of PostgreSQL: %w", err), s.current.stop(ctx))
+	}
+	s.logger.InfoContext(ctx, "postgres started", slog.String("version", s.version),
+		slog.Int("port", s.port), slog.String("dir", s.place.dir))
+	return nil
+}
+
+// launchUntilReady starts the server on a port, and again while the reason for a failure passes.
+func (s *Server) launchUntilReady(ctx context.Context) error {
+	var err error
+	for attempt := range launchAttemptsMax {
+		// The first attempt takes the port of the last time, so that URLs stay valid.
+		if s.port, err = s.place.choosePort(attempt == 0); err != nil {
+			return err
+		}
+		if err = s.launch(ctx); err == nil || !passing(err) {
+			return err
+		}
+		s.logger.DebugContext(ctx, "postgres did not start; trying again", slog.Any("error", err))
+		if waitErr := pause(ctx, restartDelayMin, nil); waitErr != nil {
+			break
+		}
+	}
+	return err
+}
+
+// passing tells whether a failed start is worth another try: the port was taken, or processes of a
+// killed server have not ended.
+func passing(err error) bool {
+	text := err.Error()
+	for _, part := range []string{
+		"could not create any TCP/IP sockets", "Address already in use",
+		"pre-existing shared memory block",
+	} {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// launch starts the server on s.port and waits until the ledger's database can be used.
+func (s *Server) launch(ctx context.Context) error {
+	offset := s.place.logSize()
+	started, err := s.place.launch(s.binaries, s.port, settings(s.opts), s.opts.Ephemeral)
+	if err != nil {
+		return err
+	}
+	ctxReady, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() { // ends with the server or with this function
+		select {
+		case <-started.exited:
+			cancel(fmt.Errorf("start PostgreSQL %s: %s", s.binaries.Version, s.place.whyNot(offset)))
+		case <-ctxReady.Done():
+		}
+	}()
+	if err = waitUntil(ctxReady, func() bool {
+		file, err := readPostmasterFile(s.place.cluster())
+		return err == nil && file.ready && file.port == s.port && file.identify() != somethingElse
+	}); err == nil {
+		err = s.ensureDatabase(ctxReady)
+	}
+	if err != nil {
+		if cause := context.Cause(ctxReady); cause != nil {
+			err = cause
+		}
+		return errors.Join(err, started.stop(ctx))
+	}
+	s.current = started
+	return nil
+}
+
+// ensureDatabase creates the ledger's database when it is missing.
+func (s *Server) ensureDatabase(ctx context.Context) error {
+	connection, err := pgx.Connect(ctx, s.DatabaseURL("postgres"))
+	if err != nil {
+		return fmt.Errorf("connect to PostgreSQL: %w", err)
+	}
+	defer connection.Close(ctx)
+	s.version = connection.PgConn().ParameterStatus("server_version")
+	const duplicateDatabase = "42P04"
+	_, err = connection.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{databaseName}.Sanitize())
+	var failure *pgconn.PgError
+	if err != nil && !(errors.As(err, &failure) && failure.Code == duplicateDatabase) {
+		return fmt.Errorf("create the ledger's database: %w", err)
+	}
+	return nil
+}
+
+// supervise starts the server again when it dies, until Stop is called.
+func (s *Server) supervise() {
+	defer close(s.stopped)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { // ends with Stop, or with this function
+		select {
+		case <-s.stopping:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	delay := restartDelayMin
+	for {
+		select {
+		case <-s.stopping:
+			return
+		case <-s.current.exited:
+		}
+		s.logger.WarnContext(ctx, "postgres ended by itself; starting it again",
+			slog.Any("error", s.current.err), slog.Duration("delay", delay))
+		if pause(ctx, delay, s.stopping) != nil {
+			return
+		}
+		delay = min(2*delay, restartDelayMax)
+		if err := s.restart(ctx); err != nil {
+			if ctx.Err() == nil {
+				s.logger.ErrorContext(ctx, "restart postgres", slog.Any("error", err))
+			}
+			continue
+		}
+		delay = restartDelayMin
+	}
+}
+
+// restart starts a dead server again on its port.
+func (s *Server) restart(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.StartTimeout, errors.New("restart PostgreSQL: time is up"))
+	defer cancel()
+	if file, err := readPostmasterFile(s.place.cluster()); err == nil {
+		if err := file.end(ctx); err != nil { // only its shell was killed
+			return err
+		}
+	}
+	return s.launch(ctx)
+}
+
+// pause waits for a while; it returns an error when the context or stop ends first.
+func pause(ctx context.Context, d time.Duration, stop <-chan struct{}) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-stop:
+		return context.Canceled
+	}
+}
+
+// tryLock takes an exclusive lock on a file without waiting.
+func tryLock(file *os.File) (bool, error) {
+	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("lock %s: %w", file.Name(), err)
+	}
+	return true, nil
+}
