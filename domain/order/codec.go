@@ -61,6 +61,7 @@ func decodeAs[E Event](data []byte) (Event, error) {
 var decoders = map[string]func([]byte) (Event, error){
 	"OrderRegistered":            decodeAs[OrderRegistered],
 	"OrderAmountChanged":         decodeAs[OrderAmountChanged],
+	"OrderDetailsLearned":        decodeAs[OrderDetailsLearned],
 	"OrderIssued":                decodeAs[OrderIssued],
 	"OrderViewed":                decodeAs[OrderViewed],
 	"OrderOverdue":               decodeAs[OrderOverdue],
@@ -99,6 +100,7 @@ var decoders = map[string]func([]byte) (Event, error){
 	"RefundInitiated":            decodeAs[RefundInitiated],
 	"RefundCompleted":            decodeAs[RefundCompleted],
 	"RefundFailed":               decodeAs[RefundFailed],
+	"RefundObserved":             decodeAs[RefundObserved],
 	"RefundReversed":             decodeAs[RefundReversed],
 	"RetrievalRequested":         decodeAs[DisputeStageEntered],
 	"ChargebackReceived":         decodeAs[DisputeStageEntered],

@@ -2,6 +2,10 @@ package order
 
 import (
 	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/order-ledger/order-ledger/domain/money"
 )
 
 // Command is what Decide takes.
@@ -30,25 +34,24 @@ type Observe struct {
 func (Observe) isCommand() {}
 
 // ResolveDispute is an operator's or a gateway's word that a dispute ended.
-// Lost is the amount finally lost: zero for a win; nil lets Decide take what
-// the outcome implies.
 type ResolveDispute struct {
-	Key        string
-	DisputeID  string
-	Outcome    Outcome
-	Lost       *MoneyText
+	// Key identifies the command; the same key resolves once.
+	Key       string
+	DisputeID string
+	Outcome   Outcome
+	// Lost is the amount finally lost; nil takes what the outcome implies:
+	// everything disputed for lost, accepted and expired, nothing for won and
+	// withdrawn. A split needs an amount.
+	Lost       *money.Money
 	OccurredAt time.Time
 }
-
-// MoneyText is an amount in the order's own currency, as text.
-type MoneyText string
 
 func (ResolveDispute) isCommand() {}
 
 // Decided is an event that Decide wants to be appended, with the part of its
 // envelope that belongs to the fact.
 type Decided struct {
-	ID           string
+	ID           uuid.UUID
 	Event        Event
 	OccurredAt   time.Time
 	Basis        Basis

@@ -70,7 +70,8 @@ func (v Version) Compare(w Version) int {
 	return 0
 }
 
-// OrderRegistered is the first event of every order.
+// OrderRegistered brings an order into being; only evidence may stand before
+// it in the stream.
 type OrderRegistered struct {
 	OrderID           string       `json:"order_id"`
 	Kind              Kind         `json:"kind"`
@@ -95,6 +96,14 @@ type OrderRegistered struct {
 type OrderAmountChanged struct {
 	SourceOrderID string      `json:"source_order_id,omitempty"`
 	NewAmountDue  money.Money `json:"new_amount_due"`
+}
+
+// OrderDetailsLearned adds what the registration could not say yet.
+type OrderDetailsLearned struct {
+	SourceOrderID     string     `json:"source_order_id,omitempty"`
+	MerchantReference string     `json:"merchant_reference,omitempty"`
+	DueAt             *time.Time `json:"due_at,omitempty"`
+	MaxAttempts       int        `json:"max_attempts,omitempty"`
 }
 
 // OrderIssued says that the gateway issued the order to the customer.
@@ -148,6 +157,9 @@ type GatewayStatusObserved struct {
 	RefundID   string `json:"refund_id,omitempty"`
 	Status     string `json:"status"`
 	Recognised bool   `json:"recognised"`
+	// ConfirmsCapture says that the status names a capture that had only been
+	// implied by later facts.
+	ConfirmsCapture bool `json:"confirms_capture,omitempty"`
 }
 
 // GatewayOrderStatusObserved records the gateway's own view of the order, to
@@ -225,6 +237,7 @@ type NotificationRecorded struct {
 
 func (OrderRegistered) EventType() string            { return "OrderRegistered" }
 func (OrderAmountChanged) EventType() string         { return "OrderAmountChanged" }
+func (OrderDetailsLearned) EventType() string        { return "OrderDetailsLearned" }
 func (OrderIssued) EventType() string                { return "OrderIssued" }
 func (OrderViewed) EventType() string                { return "OrderViewed" }
 func (OrderOverdue) EventType() string               { return "OrderOverdue" }
@@ -243,6 +256,7 @@ func (NotificationRecorded) EventType() string       { return "NotificationRecor
 
 func (OrderRegistered) isEvent()            {}
 func (OrderAmountChanged) isEvent()         {}
+func (OrderDetailsLearned) isEvent()        {}
 func (OrderIssued) isEvent()                {}
 func (OrderViewed) isEvent()                {}
 func (OrderOverdue) isEvent()               {}

@@ -17,6 +17,7 @@ type PaymentInitiated struct {
 	Amount  *money.Money `json:"amount,omitempty"`
 	Method  string       `json:"method,omitempty"`
 	Attempt int          `json:"attempt,omitempty"`
+	Version *Version     `json:"version,omitempty"`
 }
 
 // PaymentAmountLearned adds the amount that earlier reports of the payment
@@ -25,6 +26,7 @@ type PaymentAmountLearned struct {
 	PaymentID string      `json:"payment_id"`
 	Amount    money.Money `json:"amount"`
 	Method    string      `json:"method,omitempty"`
+	Version   *Version    `json:"version,omitempty"`
 }
 
 // PaymentProcessingStarted says that the payer is authorising, or the bank is
@@ -116,6 +118,9 @@ type PaymentCaptured struct {
 	// Implied says that no report named the capture itself: a later fact, a
 	// refund for example, cannot be without it.
 	Implied bool `json:"implied,omitempty"`
+	// AmountOfPayment says that the report left the amount out: it is what
+	// the payment was asked for.
+	AmountOfPayment bool `json:"amount_of_payment,omitempty"`
 	// Assumed says that the amount was not told (domain rule A26).
 	Assumed bool `json:"assumed,omitempty"`
 }
@@ -156,8 +161,9 @@ type PaymentReversed struct {
 type EnrichmentPending struct {
 	PaymentID string `json:"payment_id,omitempty"`
 	RefundID  string `json:"refund_id,omitempty"`
-	// Awaited is the type of the event that waits.
+	// Awaited is the type of the event that waits, Key the key of its fact.
 	Awaited string `json:"awaited"`
+	Key     string `json:"key"`
 	// Amount is the cumulative amount, where it is known.
 	Amount *money.Money `json:"amount,omitempty"`
 }

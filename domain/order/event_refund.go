@@ -43,6 +43,15 @@ type RefundReversed struct {
 	Assumed   bool        `json:"assumed,omitempty"`
 }
 
+// RefundObserved says that a refund ended well, but not with which amount
+// (domain rule A17); balances wait until somebody tells.
+type RefundObserved struct {
+	RefundID      string `json:"refund_id"`
+	PaymentID     string `json:"payment_id,omitempty"`
+	Partial       bool   `json:"partial,omitempty"`
+	AmountUnknown bool   `json:"amount_unknown"`
+}
+
 // Track is one of the three independent courses of disputes about a payment.
 type Track string
 
@@ -128,6 +137,7 @@ type DisputeResolved struct {
 func (RefundInitiated) EventType() string        { return "RefundInitiated" }
 func (RefundCompleted) EventType() string        { return "RefundCompleted" }
 func (RefundFailed) EventType() string           { return "RefundFailed" }
+func (RefundObserved) EventType() string         { return "RefundObserved" }
 func (RefundReversed) EventType() string         { return "RefundReversed" }
 func (DisputeFundsWithdrawn) EventType() string  { return "DisputeFundsWithdrawn" }
 func (DisputeFundsReinstated) EventType() string { return "DisputeFundsReinstated" }
@@ -174,6 +184,7 @@ func (s Stage) Track() Track {
 func (RefundInitiated) isEvent()        {}
 func (RefundCompleted) isEvent()        {}
 func (RefundFailed) isEvent()           {}
+func (RefundObserved) isEvent()         {}
 func (RefundReversed) isEvent()         {}
 func (DisputeStageEntered) isEvent()    {}
 func (DisputeFundsWithdrawn) isEvent()  {}

@@ -38,6 +38,8 @@ type PaymentRef struct {
 // Registration tells what a notification says about the order as a whole. It
 // is no fact of the timeline: Decide compares it with what is known.
 type Registration struct {
+	Source            string
+	SourceAccount     string
 	Kind              Kind
 	IsTest            bool
 	SourceOrderID     string
@@ -148,8 +150,8 @@ type (
 	// Failed: the payment, or one attempt at it, failed.
 	Failed struct {
 		At
-		Payment                       PaymentRef
-		Attempt                       int
+		Payment                        PaymentRef
+		Attempt                        int
 		ReasonCode, ReasonGroup, Phase string
 		// Final is false where the source allows further attempts at the
 		// same payment.

@@ -27,8 +27,9 @@ type State struct {
 	DueKnown        bool
 	DueFromPayments bool
 	// DueVersion is the newest version of the order that a source told.
-	DueVersion Version
+	DueVersion  Version
 	MaxAttempts int
+	DueAt       *time.Time
 	External    money.Money // paid outside the gateway
 
 	Lifecycle     Lifecycle
@@ -42,7 +43,11 @@ type State struct {
 	Disputes []Dispute
 	Payout   Payout
 
-	flags []Flag // sorted, without duplicates
+	flags              []Flag // sorted, without duplicates
+	gatewayOrderStatus string // verbatim, the newest
+	gatewayOrderAt     time.Time
+	holdsEnded         []string // gateway orders whose holds are over; "" is all of them
+	err                error // the first breach of an invariant
 
 	FirstRecordedAt, LastRecordedAt time.Time
 	Revision                        uint64 // of the last event
@@ -50,15 +55,6 @@ type State struct {
 	LastEventID                     uuid.UUID
 
 	seen map[uuid.UUID]struct{}
-}
-
-// Flags returns the order's flags, sorted. The slice belongs to the caller.
-func (s *State) Flags() []Flag { return slices.Clone(s.flags) }
-
-// HasFlag tells whether the order carries the flag.
-func (s *State) HasFlag(f Flag) bool {
-	_, found := slices.BinarySearch(s.flags, f)
-	return found
 }
 
 // Seen tells whether an event with this id is in the stream.
@@ -104,13 +100,13 @@ const (
 // Payment is one payment of an order. All amounts are cumulative and in the
 // order's currency.
 type Payment struct {
-	ID            string
-	SourceID      string
-	SourceOrderID string
-	Method        string
-	Status        PaymentStatus
-	ReasonCode    string
-	Attempts      int
+	ID             string
+	SourceID       string
+	SourceOrderID  string
+	Method         string
+	Status         PaymentStatus
+	ReasonCode     string
+	Attempts       int
 	LastOccurredAt time.Time
 
 	// Amount is what the customer is asked for, if known.
@@ -135,22 +131,25 @@ type Payment struct {
 	AwaitsCapture, AwaitsSettle, AwaitsConfirm *Awaiting
 	AwaitsReversal                             *Awaiting
 
-	// assumedCapture marks an amount that a later report may correct.
-	assumedCapture bool
-	capturedEvent  uuid.UUID
-	// countedBack is how much of the gateway's taken-back counter has become
-	// releases and reversals.
-	countedBack money.Money
+	amountVersion Version
+	// captureRevisable: the captured amount was not told with the capture and
+	// gives way to a told one.
+	captureRevisable bool
+	captureImplied   bool
+	captureEvent     uuid.UUID
+	capturedAt       time.Time
+	backAt           time.Time // newest movement of the taken-back counter
 
-	refundedCounter  money.Money // gross completed refunds
+	refundCounter     money.Money // completed refunds, gross
 	refundBackCounter money.Money // refunds reversed
-	refundAssumed    bool
-	refundModifiedAt time.Time
-	refundStepAt     time.Time // newest resolution of a refund
+	refundAssumed     uuid.UUID   // the completion whose amount was assumed
+	refundCountedAt   time.Time   // newest movement of the refund counters
+	refundEndedAt     time.Time   // newest end of a refund
+
 	withdrawnCounter money.Money
 	returnedCounter  money.Money
-	withdrawnAssumed bool
-	disputeModifiedAt time.Time
+	withdrawnAssumed uuid.UUID
+	disputeCountedAt time.Time
 }
 
 // Awaiting is a money fact without its amount, or without what it acts on.
@@ -187,6 +186,8 @@ type Refund struct {
 	// Open: initiated, outcome not known.
 	Open           bool
 	AwaitsComplete *Awaiting
+	completions    int
+	Announced      bool
 	InitiatedAt    time.Time // occurred; zero when never announced
 	ResolvedAt     time.Time // occurred; zero while open
 	LastRecordedAt time.Time
@@ -240,6 +241,8 @@ type Payout struct {
 	Amount  money.Money
 	Known   bool
 	PaidOut money.Money
+
+	completed, reversed bool
 }
 
 // Clone copies the state so that both copies can be folded on independently.
@@ -251,7 +254,7 @@ func (s *State) Clone() State {
 	for i := range c.Disputes {
 		c.Disputes[i].Steps = slices.Clone(s.Disputes[i].Steps)
 	}
-	c.flags = slices.Clone(s.flags)
+	c.flags, c.holdsEnded = slices.Clone(s.flags), slices.Clone(s.holdsEnded)
 	c.seen = make(map[uuid.UUID]struct{}, len(s.seen)+8)
 	for id := range s.seen {
 		c.seen[id] = struct{}{}
