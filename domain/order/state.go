@@ -47,7 +47,7 @@ type State struct {
 	gatewayOrderStatus string // verbatim, the newest
 	gatewayOrderAt     time.Time
 	holdsEnded         []string // gateway orders whose holds are over; "" is all of them
-	err                error // the first breach of an invariant
+	err                error    // the first breach of an invariant
 
 	FirstRecordedAt, LastRecordedAt time.Time
 	Revision                        uint64 // of the last event
