@@ -1,0 +1,3 @@
+-- Removes the public views; the tables behind them stay.
+
+DROP SCHEMA ledger CASCADE;
