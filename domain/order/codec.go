@@ -3,6 +3,8 @@ package order
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // SchemaVersion is the version of the events' data that this code writes. A
@@ -121,3 +123,6 @@ var decoders = map[string]func([]byte) (Event, error){
 	"PayoutCancelled":            decodeAs[PayoutCancelled],
 	"PayoutReversed":             decodeAs[PayoutReversed],
 }
+
+// EventTypes lists all stored type names, sorted.
+func EventTypes() []string { return slices.Sorted(maps.Keys(decoders)) }
