@@ -220,7 +220,8 @@ CREATE TABLE ledger_data.payouts (
 CREATE INDEX payouts_source_order_idx ON ledger_data.payouts (source, source_order_id);
 
 -- History: every event of every order as it was recorded. The widest and fastest growing table: rows are
--- only ever added, so pages are filled and vacuum has nothing to do but to freeze.
+-- only ever added, so pages are filled and vacuum has nothing to do but to freeze. The position is part of
+-- the key because a foreign writer could put one order id into two categories of streams: both are kept.
 CREATE TABLE ledger_data.order_history (
   order_id    text        NOT NULL,
   revision    bigint      NOT NULL,
@@ -233,15 +234,16 @@ CREATE TABLE ledger_data.order_history (
   actor       text        NOT NULL,
   data        jsonb       NOT NULL,
   metadata    jsonb       NOT NULL,
-  CONSTRAINT order_history_pkey PRIMARY KEY (order_id, revision),
+  CONSTRAINT order_history_pkey PRIMARY KEY (order_id, revision, position),
   CONSTRAINT order_history_revision_valid CHECK (revision >= 0),
   CONSTRAINT order_history_position_valid CHECK (position >= 0)
 );
 
 CREATE INDEX order_history_position_idx ON ledger_data.order_history (position);
 
--- Quarantine: notifications that belong to no order.
+-- Quarantine: notifications that belong to no order, each once by the id of its event.
 CREATE TABLE ledger_data.quarantine (
+  event_id        uuid        NOT NULL,
   notification_id text        NOT NULL,
   source          text        NOT NULL,
   source_account  text        NOT NULL,
@@ -250,23 +252,27 @@ CREATE TABLE ledger_data.quarantine (
   received_at     timestamptz NOT NULL,
   body_sha256     text        NOT NULL,
   position        bigint      NOT NULL,
-  CONSTRAINT quarantine_pkey PRIMARY KEY (position, notification_id),
+  CONSTRAINT quarantine_pkey PRIMARY KEY (event_id),
   CONSTRAINT quarantine_body_sha256_hex CHECK (body_sha256 ~ '^[0-9a-f]{64}$'),
   CONSTRAINT quarantine_position_valid CHECK (position >= 0)
 );
 
 CREATE INDEX quarantine_notification_idx ON ledger_data.quarantine (notification_id);
+CREATE INDEX quarantine_position_idx ON ledger_data.quarantine (position);
 
--- Parked orders: those that cannot be projected, with the first event that could not (design D12).
+-- Parked orders: those that cannot be projected, with the first event that could not, and how many later
+-- ones are held back behind it (design D12).
 CREATE TABLE ledger_data.parked_orders (
-  order_id text        NOT NULL,
-  stream   text        NOT NULL,
-  revision bigint      NOT NULL,
-  position bigint      NOT NULL,
-  event_id uuid        NOT NULL,
-  reason   text        NOT NULL,
-  since    timestamptz NOT NULL,
-  CONSTRAINT parked_orders_pkey PRIMARY KEY (order_id),
+  order_id   text        NOT NULL,
+  stream     text        NOT NULL,
+  revision   bigint      NOT NULL,
+  position   bigint      NOT NULL,
+  event_id   uuid        NOT NULL,
+  event_type text        NOT NULL,
+  reason     text        NOT NULL,
+  since      timestamptz NOT NULL,
+  held_back  bigint      NOT NULL DEFAULT 0,
+  CONSTRAINT parked_orders_pkey PRIMARY KEY (stream),
   CONSTRAINT parked_orders_revision_valid CHECK (revision >= 0),
   CONSTRAINT parked_orders_position_valid CHECK (position >= 0)
 );

@@ -232,7 +232,7 @@ COMMENT ON COLUMN ledger.payouts.position IS 'Commit position of that event in t
 
 CREATE VIEW ledger.quarantine AS
 SELECT
-  notification_id, source, source_account, code, detail, received_at, body_sha256, position
+  notification_id, source, source_account, code, detail, received_at, body_sha256, position, event_id
 FROM ledger_data.quarantine;
 COMMENT ON VIEW ledger.quarantine IS
   'Notifications that belong to no order and wait for a person. Times in UTC.';
@@ -244,10 +244,11 @@ COMMENT ON COLUMN ledger.quarantine.detail IS 'The same in words.';
 COMMENT ON COLUMN ledger.quarantine.received_at IS 'When it arrived (UTC).';
 COMMENT ON COLUMN ledger.quarantine.body_sha256 IS 'SHA-256 of the raw body, hexadecimal.';
 COMMENT ON COLUMN ledger.quarantine.position IS 'Commit position of its event in the log.';
+COMMENT ON COLUMN ledger.quarantine.event_id IS 'The id of the event that recorded it; equal bodies have equal ids.';
 
 CREATE VIEW ledger.parked_orders AS
 SELECT
-  order_id, stream, revision, position, event_id, reason, since
+  order_id, stream, revision, position, event_id, reason, since, event_type, held_back
 FROM ledger_data.parked_orders;
 COMMENT ON VIEW ledger.parked_orders IS
   'Orders that cannot be projected at present; their other rows stand still since then. Times in UTC.';
@@ -258,6 +259,8 @@ COMMENT ON COLUMN ledger.parked_orders.position IS 'Commit position of that even
 COMMENT ON COLUMN ledger.parked_orders.event_id IS 'Id of that event.';
 COMMENT ON COLUMN ledger.parked_orders.reason IS 'Why it could not be projected.';
 COMMENT ON COLUMN ledger.parked_orders.since IS 'When that event was recorded (UTC).';
+COMMENT ON COLUMN ledger.parked_orders.event_type IS 'The type of that event.';
+COMMENT ON COLUMN ledger.parked_orders.held_back IS 'How many later events of the order wait behind it.';
 
 CREATE VIEW ledger.checkpoint AS
 SELECT
