@@ -220,6 +220,7 @@ func (d *decider) capture(at At, paymentID string, c capture) {
 		PaymentID: paymentID, Amount: c.Amount, Method: c.Method, Scheme: c.Scheme, ARN: c.ARN,
 		Implied: c.implied, AmountOfPayment: c.ofPayment, Assumed: c.assumed,
 	}, flags...)
+	d.releaseRest(at, paymentID)
 }
 
 // isAfterClose tells whether money comes after its order or payment was
@@ -236,14 +237,16 @@ func (d *decider) isAfterClose(at At, p *Payment) bool {
 	return false
 }
 
-// reviseCapture replaces a captured amount by one that was learnt later.
-func (d *decider) reviseCapture(paymentID string, amount money.Money, reason string) {
+// reviseCapture replaces a captured amount by one that was learnt later. more
+// are adjustments that follow from it.
+func (d *decider) reviseCapture(paymentID string, amount money.Money, reason string, more ...Adjustment) {
 	p := d.s.payment(paymentID)
-	adjustments := []Adjustment{adjustment(BalanceCaptured, p.Captured, amount, paymentID)}
-	if p.Settled.IsPositive() && p.Settled.Equal(p.Captured) {
+	adjustments := append([]Adjustment{adjustment(BalanceCaptured, p.Captured, amount, paymentID)}, more...)
+	if p.Settled.IsPositive() && (p.Settled.Equal(p.Captured) || less(amount, p.Settled)) {
 		adjustments = append(adjustments, adjustment(BalanceSettled, p.Settled, amount, paymentID))
 	}
 	d.correct("capture:"+paymentID, p.captureEvent, reason, adjustments)
+	d.releaseRest(At{Key: "correct:capture:" + paymentID}, paymentID)
 }
 
 // adjustment moves a payment's balance from one amount to another.

@@ -176,6 +176,9 @@ func (d *decider) countRefunded(paymentID string, f RefundTotals, completed *Ref
 		d.emit(at.with(":amount_refunded:"+f.Refunded.String()), RefundCompleted{RefundID: id, PaymentID: paymentID, Amount: delta})
 	case delta.IsNegative() && p.refundAssumed != uuid.Nil:
 		last := d.lastCompleted(paymentID)
+		if last == nil { // all of it came back meanwhile
+			return
+		}
 		a := adjustment(BalanceRefunded, p.refundCounter, *f.Refunded, paymentID)
 		a.RefundID = last.ID
 		d.correct("refund:"+last.ID, p.refundAssumed, "the amount of the refund was learnt", []Adjustment{a})

@@ -32,7 +32,7 @@ func (d *decider) captureTotals(at At, id string, f Totals) {
 	p := d.s.payment(id)
 	amount, assumed := f.Total, false
 	if p.Held.IsPositive() && f.TakenBack != nil {
-		if f.ReversalReported { // released and reversed cannot be told apart here
+		if f.ReversalReported || !less(*f.TakenBack, f.Total) { // released and reversed cannot be told apart here
 			assumed = f.TakenBack.IsPositive()
 		} else {
 			amount = floorZero(sub(f.Total, *f.TakenBack))
@@ -52,13 +52,12 @@ func (d *decider) captureTotals(at At, id string, f Totals) {
 			Amount: amount, Method: f.Method, Scheme: f.Scheme, ARN: f.ARN, implied: f.CaptureImplied, assumed: assumed,
 		})
 	case p.captureRevisable && !assumed && !p.Captured.Equal(amount) && f.TakenBack != nil && p.Held.IsPositive():
-		back := sub(p.Captured, amount)
-		adjustments := []Adjustment{adjustment(BalanceCaptured, p.Captured, amount, id)}
-		if back.IsPositive() && p.Reversed.IsPositive() { // what was taken for reversed had been released
-			adjustments = append(adjustments,
-				adjustment(BalanceReversed, p.Reversed, floorZero(sub(p.Reversed, back)), id))
+		var more []Adjustment
+		if back := sub(p.Captured, amount); back.IsPositive() && p.Reversed.IsPositive() {
+			// What was taken for reversed had been released.
+			more = append(more, adjustment(BalanceReversed, p.Reversed, floorZero(sub(p.Reversed, back)), id))
 		}
-		d.correct("capture:"+id, p.captureEvent, "the captured part of the hold was learnt", adjustments)
+		d.reviseCapture(id, amount, "the captured part of the hold was learnt", more...)
 	}
 }
 
