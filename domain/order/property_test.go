@@ -69,7 +69,9 @@ func drawFact(t *rapid.T) order.Fact {
 	step := rapid.SampledFrom([]order.RefundStep{
 		order.RefundStepInitiated, order.RefundStepCompleted, order.RefundStepFailed, order.RefundStepReversed, order.RefundStepUnknown,
 	})
-	switch rapid.IntRange(0, 23).Draw(t, "kind") {
+	kind := rapid.IntRange(0, 23).Draw(t, "kind")
+	at.Key = fmt.Sprintf("%s:%d:%d", p.SourceID, kind, n) // a key belongs to one fact
+	switch kind {
 	case 0:
 		return order.PaymentSeen{At: at, Payment: p, Amount: drawMaybe(t)}
 	case 1:
