@@ -110,5 +110,6 @@ func eachFactAmount(f Fact, visit func(*money.Money)) {
 	case Issued, Viewed, Overdue, Expired, Cancelled, Rejected, StatusObserved, OrderStatusObserved, Anomaly,
 		Processing, PendingAtProvider, Failed, Abandoned, PaymentLapsed, Withdrawn, OutcomeUnknown,
 		ReversalRefused, RefundStepAt:
+	default: // At is no fact by itself
 	}
 }

@@ -34,9 +34,11 @@ func (d *decider) payoutFact(f Fact) {
 	case Issued, Viewed, Overdue, Rejected, PaidOutside, Fee, PaymentSeen, PendingAtProvider, Abandoned,
 		PaymentLapsed, Withdrawn, OutcomeUnknown, Confirmed, Captured, Settled, ReversalStarted, ReversalRefused,
 		RefundReported, RefundTotals, RefundStepAt, RefundWord, DisputeStage, DisputeTotals:
+		// None of these has a meaning for money that goes out.
 		if at.Status != "" {
 			d.emit(at, GatewayStatusObserved{Status: at.Status, Recognised: true})
 		}
+	default: // At is no fact by itself
 	}
 }
 

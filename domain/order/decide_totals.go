@@ -19,7 +19,6 @@ func (d *decider) totals(at At, f Totals) {
 	id := p.ID
 	if f.Held && p.Held.IsZero() && f.Total.IsPositive() {
 		d.emit(at.with(":hold").on(f.HeldAt), PaymentAuthorized{PaymentID: id, Amount: f.Total, ExpiresAt: f.HoldEnds})
-		p = d.s.payment(id)
 	}
 	if f.Captured {
 		d.captureTotals(at, id, f)

@@ -124,6 +124,7 @@ func (s *State) noteStatus(r *Recorded) {
 	switch r.Event.(type) {
 	case NotificationRecorded, OrderRegistered, GatewayOrderStatusObserved:
 		return
+	default:
 	}
 	at, rank := r.Metadata.OccurredAt, courseRank(r.Event)
 	if r.Metadata.OccurredAtBasis == BasisReceived {
@@ -161,8 +162,9 @@ func courseRank(e Event) int {
 		return 100
 	case RefundCompleted:
 		return 110
+	default:
+		return 0
 	}
-	return 0
 }
 
 func (s *State) applyRegistered(e OrderRegistered) {
