@@ -1,0 +1,135 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"sync/atomic"
+
+	"github.com/google/uuid"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+)
+
+// Append implements eventstore.Appender.
+//
+// Idempotency goes further than a server's: event ids are indexed on disk, so that an append with
+// eventstore.Any or eventstore.StreamExists that repeats events of the stream is recognised however
+// long ago they were written, restarts included.
+func (n *Node) Append(
+	ctx context.Context, stream string, expected eventstore.ExpectedRevision, events ...eventstore.EventData,
+) (eventstore.AppendResult, error) {
+	if err := validateAppend(stream, events); err != nil {
+		return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", stream, err)
+	}
+	return n.submit(ctx, newRequest(stream, expected, opAppend, events))
+}
+
+// submit queues a request and waits for its answer.
+func (n *Node) submit(ctx context.Context, r *request) (eventstore.AppendResult, error) {
+	if err := ctx.Err(); err != nil {
+		return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", r.stream, err)
+	}
+	if err := n.queue.put(r); err != nil {
+		return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", r.stream, err)
+	}
+	select {
+	case a := <-r.answer:
+		return a.result, a.err
+	case <-ctx.Done():
+		// Before the decider has taken it the append can still be called off; afterwards it stands.
+		r.state.CompareAndSwap(requestQueued, requestCancelled)
+		return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", r.stream, ctx.Err())
+	}
+}
+
+// operation tells what a request does to its stream.
+type operation uint8
+
+const (
+	opAppend operation = iota
+	// opTombstone writes the last event that the stream will ever have.
+	opTombstone
+	// opSoftDelete checks the expected revision against the stream, but writes its one event, the
+	// metadata that hides the stream, to the metadata stream.
+	opSoftDelete
+)
+
+const (
+	requestQueued int32 = iota
+	requestTaken
+	requestCancelled
+)
+
+// request is an append on its way through the writer.
+type request struct {
+	stream   string // whose revision is expected
+	expected eventstore.ExpectedRevision
+	op       operation
+	ids      []uuid.UUID
+	// frame holds the encoded events, without their place.
+	frame   []byte
+	bodyCRC uint32
+	// metadata is the last event's data when the request writes stream metadata.
+	metadata []byte
+
+	state  atomic.Int32
+	answer chan answer // buffered: the committer never waits
+}
+
+type answer struct {
+	result eventstore.AppendResult
+	err    error
+}
+
+// newRequest encodes the events in the caller's goroutine.
+func newRequest(stream string, expected eventstore.ExpectedRevision, op operation, events []eventstore.EventData) *request {
+	r := &request{stream: stream, expected: expected, op: op, answer: make(chan answer, 1)}
+	if len(events) == 0 {
+		return r
+	}
+	target := stream
+	if op == opSoftDelete {
+		target = metadataStream(stream)
+	}
+	r.frame, r.bodyCRC = encodeFrame(target, events)
+	r.ids = make([]uuid.UUID, len(events))
+	for i := range events {
+		r.ids[i] = events[i].ID
+	}
+	if last := events[len(events)-1]; isMetadataStream(target) && last.Type == metadataType {
+		r.metadata = last.Data
+	}
+	return r
+}
+
+func validateAppend(stream string, events []eventstore.EventData) error {
+	if err := validateStreamName(stream); err != nil {
+		return err
+	}
+	if isMetadataStream(strings.TrimPrefix(stream, metadataPrefix)) && isMetadataStream(stream) {
+		return fmt.Errorf("%w: a metadata stream has no metadata", eventstore.ErrInvalid)
+	}
+	for i := range events {
+		e := &events[i]
+		switch {
+		case e.ID == uuid.Nil:
+			return fmt.Errorf("%w: event %d has no id", eventstore.ErrInvalid, i)
+		case e.Type == "":
+			return fmt.Errorf("%w: event %d has no type", eventstore.ErrInvalid, i)
+		case len(e.Type) > maxTypeBytes:
+			return fmt.Errorf("%w: event %d has a type of %d bytes, at most %d are allowed",
+				eventstore.ErrInvalid, i, len(e.Type), maxTypeBytes)
+		}
+	}
+	if size := eventstore.AppendSize(events); size > eventstore.MaxAppendSize {
+		return &eventstore.TooLargeError{Size: size, Limit: eventstore.MaxAppendSize}
+	}
+	return nil
+}
+
+func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
+
+// tombstoneRevision is the revision of the event that ends a stream, as in EventStoreDB.
+const tombstoneRevision = math.MaxInt64

@@ -1,0 +1,106 @@
+package node
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/google/uuid"
+)
+
+// The first byte of a key tells what it is of.
+const (
+	keyEvents  = 'e'
+	keyStream  = 's'
+	keyEventID = 'i'
+	keyHead    = 'h'
+	keyMeta    = 'm'
+)
+
+const formatVersionKey = "mformat"
+
+// formatVersion is the version of the layout described in the package comment. A node refuses to
+// open any other.
+const formatVersion = "1"
+
+// eventKey is the key of the frame whose first event stands at position.
+func eventKey(dst []byte, position uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(dst[:0], keyEvents), position)
+}
+
+func streamKey(dst []byte, stream, revision uint64) []byte {
+	dst = binary.BigEndian.AppendUint64(append(dst[:0], keyStream), stream)
+	return binary.BigEndian.AppendUint64(dst, revision)
+}
+
+// streamEnd is the first key after all keys of a stream in the stream index.
+func streamEnd(dst []byte, stream uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(dst[:0], keyStream), stream+1)
+}
+
+func eventIDKey(dst []byte, stream uint64, id uuid.UUID) []byte {
+	dst = binary.BigEndian.AppendUint64(append(dst[:0], keyEventID), stream)
+	return append(dst, id[:]...)
+}
+
+func headKey(dst []byte, name string) []byte {
+	return append(append(dst[:0], keyHead), name...)
+}
+
+// prefixEnd bounds all keys that begin with the byte.
+func prefixEnd(prefix byte) []byte { return []byte{prefix + 1} }
+
+func parseEventKey(key []byte) (position uint64, err error) {
+	if len(key) != 9 || key[0] != keyEvents {
+		return 0, fmt.Errorf("malformed log key %x", key)
+	}
+	return binary.BigEndian.Uint64(key[1:]), nil
+}
+
+// indexEntry is one entry of the stream index: the events of one append.
+type indexEntry struct {
+	stream   uint64
+	revision uint64 // of the first event
+	position uint64 // of the first event
+	count    uint32
+}
+
+func (e indexEntry) lastRevision() uint64 { return e.revision + uint64(e.count) - 1 }
+func (e indexEntry) lastPosition() uint64 { return e.position + uint64(e.count) - 1 }
+
+func (e indexEntry) appendValue(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint64(dst[:0], e.position)
+	return binary.BigEndian.AppendUint32(dst, e.count)
+}
+
+func parseIndexEntry(key, value []byte) (indexEntry, error) {
+	if len(key) != 17 || key[0] != keyStream || len(value) != 12 {
+		return indexEntry{}, fmt.Errorf("malformed stream index entry %x=%x", key, value)
+	}
+	return indexEntry{
+		stream:   binary.BigEndian.Uint64(key[1:]),
+		revision: binary.BigEndian.Uint64(key[9:]),
+		position: binary.BigEndian.Uint64(value),
+		count:    binary.BigEndian.Uint32(value[8:]),
+	}, nil
+}
+
+// directoryEntry is what h/<stream name> holds.
+type directoryEntry struct {
+	stream    uint64
+	tombstone uint64 // position of the tombstone; 0 is none
+}
+
+func (d directoryEntry) appendValue(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint64(dst[:0], d.stream)
+	return binary.BigEndian.AppendUint64(dst, d.tombstone)
+}
+
+func parseDirectoryEntry(value []byte) (directoryEntry, error) {
+	if len(value) != 16 {
+		return directoryEntry{}, fmt.Errorf("malformed directory entry %x", value)
+	}
+	return directoryEntry{
+		stream:    binary.BigEndian.Uint64(value),
+		tombstone: binary.BigEndian.Uint64(value[8:]),
+	}, nil
+}

@@ -1,0 +1,179 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+)
+
+// What EventStoreDB calls its system streams and events.
+const (
+	metadataPrefix = "$$"
+	metadataType   = "$metadata"
+	tombstoneType  = "$streamDeleted"
+)
+
+// truncatedForEver is the "$tb" of a soft-deleted stream.
+const truncatedForEver = math.MaxInt64
+
+func isMetadataStream(name string) bool       { return strings.HasPrefix(name, metadataPrefix) }
+func metadataStream(stream string) string     { return metadataPrefix + stream }
+func metadataOf(metadataStream string) string { return metadataStream[len(metadataPrefix):] }
+
+// streamSettings are the keys of a stream's metadata that change what reads show.
+type streamSettings struct {
+	truncateBefore uint64        // first revision that is shown
+	maxCount       uint64        // 0 is no limit
+	maxAge         time.Duration // 0 is no limit
+}
+
+func (s streamSettings) deleted() bool { return s.truncateBefore >= truncatedForEver }
+
+// parseSettings reads what it understands; as in EventStoreDB, malformed metadata counts as empty.
+func parseSettings(data []byte) streamSettings {
+	var raw struct {
+		TruncateBefore *int64 `json:"$tb"`
+		MaxCount       *int64 `json:"$maxCount"`
+		MaxAge         *int64 `json:"$maxAge"`
+	}
+	if json.Unmarshal(data, &raw) != nil {
+		return streamSettings{}
+	}
+	var s streamSettings
+	if raw.TruncateBefore != nil && *raw.TruncateBefore > 0 {
+		s.truncateBefore = uint64(*raw.TruncateBefore)
+	}
+	if raw.MaxCount != nil && *raw.MaxCount > 0 {
+		s.maxCount = uint64(*raw.MaxCount)
+	}
+	if raw.MaxAge != nil && *raw.MaxAge > 0 {
+		s.maxAge = time.Duration(min(*raw.MaxAge, math.MaxInt64/int64(time.Second))) * time.Second
+	}
+	return s
+}
+
+// settingsOf reads the settings in the last event of a metadata stream's frame.
+func settingsOf(f *decodedFrame) streamSettings {
+	events := f.all()
+	last := events[len(events)-1]
+	if last.Type != metadataType {
+		return streamSettings{}
+	}
+	return parseSettings(last.Data)
+}
+
+// SetStreamMetadata replaces a stream's metadata: a JSON object whose keys $maxCount, $maxAge
+// (seconds) and $tb limit what reads of the stream show; all other keys are kept for their readers.
+// expected is the revision of the metadata, not of the stream. $all goes on showing everything.
+func (n *Node) SetStreamMetadata(
+	ctx context.Context, stream string, expected eventstore.ExpectedRevision, metadata []byte,
+) (eventstore.AppendResult, error) {
+	return n.Append(ctx, metadataStream(stream), expected, newSystemEvent(metadataType, metadata))
+}
+
+// StreamMetadata returns the newest metadata record of a stream; its Data is the raw JSON and its
+// Revision what SetStreamMetadata expects next. A stream without metadata yields ErrStreamNotFound.
+func (n *Node) StreamMetadata(ctx context.Context, stream string) (eventstore.RecordedEvent, error) {
+	for e, err := range n.ReadStream(ctx, metadataStream(stream), eventstore.StreamRead{Direction: eventstore.Backwards, Count: 1}) {
+		return e, err
+	}
+	return eventstore.RecordedEvent{}, fmt.Errorf("metadata of stream %q: %w", stream, eventstore.ErrStreamNotFound)
+}
+
+// DeleteStream hides all events of a stream ("soft delete"): reads answer ErrStreamNotFound until
+// something is appended again, and $all goes on showing everything. It replaces the stream's
+// metadata and returns the position of that record.
+func (n *Node) DeleteStream(
+	ctx context.Context, stream string, expected eventstore.ExpectedRevision,
+) (eventstore.Position, error) {
+	data := fmt.Appendf(nil, `{"$tb":%d}`, int64(truncatedForEver))
+	return n.end(ctx, stream, expected, opSoftDelete, newSystemEvent(metadataType, data))
+}
+
+// TombstoneStream ends a stream for ever: reads and appends answer ErrStreamDeleted from then on. The
+// stream need not exist. It returns the position of the tombstone.
+func (n *Node) TombstoneStream(
+	ctx context.Context, stream string, expected eventstore.ExpectedRevision,
+) (eventstore.Position, error) {
+	return n.end(ctx, stream, expected, opTombstone, newSystemEvent(tombstoneType, nil))
+}
+
+func (n *Node) end(
+	ctx context.Context, stream string, expected eventstore.ExpectedRevision, op operation, e eventstore.EventData,
+) (eventstore.Position, error) {
+	if err := validateStreamName(stream); err != nil {
+		return eventstore.Position{}, fmt.Errorf("delete stream %q: %w", stream, err)
+	}
+	if isMetadataStream(stream) {
+		return eventstore.Position{}, fmt.Errorf("delete stream %q: %w: a metadata stream cannot be deleted", stream, eventstore.ErrInvalid)
+	}
+	res, err := n.submit(ctx, newRequest(stream, expected, op, []eventstore.EventData{e}))
+	return res.Position, err
+}
+
+// softDelete writes the metadata that hides the stream h.
+func (w *writer) softDelete(g *group, r *request, h *streamHead) (eventstore.AppendResult, error) {
+	exists := h.last != noRevision || h.hasMetadata
+	switch {
+	case h.tombstoned, r.expected == eventstore.StreamExists && h.softDeleted():
+		return eventstore.AppendResult{}, refusal(verdictDeleted, r, h)
+	case !exists, r.expected.Number() >= noRevision && r.expected.Number() != h.last:
+		return eventstore.AppendResult{}, refusal(verdictWrong, r, h)
+	}
+	target := metadataStream(r.stream)
+	m, err := w.heads.get(target)
+	if err != nil {
+		return eventstore.AppendResult{}, err
+	}
+	return w.write(g, target, m, r)
+}
+
+// undelete lets a soft-deleted stream begin anew behind its last hidden event, keeping the other keys
+// of its metadata.
+func (w *writer) undelete(g *group, stream string, h *streamHead, lastHidden int64) error {
+	target := metadataStream(stream)
+	m, err := w.heads.get(target)
+	if err != nil {
+		return err
+	}
+	keys := map[string]json.RawMessage{}
+	if raw, err := w.newestMetadata(g, target, m); err != nil {
+		return err
+	} else if json.Unmarshal(raw, &keys) != nil {
+		keys = map[string]json.RawMessage{}
+	}
+	keys["$tb"] = fmt.Appendf(nil, "%d", lastHidden+1)
+	data, err := json.Marshal(keys)
+	if err != nil {
+		return fmt.Errorf("encode metadata of stream %q: %w", stream, err)
+	}
+	_, err = w.write(g, target, m, newRequest(target, eventstore.Any, opAppend, []eventstore.EventData{newSystemEvent(metadataType, data)}))
+	return err
+}
+
+// newestMetadata returns the data of a metadata stream's last event, from the group that is being
+// decided or from disk.
+func (w *writer) newestMetadata(g *group, target string, m *streamHead) ([]byte, error) {
+	for i := len(g.frames) - 1; i >= 0; i-- {
+		if g.frames[i].stream == target {
+			f := copyFrame(g.frames[i].frame)
+			events := f.all()
+			return events[len(events)-1].Data, nil
+		}
+	}
+	entry, ok, err := lastIndexEntry(w.node.db, m.id)
+	if err != nil || !ok {
+		return nil, err
+	}
+	f, err := getFrame(w.node.db, entry.position)
+	if err != nil {
+		return nil, err
+	}
+	events := f.all()
+	return events[len(events)-1].Data, nil
+}

@@ -1,0 +1,249 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+)
+
+var _ eventstore.Store = (*Node)(nil)
+
+// Node is an open event log. All methods may be called concurrently.
+type Node struct {
+	opts  Options
+	lock  *dirLock
+	db    *pebble.DB
+	cache *pebble.Cache
+
+	queue  *appendQueue
+	writer *writer
+	live   *liveLog
+	broken brokenFlag
+
+	closing   chan struct{} // closed when Close begins: no new calls, subscriptions end
+	stopped   chan struct{} // closed when the writer has answered everything
+	closeOnce sync.Once
+	closeErr  error
+
+	// uses guards db: a call holds it for reading while it touches db, Close for writing.
+	uses          sync.RWMutex
+	dbClosed      bool
+	subscriptions atomic.Int64
+}
+
+// Open opens the log in opts.Dir, creating it when there is none, and replays what a crash left in
+// the write-ahead log. It returns a *LockedError when another process has the log open.
+func Open(opts Options) (*Node, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{
+		opts:    opts,
+		closing: make(chan struct{}),
+		stopped: make(chan struct{}),
+	}
+	if opts.FS == nil {
+		if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
+			return nil, fmt.Errorf("create event log directory: %w", err)
+		}
+		if n.lock, err = acquireLock(opts.Dir); err != nil {
+			return nil, fmt.Errorf("open event log: %w", err)
+		}
+		n.opts.FS = vfs.Default
+	}
+	if err := n.openStorage(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open event log %s: %w", opts.Dir, err), n.closeStorage())
+	}
+	n.queue = newAppendQueue(n.opts)
+	n.start()
+	opts.Logger.Info("event log open", "dir", opts.Dir, "head", n.live.head())
+	return n, nil
+}
+
+func (n *Node) openStorage() error {
+	n.cache = pebble.NewCache(n.opts.BlockCacheBytes)
+	db, err := pebble.Open(n.opts.Dir, pebbleOptions(n.opts, n.cache, &n.broken))
+	if err != nil {
+		return err
+	}
+	n.db = db
+	if err := checkFormat(db); err != nil {
+		return err
+	}
+	tail, err := readTail(db)
+	if err != nil {
+		return err
+	}
+	n.live = newLiveLog(tail.position, n.opts.LiveBufferBytes)
+	n.writer, err = newWriter(n, tail)
+	return err
+}
+
+// start runs the decider and the committer until the queue is closed.
+func (n *Node) start() {
+	groups := make(chan *group, groupsInFlight)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n.writer.commitGroups(groups)
+	}()
+	go func() {
+		defer close(n.stopped)
+		n.writer.decideGroups(groups)
+		close(groups)
+		<-done
+	}()
+}
+
+// tail is the end of the log.
+type tail struct {
+	position uint64 // of the last event; 0 when there is none
+	stream   uint64 // last stream id in use; 0 when there is none
+}
+
+// readTail finds the end of the log with two seeks.
+func readTail(db *pebble.DB) (t tail, err error) {
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyEvents}, UpperBound: prefixEnd(keyEvents)})
+	if err != nil {
+		return t, err
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	if it.Last() {
+		pos, err := parseEventKey(it.Key())
+		if err != nil {
+			return t, err
+		}
+		v, err := it.ValueAndErr()
+		if err != nil {
+			return t, err
+		}
+		if err := checkFrame(pos, v); err != nil {
+			return t, err
+		}
+		t.position = pos + uint64(frameCount(v)) - 1
+	}
+	it.SetBounds([]byte{keyStream}, prefixEnd(keyStream))
+	if it.Last() {
+		v, err := it.ValueAndErr()
+		if err != nil {
+			return t, err
+		}
+		entry, err := parseIndexEntry(it.Key(), v)
+		if err != nil {
+			return t, err
+		}
+		t.stream = entry.stream
+	}
+	return t, it.Error()
+}
+
+// checkFormat refuses a log of another version and marks a new one.
+func checkFormat(db *pebble.DB) error {
+	v, closer, err := db.Get([]byte(formatVersionKey))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return db.Set([]byte(formatVersionKey), []byte(formatVersion), pebble.Sync)
+	}
+	if err != nil {
+		return err
+	}
+	defer closer.Close()
+	if string(v) != formatVersion {
+		return fmt.Errorf("the log has format version %q; this program reads version %q", v, formatVersion)
+	}
+	return nil
+}
+
+// Head implements eventstore.Reader.
+func (n *Node) Head(ctx context.Context) (eventstore.Position, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return eventstore.Position{}, false, err
+	}
+	if n.isClosing() {
+		return eventstore.Position{}, false, eventstore.ErrClosed
+	}
+	head := n.live.head()
+	return eventstore.Position{Commit: head, Prepare: head}, head != 0, nil
+}
+
+// SetLockInfo publishes one line of text to other processes that find the directory locked: where
+// this process can be reached. See ReadLock.
+func (n *Node) SetLockInfo(info string) error {
+	if n.lock == nil {
+		return nil
+	}
+	return n.lock.setInfo(info)
+}
+
+// Err returns why the node no longer takes appends, or nil. It does not heal: only a new Open does.
+func (n *Node) Err() error { return n.broken.get() }
+
+// Close implements eventstore.Store. It waits for the appends under way and for the reads that touch
+// the disk at the moment, not for consumers: a sequence that is still being consumed ends with
+// ErrClosed at its next step.
+func (n *Node) Close() error {
+	n.closeOnce.Do(func() {
+		close(n.closing)
+		n.queue.close()
+		<-n.stopped
+		n.closeErr = n.closeStorage()
+		n.opts.Logger.Info("event log closed", "dir", n.opts.Dir, "head", n.live.head())
+	})
+	return n.closeErr
+}
+
+func (n *Node) closeStorage() error {
+	n.uses.Lock()
+	defer n.uses.Unlock()
+	n.dbClosed = true
+	var err error
+	// A broken write path may hold Pebble's locks for ever; there is nothing left to save by Close.
+	if n.db != nil && n.broken.get() == nil {
+		err = n.db.Close()
+	}
+	if n.cache != nil {
+		n.cache.Unref()
+	}
+	return errors.Join(err, n.lock.release())
+}
+
+// use keeps the database open until release is called.
+func (n *Node) use() error {
+	n.uses.RLock()
+	if n.dbClosed || n.isClosing() {
+		n.uses.RUnlock()
+		return eventstore.ErrClosed
+	}
+	return nil
+}
+
+func (n *Node) release() { n.uses.RUnlock() }
+
+func (n *Node) isClosing() bool {
+	select {
+	case <-n.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// brokenFlag remembers the first failure of the write path.
+type brokenFlag struct{ err atomic.Pointer[error] }
+
+func (b *brokenFlag) set(err error) { b.err.CompareAndSwap(nil, &err) }
+
+func (b *brokenFlag) get() error {
+	if p := b.err.Load(); p != nil {
+		return *p
+	}
+	return nil
+}

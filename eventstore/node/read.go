@@ -1,0 +1,408 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+)
+
+// A read takes chunks out of the database and hands them out without holding on to it, so that a
+// slow consumer pins neither files nor Close. The log never changes below the head that was fixed at
+// the start of the read, so the chunks are one consistent cut.
+const (
+	firstChunkFrames = 16 // a reader of one short stream should not pay for a long one
+	chunkFrames      = 1024
+	chunkBytes       = 256 << 10
+)
+
+// ReadStream implements eventstore.Reader. What it shows is bounded by the stream's metadata, as of
+// the start of the sequence: see SetStreamMetadata.
+func (n *Node) ReadStream(ctx context.Context, stream string, read eventstore.StreamRead) iter.Seq2[eventstore.RecordedEvent, error] {
+	return func(yield func(eventstore.RecordedEvent, error) bool) {
+		scan, err := n.scanStream(stream, read, n.live.head())
+		if err == nil {
+			err = drain(ctx, scan, read.Direction, read.Count, yield)
+		}
+		if err != nil {
+			yield(eventstore.RecordedEvent{}, fmt.Errorf("read stream %q: %w", stream, err))
+		}
+	}
+}
+
+// ReadAll implements eventstore.Reader. It shows the log as of the start of the sequence.
+func (n *Node) ReadAll(ctx context.Context, read eventstore.AllRead) iter.Seq2[eventstore.RecordedEvent, error] {
+	return func(yield func(eventstore.RecordedEvent, error) bool) {
+		scan, err := n.scanAll(read)
+		if err == nil {
+			err = drain(ctx, scan, read.Direction, read.Count, yield)
+		}
+		if err != nil {
+			yield(eventstore.RecordedEvent{}, fmt.Errorf("read $all: %w", err))
+		}
+	}
+}
+
+// window is the part of a frame that a read shows: the events from one ordinal to before another.
+type window struct {
+	frame    decodedFrame
+	from, to int
+}
+
+// scan takes events out of the database, chunk by chunk.
+type scan interface {
+	// chunk returns the next windows, about as many as hold n events, and none at the end. With an
+	// error it returns what could be read before it.
+	chunk(n uint64) ([]window, error)
+}
+
+// errStopped ends a sequence whose consumer has had enough.
+var errStopped = errors.New("consumer stopped")
+
+// drain yields what a scan finds, at most count events unless count is 0. It returns nil when it ended
+// or the consumer stopped.
+func drain(
+	ctx context.Context, s scan, direction eventstore.Direction, count uint64,
+	yield func(eventstore.RecordedEvent, error) bool,
+) error {
+	left := count
+	if count == 0 {
+		left = math.MaxUint64
+	}
+	for left > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		windows, err := s.chunk(left)
+		for i := range windows {
+			if !windows[i].each(direction, &left, func(e eventstore.RecordedEvent) bool { return yield(e, nil) }) {
+				return nil
+			}
+		}
+		if err != nil || len(windows) == 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// each shows the window's events in the order of a direction, at most *left of them, which it counts
+// down. It returns false when show did.
+func (w *window) each(direction eventstore.Direction, left *uint64, show func(eventstore.RecordedEvent) bool) bool {
+	w.frame.skip(w.from)
+	if direction == eventstore.Forwards {
+		for i := w.from; i < w.to && *left > 0; i++ {
+			*left--
+			if !show(w.frame.read()) {
+				return false
+			}
+		}
+		return true
+	}
+	events := w.frame.all()[:w.to-w.from]
+	for i := len(events) - 1; i >= 0 && *left > 0; i-- {
+		*left--
+		if !show(events[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// logScan reads $all.
+type logScan struct {
+	node      *Node
+	head      uint64
+	backwards bool
+	// next is the first position to show; backwards, the position before which to go on.
+	next   uint64
+	frames int // of the next chunk
+	buffer []window
+}
+
+func (n *Node) scanAll(read eventstore.AllRead) (*logScan, error) {
+	s := &logScan{node: n, head: n.live.head(), frames: firstChunkFrames}
+	s.backwards = read.Direction == eventstore.Backwards
+	if s.backwards {
+		s.next = s.head + 1
+	}
+	if read.From == nil {
+		return s, nil
+	}
+	if err := validatePosition(*read.From); err != nil {
+		return nil, err
+	}
+	if s.backwards {
+		s.next = min(s.next, read.From.Commit)
+	} else {
+		s.next = read.From.Commit
+	}
+	return s, nil
+}
+
+// validatePosition refuses what no log hands out.
+func validatePosition(p eventstore.Position) error {
+	if p.Commit < p.Prepare {
+		return fmt.Errorf("%w: position %s has its commit before its prepare", eventstore.ErrInvalid, p)
+	}
+	return nil
+}
+
+func (s *logScan) chunk(n uint64) (out []window, err error) {
+	if s.head == 0 || s.next > s.head && !s.backwards || s.next <= 1 && s.backwards {
+		return nil, nil
+	}
+	if err := s.node.use(); err != nil {
+		return nil, err
+	}
+	defer s.node.release()
+	it, err := s.node.db.NewIter(&pebble.IterOptions{
+		LowerBound: []byte{keyEvents}, UpperBound: eventKey(nil, s.head+1),
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	out = s.buffer[:0]
+	defer func() { s.buffer = out }()
+	events, bytes := uint64(0), 0
+	for ok := s.seek(it); ok && len(out) < s.frames && events < n && bytes < chunkBytes; ok = s.step(it) {
+		pos, err := parseEventKey(it.Key())
+		if err != nil {
+			return out, err
+		}
+		v, err := it.ValueAndErr()
+		if err != nil {
+			return out, err
+		}
+		w := window{}
+		if w.frame, err = decodeFrame(pos, v); err != nil {
+			return out, err
+		}
+		if w.to = w.frame.count; s.backwards {
+			w.to = int(min(uint64(w.to), s.next-pos))
+			s.next = pos
+		} else {
+			w.from = int(max(s.next, pos) - pos)
+			s.next = pos + uint64(w.frame.count)
+		}
+		out = append(out, w)
+		events += uint64(w.to - w.from)
+		bytes += len(v)
+	}
+	s.frames = chunkFrames
+	return out, it.Error()
+}
+
+// seek goes to the frame that holds the next event to show.
+func (s *logScan) seek(it *pebble.Iterator) bool {
+	if s.backwards {
+		return it.SeekLT(eventKey(nil, s.next))
+	}
+	return it.SeekLT(eventKey(nil, s.next+1)) || it.First()
+}
+
+func (s *logScan) step(it *pebble.Iterator) bool {
+	if s.backwards {
+		return it.Prev()
+	}
+	return it.Next()
+}
+
+// streamScan reads one stream.
+type streamScan struct {
+	node      *Node
+	stream    uint64
+	backwards bool
+	// low and high are the first and last revision still to be shown; done ends the scan.
+	low, high uint64
+	done      bool
+	notBefore time.Time // age limit; zero is none
+	frames    int
+}
+
+// scanStream looks a stream up as of a head of the log and says which revisions a read shows.
+func (n *Node) scanStream(stream string, read eventstore.StreamRead, head uint64) (*streamScan, error) {
+	if err := validateStreamName(stream); err != nil {
+		return nil, err
+	}
+	info, err := n.streamInfo(stream, head)
+	if err != nil {
+		return nil, err
+	}
+	s := &streamScan{
+		node: n, stream: info.id, frames: firstChunkFrames, backwards: read.Direction == eventstore.Backwards,
+		low: info.first(), high: info.last,
+	}
+	if info.settings.maxAge > 0 {
+		s.notBefore = n.opts.Clock().Add(-info.settings.maxAge)
+	}
+	if read.From != nil {
+		if s.backwards {
+			s.high = min(s.high, *read.From)
+		} else {
+			s.low = max(s.low, *read.From)
+		}
+	}
+	s.done = s.low > s.high
+	return s, nil
+}
+
+func (s *streamScan) chunk(n uint64) (out []window, err error) {
+	if s.done {
+		return nil, nil
+	}
+	if err := s.node.use(); err != nil {
+		return nil, err
+	}
+	defer s.node.release()
+	it, err := newStreamIterator(s.node.db, s.stream)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	events, bytes := uint64(0), 0
+	for ok := s.seek(it); !s.done && len(out) < s.frames && events < n && bytes < chunkBytes; ok = s.step(it) {
+		if !ok {
+			s.done = true
+			break
+		}
+		entry, err := entryAt(it)
+		if err != nil {
+			return out, err
+		}
+		w, err := s.window(entry)
+		if err != nil {
+			return out, err
+		}
+		if w.to > w.from {
+			out = append(out, w)
+			events += uint64(w.to - w.from)
+			bytes += len(w.frame.bodies)
+		}
+	}
+	s.frames = chunkFrames
+	return out, it.Error()
+}
+
+// seek goes to the index entry that holds the next revision to show.
+func (s *streamScan) seek(it *pebble.Iterator) bool {
+	if s.backwards {
+		return it.SeekLT(streamKey(nil, s.stream, s.high+1))
+	}
+	return it.SeekLT(streamKey(nil, s.stream, s.low+1)) || it.First()
+}
+
+func (s *streamScan) step(it *pebble.Iterator) bool {
+	if s.backwards {
+		return it.Prev()
+	}
+	return it.Next()
+}
+
+// window reads the part of an index entry's frame that is to be shown and moves low or high past it.
+func (s *streamScan) window(entry indexEntry) (window, error) {
+	from, to := max(s.low, entry.revision), min(s.high, entry.lastRevision())
+	if s.backwards {
+		s.done = entry.revision <= s.low
+		s.high = entry.revision - 1
+	} else {
+		s.done = entry.lastRevision() >= s.high
+		s.low = entry.lastRevision() + 1
+	}
+	if from > to {
+		return window{}, nil
+	}
+	f, err := getFrame(s.node.db, entry.position)
+	if err != nil {
+		return window{}, err
+	}
+	if f.stream != s.stream || f.revision != entry.revision || f.count != int(entry.count) {
+		return window{}, &CorruptError{Position: entry.position, Reason: "is not what the stream index says"}
+	}
+	if f.created.Before(s.notBefore) {
+		return window{}, nil
+	}
+	return window{frame: f, from: int(from - entry.revision), to: int(to - entry.revision + 1)}, nil
+}
+
+// streamInfo is a stream as of one head of the log.
+type streamInfo struct {
+	id       uint64
+	last     uint64 // revision
+	settings streamSettings
+}
+
+// first is the first revision that reads show.
+func (i streamInfo) first() uint64 {
+	first := i.settings.truncateBefore
+	if c := i.settings.maxCount; c > 0 && i.last+1 > c {
+		first = max(first, i.last+1-c)
+	}
+	return first
+}
+
+// streamInfo looks a stream up as of a head of the log: what is applied but not synced is passed over.
+func (n *Node) streamInfo(stream string, head uint64) (streamInfo, error) {
+	if err := n.use(); err != nil {
+		return streamInfo{}, err
+	}
+	defer n.release()
+	info, _, err := n.lookUp(stream, head)
+	if err != nil {
+		return streamInfo{}, err
+	}
+	if isMetadataStream(stream) {
+		info.settings = streamSettings{maxCount: 1}
+		return info, nil
+	}
+	_, last, err := n.lookUp(metadataStream(stream), head)
+	if errors.Is(err, eventstore.ErrStreamNotFound) {
+		return info, nil
+	}
+	if err != nil {
+		return streamInfo{}, err
+	}
+	f, err := getFrame(n.db, last.position)
+	if err != nil {
+		return streamInfo{}, err
+	}
+	if info.settings = settingsOf(&f); info.settings.deleted() {
+		return streamInfo{}, eventstore.ErrStreamNotFound
+	}
+	return info, nil
+}
+
+// lookUp finds a stream and its newest index entry at or before a head.
+func (n *Node) lookUp(stream string, head uint64) (info streamInfo, last indexEntry, err error) {
+	var key []byte
+	dir, ok, err := getDirectoryEntry(n.db, &key, stream)
+	switch {
+	case err != nil:
+		return info, last, err
+	case !ok:
+		return info, last, eventstore.ErrStreamNotFound
+	case dir.tombstone != 0 && dir.tombstone <= head:
+		return info, last, eventstore.ErrStreamDeleted
+	}
+	it, err := newStreamIterator(n.db, dir.stream)
+	if err != nil {
+		return info, last, err
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	for ok := it.Last(); ok; ok = it.Prev() {
+		if last, err = entryAt(it); err != nil {
+			return info, last, err
+		}
+		if last.lastPosition() <= head {
+			return streamInfo{id: dir.stream, last: last.lastRevision()}, last, nil
+		}
+	}
+	return info, last, errors.Join(eventstore.ErrStreamNotFound, it.Error())
+}

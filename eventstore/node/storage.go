@@ -1,0 +1,65 @@
+package node
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+)
+
+const (
+	bloomBitsPerKey      = 10
+	memTables            = 3 // one being written, two waiting to be flushed
+	pebbleMaxOpenFiles   = 512
+	l0StopWrites         = 64
+	compactionsInSandbox = 1
+)
+
+// pebbleOptions are chosen for a log: the write-ahead log is always on and never delays a sync, write
+// buffers are few because memory is bounded, and every level has a Bloom filter because most lookups
+// of event ids and stream names find nothing.
+func pebbleOptions(opts Options, cache *pebble.Cache, broken *brokenFlag) *pebble.Options {
+	po := &pebble.Options{
+		FS:                          opts.FS,
+		Cache:                       cache,
+		MemTableSize:                opts.MemTableBytes,
+		MemTableStopWritesThreshold: memTables,
+		MaxOpenFiles:                pebbleMaxOpenFiles,
+		L0StopWritesThreshold:       l0StopWrites,
+		FormatMajorVersion:          pebble.FormatTableFormatV6,
+		Logger:                      pebbleLogger{log: opts.Logger, broken: broken},
+		CompactionConcurrencyRange:  func() (int, int) { return 1, compactionsInSandbox },
+	}
+	po.EventListener = &pebble.EventListener{
+		BackgroundError: func(err error) {
+			opts.Logger.Error("event log background work failed", "error", err)
+		},
+	}
+	for i := range po.Levels {
+		po.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBitsPerKey)
+	}
+	po.EnsureDefaults()
+	return po
+}
+
+// pebbleLogger hands Pebble's messages to slog. Pebble calls Fatalf when its write path can no longer
+// be trusted; that stops writing for good but not the process: what is on disk can still be read.
+type pebbleLogger struct {
+	log    *slog.Logger
+	broken *brokenFlag
+}
+
+func (l pebbleLogger) Infof(format string, args ...any) {
+	l.log.Debug("pebble", "message", fmt.Sprintf(format, args...))
+}
+
+func (l pebbleLogger) Errorf(format string, args ...any) {
+	l.log.Error("pebble", "message", fmt.Sprintf(format, args...))
+}
+
+func (l pebbleLogger) Fatalf(format string, args ...any) {
+	err := fmt.Errorf("storage engine: "+format, args...)
+	l.broken.set(err)
+	l.log.Error("event log stops writing", "error", err)
+}

@@ -1,0 +1,307 @@
+package node
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/google/uuid"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+)
+
+// groupsInFlight is how many groups may wait for their fsync while the next is decided. Two keep the
+// disk busy; more would only make groups smaller.
+const groupsInFlight = 2
+
+// freeSpaceCheckEvery is how often the free disk space is looked at while appends arrive.
+const freeSpaceCheckEvery = time.Second
+
+// writer decides and commits appends. The decider goroutine owns all fields.
+type writer struct {
+	node  *Node
+	heads *headCache
+	past  *history
+
+	nextPosition uint64
+	lastStream   uint64
+	requests     []*request
+	keys         [32]byte
+	values       [16]byte
+
+	spaceCheckedAt time.Time
+	spaceErr       error
+}
+
+// group is what is committed with one fsync.
+type group struct {
+	batch   *pebble.Batch // nil when nothing is written
+	frames  []liveFrame
+	answers []pendingAnswer
+	touched []*streamHead
+	head    uint64 // last position after the group
+}
+
+type pendingAnswer struct {
+	to *request
+	answer
+}
+
+func newWriter(n *Node, t tail) (*writer, error) {
+	heads, err := newHeadCache(n.db, n.opts.CachedHeads)
+	if err != nil {
+		return nil, err
+	}
+	return &writer{
+		node:         n,
+		heads:        heads,
+		past:         &history{db: n.db},
+		nextPosition: t.position + 1,
+		lastStream:   t.stream,
+	}, nil
+}
+
+// decideGroups is the decider: it turns what is queued into groups until the queue is closed.
+func (w *writer) decideGroups(groups chan<- *group) {
+	opts := w.node.opts
+	for {
+		w.requests = w.node.queue.take(w.requests[:0], opts.MaxGroupAppends, opts.MaxGroupBytes)
+		if len(w.requests) == 0 {
+			return
+		}
+		g := w.decideGroup(w.requests)
+		clear(w.requests)
+		w.apply(g)
+		groups <- g
+	}
+}
+
+// decideGroup decides requests in order of arrival.
+func (w *writer) decideGroup(requests []*request) *group {
+	g := &group{answers: make([]pendingAnswer, 0, len(requests)), frames: make([]liveFrame, 0, len(requests))}
+	for _, r := range requests {
+		if !r.state.CompareAndSwap(requestQueued, requestTaken) {
+			continue // called off
+		}
+		a := pendingAnswer{to: r}
+		a.result, a.err = w.decideRequest(g, r)
+		g.answers = append(g.answers, a)
+	}
+	g.head = w.nextPosition - 1
+	for _, h := range g.touched {
+		h.pending = nil
+	}
+	return g
+}
+
+func (w *writer) decideRequest(g *group, r *request) (eventstore.AppendResult, error) {
+	if err := w.refuseWrites(); err != nil {
+		return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", r.stream, err)
+	}
+	h, err := w.heads.get(r.stream)
+	if err != nil {
+		return eventstore.AppendResult{}, err
+	}
+	if isMetadataStream(r.stream) {
+		parent, err := w.heads.get(metadataOf(r.stream))
+		if err != nil {
+			return eventstore.AppendResult{}, err
+		}
+		if parent.tombstoned {
+			return eventstore.AppendResult{}, refusal(verdictDeleted, r, h)
+		}
+	}
+	if r.op == opSoftDelete {
+		return w.softDelete(g, r, h)
+	}
+	v, known, err := decide(h, r.expected, r.ids, w.past)
+	switch {
+	case err != nil:
+		return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", r.stream, err)
+	case v == verdictKnown:
+		pos, err := w.past.positionOf(h, known)
+		if err != nil {
+			return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", r.stream, err)
+		}
+		return result(known, pos, true), nil
+	case v != verdictWrite:
+		return eventstore.AppendResult{}, refusal(v, r, h)
+	case len(r.ids) == 0:
+		if h.last == noRevision {
+			return eventstore.AppendResult{}, nil
+		}
+		return result(uint64(h.last), h.lastPosition, false), nil
+	}
+	wasDeleted, before := h.softDeleted(), h.last
+	res, err := w.write(g, r.stream, h, r)
+	if err == nil && wasDeleted && r.op == opAppend {
+		err = w.undelete(g, r.stream, h, before)
+	}
+	return res, err
+}
+
+func result(revision, position uint64, idempotent bool) eventstore.AppendResult {
+	return eventstore.AppendResult{
+		Revision:   revision,
+		Position:   eventstore.Position{Commit: position, Prepare: position},
+		Idempotent: idempotent,
+	}
+}
+
+// write puts a request's frame at the end of the stream called target, whose head is h.
+func (w *writer) write(g *group, target string, h *streamHead, r *request) (eventstore.AppendResult, error) {
+	if g.batch == nil {
+		g.batch = w.node.db.NewBatch()
+	}
+	revision := uint64(h.last + 1)
+	if r.op == opTombstone {
+		revision = tombstoneRevision
+	}
+	entry := indexEntry{stream: h.id, revision: revision, position: w.nextPosition, count: uint32(len(r.ids))}
+	if h.id == 0 {
+		entry.stream = w.lastStream + 1
+	}
+	placeFrame(r.frame, r.bodyCRC, framePlace{
+		position: entry.position, stream: entry.stream, revision: revision, created: w.node.opts.Clock(),
+	})
+	if err := w.writeKeys(g.batch, target, h, entry, r); err != nil {
+		return eventstore.AppendResult{}, err
+	}
+	g.frames = append(g.frames, liveFrame{position: entry.position, count: entry.count, stream: target, frame: r.frame})
+
+	w.lastStream = max(w.lastStream, entry.stream)
+	w.nextPosition += uint64(entry.count)
+	h.id, h.last, h.lastPosition = entry.stream, int64(entry.lastRevision()), entry.lastPosition()
+	h.tombstoned = h.tombstoned || r.op == opTombstone
+	if h.pending == nil {
+		g.touched = append(g.touched, h)
+	}
+	h.pending = append(h.pending, pendingAppend{entry: entry, ids: r.ids})
+	if isMetadataStream(target) {
+		w.adoptMetadata(target, h, r.metadata)
+	}
+	return result(entry.lastRevision(), entry.lastPosition(), false), nil
+}
+
+// writeKeys adds one append to the batch: log, stream index, event ids, and the directory when the
+// stream is new or ends.
+func (w *writer) writeKeys(b *pebble.Batch, target string, h *streamHead, entry indexEntry, r *request) error {
+	key, value := w.keys[:0], w.values[:0]
+	if err := b.Set(eventKey(key, entry.position), r.frame, nil); err != nil {
+		return fmt.Errorf("batch event: %w", err)
+	}
+	if err := b.Set(streamKey(key, entry.stream, entry.revision), entry.appendValue(value), nil); err != nil {
+		return fmt.Errorf("batch stream index: %w", err)
+	}
+	for i, id := range r.ids {
+		rev := binary.BigEndian.AppendUint64(value, entry.revision+uint64(i))
+		if err := b.Set(eventIDKey(key, entry.stream, id), rev, nil); err != nil {
+			return fmt.Errorf("batch event id: %w", err)
+		}
+	}
+	if h.id != 0 && r.op != opTombstone {
+		return nil
+	}
+	dir := directoryEntry{stream: entry.stream}
+	if r.op == opTombstone {
+		dir.tombstone = entry.position
+	}
+	if err := b.Set(headKey(nil, target), dir.appendValue(value), nil); err != nil {
+		return fmt.Errorf("batch directory: %w", err)
+	}
+	return nil
+}
+
+// adoptMetadata lets the stream's own head know what its metadata stream says now.
+func (w *writer) adoptMetadata(metaStream string, m *streamHead, data []byte) {
+	m.metadata = parseSettings(data)
+	if h, ok := w.heads.cached(metadataOf(metaStream)); ok {
+		h.hasMetadata, h.metadata = true, m.metadata
+	}
+}
+
+// refuseWrites tells why no append can be taken at all.
+func (w *writer) refuseWrites() error {
+	if err := w.node.broken.get(); err != nil {
+		return fmt.Errorf("%w: the log stopped writing: %w", eventstore.ErrUnavailable, err)
+	}
+	return w.checkFreeSpace()
+}
+
+// checkFreeSpace refuses appends before the disk is full, so that the write-ahead log never is cut.
+func (w *writer) checkFreeSpace() error {
+	opts := w.node.opts
+	if opts.MinFreeBytes < 0 {
+		return nil
+	}
+	now := time.Now()
+	if now.Sub(w.spaceCheckedAt) < freeSpaceCheckEvery && !w.spaceCheckedAt.IsZero() {
+		return w.spaceErr
+	}
+	w.spaceCheckedAt = now
+	usage, err := opts.FS.GetDiskUsage(opts.Dir)
+	switch {
+	case err != nil:
+		w.spaceErr = nil // a file system that cannot tell will say so when it is full
+	case usage.AvailBytes < uint64(opts.MinFreeBytes):
+		w.spaceErr = fmt.Errorf("%w: disk full: %d bytes free in %s, at least %d are kept free",
+			eventstore.ErrUnavailable, usage.AvailBytes, opts.Dir, opts.MinFreeBytes)
+	default:
+		w.spaceErr = nil
+	}
+	return w.spaceErr
+}
+
+// apply hands the group to the write-ahead log without waiting for the fsync. Pebble panics when that
+// log cannot be written: the panic stops writing, not the process.
+func (w *writer) apply(g *group) {
+	if g.batch == nil {
+		return
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			w.node.breakWriting(fmt.Errorf("write-ahead log: %v", p))
+			g.batch = nil
+		}
+	}()
+	if err := w.node.db.ApplyNoSyncWait(g.batch, pebble.Sync); err != nil {
+		w.node.breakWriting(fmt.Errorf("write-ahead log: %w", err))
+		g.batch = nil
+	}
+}
+
+// commitGroups is the committer: it waits for each group's fsync and publishes it.
+func (w *writer) commitGroups(groups <-chan *group) {
+	n := w.node
+	for g := range groups {
+		if g.batch != nil {
+			if err := errors.Join(g.batch.SyncWait(), g.batch.Close()); err != nil {
+				n.breakWriting(fmt.Errorf("sync of the write-ahead log: %w", err))
+			}
+		}
+		err := n.broken.get()
+		if err == nil {
+			n.live.publish(g.frames, g.head)
+		}
+		for _, a := range g.answers {
+			if err != nil {
+				a.answer = answer{err: fmt.Errorf("append to stream %q: %w: the log stopped writing: %w",
+					a.to.stream, eventstore.ErrUnavailable, err)}
+			}
+			a.to.answer <- a.answer
+		}
+	}
+}
+
+// breakWriting stops all writing for good. After a failed write or fsync the kernel may have dropped
+// dirty pages, so that a second fsync succeeds without them: nothing may be acknowledged any more.
+func (n *Node) breakWriting(err error) {
+	n.broken.set(err)
+	n.opts.Logger.Error("event log stops writing; reads go on until it is opened again", "dir", n.opts.Dir, "error", err)
+}
+
+func newSystemEvent(eventType string, data []byte) eventstore.EventData {
+	return eventstore.EventData{ID: uuid.New(), Type: eventType, JSON: true, Data: data}
+}
