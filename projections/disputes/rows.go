@@ -1,0 +1,99 @@
+// Package disputes is the read model behind the views ledger.disputes and ledger.dispute_timeline:
+// the disputes about every order that collects money, test orders excepted, and each step of them.
+package disputes
+
+import (
+	_ "embed"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/order-ledger/order-ledger/domain/money"
+	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/projections/internal/storable"
+)
+
+var (
+	//go:embed upsert.sql
+	upsertSQL string
+	//go:embed insert_timeline.sql
+	insertTimelineSQL string
+)
+
+// Rows collects what ledger_data.disputes and ledger_data.dispute_timeline are to hold, column by
+// column. The zero value is empty.
+type Rows struct {
+	orderID, disputeID, paymentID, track, stage, outcome []string
+	reasonCode, arn, currency, disputed, held, lost      []string
+	respondBy                                            []pgtype.Timestamptz
+
+	steps timeline
+}
+
+type timeline struct {
+	orderID, disputeID, stage, currency, amount, moved []string
+	seq                                                []int64
+	occurredAt, recordedAt                             []time.Time
+	eventID                                            [][16]byte
+}
+
+// Len counts the disputes.
+func (r *Rows) Len() int { return len(r.orderID) }
+
+// Add appends the rows of all disputes of one order. An order may be added once.
+func (r *Rows) Add(id string, s *order.State) {
+	cur := s.Currency
+	for i := range s.Disputes {
+		d := &s.Disputes[i]
+		r.orderID = append(r.orderID, storable.Text(id))
+		r.disputeID = append(r.disputeID, storable.Text(d.ID))
+		r.paymentID = append(r.paymentID, storable.Text(d.PaymentID))
+		r.track = append(r.track, string(d.Track))
+		r.stage = append(r.stage, string(d.Stage))
+		r.outcome = append(r.outcome, string(d.Outcome))
+		r.reasonCode = append(r.reasonCode, storable.Text(d.ReasonCode))
+		r.arn = append(r.arn, storable.Text(d.ARN))
+		r.currency = append(r.currency, cur.Code())
+		r.disputed = append(r.disputed, storable.KnownAmount(d.Amount, cur, d.AmountKnown))
+		r.held = append(r.held, storable.Amount(d.Held(), cur))
+		r.lost = append(r.lost, storable.Amount(d.Lost, cur))
+		respondBy := pgtype.Timestamptz{}
+		if d.RespondBy != nil {
+			respondBy = storable.Time(*d.RespondBy)
+		}
+		r.respondBy = append(r.respondBy, respondBy)
+		r.steps.add(id, d, cur)
+	}
+}
+
+func (t *timeline) add(id string, d *order.Dispute, cur money.Currency) {
+	for i := range d.Steps {
+		step := &d.Steps[i]
+		t.orderID = append(t.orderID, storable.Text(id))
+		t.disputeID = append(t.disputeID, storable.Text(d.ID))
+		t.seq = append(t.seq, int64(step.Seq))
+		t.stage = append(t.stage, storable.Text(step.Stage))
+		t.currency = append(t.currency, cur.Code())
+		// A step that tells no amount has none; only movements of money move it.
+		t.amount = append(t.amount, storable.KnownAmount(step.Amount, cur, !step.Amount.Currency().IsZero()))
+		t.moved = append(t.moved, storable.Amount(step.Moved, cur))
+		t.occurredAt = append(t.occurredAt, step.OccurredAt)
+		t.recordedAt = append(t.recordedAt, step.RecordedAt)
+		t.eventID = append(t.eventID, step.EventID)
+	}
+}
+
+// Queue adds the statements that write all rows. A step of the timeline is written once and does not
+// change.
+func (r *Rows) Queue(b *pgx.Batch) {
+	if r.Len() == 0 {
+		return
+	}
+	b.Queue(upsertSQL, r.orderID, r.disputeID, r.paymentID, r.track, r.stage, r.outcome, r.reasonCode, r.arn,
+		r.currency, r.disputed, r.held, r.lost, r.respondBy)
+	if t := &r.steps; len(t.orderID) > 0 {
+		b.Queue(insertTimelineSQL, t.orderID, t.disputeID, t.seq, t.stage, t.currency, t.amount, t.moved,
+			t.occurredAt, t.recordedAt, t.eventID)
+	}
+}

@@ -1,0 +1,105 @@
+package projections
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
+)
+
+// item is one message of the subscription, decoded.
+type item struct {
+	position eventstore.Position
+	// event is nil for a checkpoint of the server and for caughtUp.
+	event    *eventstore.RecordedEvent
+	caughtUp bool
+
+	// category and orderID name the order; an empty category is a quarantine stream.
+	category order.Category
+	orderID  string
+	recorded order.Recorded
+	// metadata is nil when the envelope could not be decoded, err is why the event could not.
+	metadata *order.Metadata
+	err      error
+
+	weight int64
+}
+
+// weightOf estimates the memory of an event in bytes.
+func weightOf(ev *eventstore.RecordedEvent) int64 {
+	const fixed = 512
+	return fixed + int64(len(ev.Data)+len(ev.Metadata))
+}
+
+// errGap says that the log was not shown completely.
+var errGap = errors.New("the subscription skipped an event")
+
+// feed follows the log from a checkpoint on and hands every message on, decoded, until ctx ends or the
+// subscription does. budget bounds the bytes that wait in out.
+func feed(ctx context.Context, log eventstore.Subscriber, from checkpoint.Checkpoint, budget *semaphore.Weighted, most int64, out chan<- *item) error {
+	sub := eventstore.AllSubscription{Filter: eventstore.Filter{StreamPrefixes: order.StreamPrefixes()}}
+	if from.Known {
+		sub.After = &from.Position
+	}
+	for message, err := range log.SubscribeAll(ctx, sub) {
+		if err != nil {
+			return fmt.Errorf("follow the log from %s: %w", from, err)
+		}
+		it := decode(message)
+		it.weight = min(it.weight, most)
+		if err := budget.Acquire(ctx, it.weight); err != nil {
+			return err
+		}
+		select {
+		case out <- it:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return fmt.Errorf("follow the log from %s: the subscription ended without a reason", from)
+}
+
+func decode(message eventstore.Message) *item {
+	switch m := message.(type) {
+	case eventstore.EventAppeared:
+		return decodeEvent(&m.Event)
+	case eventstore.CheckpointReached:
+		return &item{position: m.Position}
+	case eventstore.CaughtUp:
+		return &item{caughtUp: true}
+	}
+	return &item{caughtUp: false}
+}
+
+// decodeEvent never fails: what is wrong with an event is for the fold to judge.
+func decodeEvent(ev *eventstore.RecordedEvent) *item {
+	it := &item{position: ev.Position, event: ev, weight: weightOf(ev)}
+	it.category, it.orderID, _ = order.ParseStreamName(ev.Stream)
+	event, metadata, err := order.Decode(ev.Type, ev.Data, ev.Metadata)
+	if err != nil {
+		it.err = err
+		var readable order.Metadata
+		if json.Unmarshal(ev.Metadata, &readable) == nil {
+			it.metadata = &readable
+		}
+		return it
+	}
+	it.recorded = order.Recorded{
+		Event: event, ID: ev.ID, Revision: ev.Revision, Position: ev.Position.Commit, Metadata: metadata,
+	}
+	it.metadata = &it.recorded.Metadata
+	return it
+}
+
+// gatewayOf takes the gateway's name from the name of a quarantine stream.
+func gatewayOf(stream string) string {
+	_, gateway, _ := strings.Cut(stream, "-")
+	return gateway
+}

@@ -1,0 +1,57 @@
+package storable
+
+import (
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/order-ledger/order-ledger/domain/money"
+)
+
+// Amount is the text of an amount with all decimals of currency c, also when nothing has happened
+// yet and m is the zero Money, which has no currency.
+func Amount(m money.Money, c money.Currency) string {
+	if m.Currency().IsZero() && !c.IsZero() {
+		return money.Zero(c).String()
+	}
+	return m.String()
+}
+
+// KnownAmount is Amount, or the empty string (NULL in the tables) when the amount is not known.
+func KnownAmount(m money.Money, c money.Currency, known bool) string {
+	if !known {
+		return ""
+	}
+	return Amount(m, c)
+}
+
+// Time is NULL for the zero time.
+func Time(t time.Time) pgtype.Timestamptz {
+	return pgtype.Timestamptz{Time: t, Valid: !t.IsZero()}
+}
+
+// Array is the literal of a text[]: several arrays of different lengths cannot travel in one array
+// parameter.
+func Array[S ~string](values []S) string {
+	if len(values) == 0 {
+		return "{}"
+	}
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, v := range values {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('"')
+		for _, r := range Text(string(v)) {
+			if r == '"' || r == '\\' {
+				b.WriteByte('\\')
+			}
+			b.WriteRune(r)
+		}
+		b.WriteByte('"')
+	}
+	b.WriteByte('}')
+	return b.String()
+}

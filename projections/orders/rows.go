@@ -1,0 +1,97 @@
+package orders
+
+import (
+	_ "embed"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/projections/internal/storable"
+)
+
+var (
+	//go:embed upsert.sql
+	upsertSQL string
+	//go:embed upsert_test.sql
+	upsertTestSQL string
+)
+
+// Rows collects what one table of orders is to hold, column by column: one array per column is one
+// parameter of one statement. The zero value is empty. Live and test orders have one Rows each.
+type Rows struct {
+	orderID, source, account, sourceOrderID, merchantReference, currency []string
+
+	amountDue, authorised, expected, captured, settled, external, reversed []string
+	refundPending, refunded, disputeHeld, disputeLost                      []string
+	paymentState, refundState, disputeState, lifecycle, gatewayStatus      []string
+	flags                                                                  []string
+
+	firstRecordedAt, lastRecordedAt []time.Time
+	revision, position              []int64
+}
+
+// Len counts the rows.
+func (r *Rows) Len() int { return len(r.orderID) }
+
+// Add appends the row of one order with these flags, sorted. An order may be added once.
+func (r *Rows) Add(id string, s *order.State, flags []order.Flag) {
+	b := s.Balances()
+	cur := s.Currency
+
+	r.orderID = append(r.orderID, storable.Text(id))
+	r.source = append(r.source, storable.Text(s.Source))
+	r.account = append(r.account, storable.Text(s.SourceAccount))
+	r.sourceOrderID = append(r.sourceOrderID, storable.Text(s.SourceOrderID))
+	r.merchantReference = append(r.merchantReference, storable.Text(s.MerchantReference))
+	r.currency = append(r.currency, cur.Code())
+
+	r.amountDue = append(r.amountDue, storable.KnownAmount(s.AmountDue, cur, s.DueKnown))
+	r.authorised = append(r.authorised, storable.Amount(b.Authorised, cur))
+	r.expected = append(r.expected, storable.Amount(b.Expected, cur))
+	r.captured = append(r.captured, storable.Amount(b.Captured, cur))
+	r.settled = append(r.settled, storable.Amount(b.Settled, cur))
+	r.external = append(r.external, storable.Amount(b.External, cur))
+	r.reversed = append(r.reversed, storable.Amount(b.Reversed, cur))
+	r.refundPending = append(r.refundPending, storable.Amount(b.RefundPending, cur))
+	r.refunded = append(r.refunded, storable.Amount(b.Refunded, cur))
+	r.disputeHeld = append(r.disputeHeld, storable.Amount(b.DisputeHeld, cur))
+	r.disputeLost = append(r.disputeLost, storable.Amount(b.DisputeLost, cur))
+
+	r.paymentState = append(r.paymentState, string(s.PaymentState()))
+	r.refundState = append(r.refundState, string(s.RefundState()))
+	r.disputeState = append(r.disputeState, string(s.DisputeState()))
+	r.lifecycle = append(r.lifecycle, lifecycle(s))
+	r.gatewayStatus = append(r.gatewayStatus, storable.Text(s.GatewayStatus))
+	r.flags = append(r.flags, storable.Array(flags))
+
+	r.firstRecordedAt = append(r.firstRecordedAt, s.FirstRecordedAt)
+	r.lastRecordedAt = append(r.lastRecordedAt, s.LastRecordedAt)
+	r.revision = append(r.revision, int64(s.Revision))
+	r.position = append(r.position, int64(s.Position))
+}
+
+func lifecycle(s *order.State) string {
+	if s.Lifecycle == "" {
+		return string(order.LifecycleOpen)
+	}
+	return string(s.Lifecycle)
+}
+
+// Queue adds the one statement that writes all rows of live orders. A row never goes back in revision.
+func (r *Rows) Queue(b *pgx.Batch) { r.queue(b, upsertSQL) }
+
+// QueueTest is Queue for test orders, which have a table of their own.
+func (r *Rows) QueueTest(b *pgx.Batch) { r.queue(b, upsertTestSQL) }
+
+func (r *Rows) queue(b *pgx.Batch, sql string) {
+	if r.Len() == 0 {
+		return
+	}
+	b.Queue(sql,
+		r.orderID, r.source, r.account, r.sourceOrderID, r.merchantReference, r.currency,
+		r.amountDue, r.authorised, r.expected, r.captured, r.settled, r.external, r.reversed,
+		r.refundPending, r.refunded, r.disputeHeld, r.disputeLost,
+		r.paymentState, r.refundState, r.disputeState, r.lifecycle, r.gatewayStatus, r.flags,
+		r.firstRecordedAt, r.lastRecordedAt, r.revision, r.position)
+}

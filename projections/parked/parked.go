@@ -1,0 +1,98 @@
+// Package parked keeps the orders that cannot be projected: the event that the fold or PostgreSQL
+// refused, why, and how many later events are held back behind it.
+package parked
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/order-ledger/order-ledger/projections/internal/storable"
+)
+
+var (
+	//go:embed upsert.sql
+	upsertSQL string
+	//go:embed list.sql
+	listSQL string
+	//go:embed delete.sql
+	deleteSQL string
+)
+
+// Order is one parked order.
+type Order struct {
+	Stream  string
+	OrderID string
+	// Revision, Position, EventID and EventType name the event that could not be projected.
+	Revision  uint64
+	Position  uint64 // commit position
+	EventID   uuid.UUID
+	EventType string
+	// Reason says why, for people.
+	Reason string
+	// Since is when that event was stored, UTC: like all times of read models it is not the time of
+	// the projecting.
+	Since time.Time
+	// HeldBack counts the later events of the order that wait behind it.
+	HeldBack int64
+}
+
+// Rows collects what ledger_data.parked_orders is to hold. The zero value is empty.
+type Rows struct {
+	stream, orderID, eventType, reason []string
+	revision, position, heldBack       []int64
+	eventID                            [][16]byte
+	since                              []time.Time
+}
+
+// Add appends the row of one order. An order may be added once.
+func (r *Rows) Add(o *Order) {
+	r.stream = append(r.stream, storable.Text(o.Stream))
+	r.orderID = append(r.orderID, storable.Text(o.OrderID))
+	r.revision = append(r.revision, int64(o.Revision))
+	r.position = append(r.position, int64(o.Position))
+	r.eventID = append(r.eventID, o.EventID)
+	r.eventType = append(r.eventType, storable.Text(o.EventType))
+	r.reason = append(r.reason, storable.Text(o.Reason))
+	r.since = append(r.since, o.Since)
+	r.heldBack = append(r.heldBack, o.HeldBack)
+}
+
+// Queue adds the one statement that writes all rows.
+func (r *Rows) Queue(b *pgx.Batch) {
+	if len(r.stream) == 0 {
+		return
+	}
+	b.Queue(upsertSQL, r.stream, r.orderID, r.revision, r.position, r.eventID, r.eventType, r.reason,
+		r.since, r.heldBack)
+}
+
+// QueueDelete adds the statement that forgets a parked order.
+func QueueDelete(b *pgx.Batch, stream string) { b.Queue(deleteSQL, storable.Text(stream)) }
+
+// Querier is what List needs: a pool, a connection or a transaction.
+type Querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// List returns all parked orders in the order in which they were parked.
+func List(ctx context.Context, db Querier) ([]Order, error) {
+	rows, err := db.Query(ctx, listSQL)
+	if err != nil {
+		return nil, fmt.Errorf("list parked orders: %w", err)
+	}
+	orders, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Order, error) {
+		var o Order
+		err := row.Scan(&o.Stream, &o.OrderID, &o.Revision, &o.Position, &o.EventID, &o.EventType, &o.Reason,
+			&o.Since, &o.HeldBack)
+		return o, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list parked orders: %w", err)
+	}
+	return orders, nil
+}

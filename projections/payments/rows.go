@@ -1,0 +1,58 @@
+// Package payments is the read model behind the view ledger.payments: the payments of every order
+// that collects money, test orders excepted.
+package payments
+
+import (
+	_ "embed"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/projections/internal/storable"
+)
+
+//go:embed upsert.sql
+var upsertSQL string
+
+// Rows collects what ledger_data.payments is to hold, column by column. The zero value is empty.
+type Rows struct {
+	orderID, paymentID, sourcePaymentID, method, status, currency []string
+	amount, captured, settled, reasonCode                         []string
+	lastOccurredAt                                                []time.Time
+}
+
+// Len counts the rows.
+func (r *Rows) Len() int { return len(r.orderID) }
+
+// Add appends the rows of all payments of one order. An order may be added once.
+func (r *Rows) Add(id string, s *order.State) {
+	cur := s.Currency
+	for i := range s.Payments {
+		p := &s.Payments[i]
+		r.orderID = append(r.orderID, storable.Text(id))
+		r.paymentID = append(r.paymentID, storable.Text(p.ID))
+		r.sourcePaymentID = append(r.sourcePaymentID, storable.Text(p.SourceID))
+		r.method = append(r.method, storable.Text(p.Method))
+		r.status = append(r.status, string(p.Status))
+		r.currency = append(r.currency, cur.Code())
+		r.amount = append(r.amount, storable.KnownAmount(p.Amount, cur, p.AmountKnown))
+		r.captured = append(r.captured, storable.Amount(p.Captured, cur))
+		r.settled = append(r.settled, storable.Amount(p.Settled, cur))
+		r.reasonCode = append(r.reasonCode, storable.Text(p.ReasonCode))
+		occurredAt := p.LastOccurredAt
+		if occurredAt.IsZero() { // nothing but its existence is known
+			occurredAt = s.FirstRecordedAt
+		}
+		r.lastOccurredAt = append(r.lastOccurredAt, occurredAt)
+	}
+}
+
+// Queue adds the one statement that writes all rows.
+func (r *Rows) Queue(b *pgx.Batch) {
+	if r.Len() == 0 {
+		return
+	}
+	b.Queue(upsertSQL, r.orderID, r.paymentID, r.sourcePaymentID, r.method, r.status, r.currency,
+		r.amount, r.captured, r.settled, r.reasonCode, r.lastOccurredAt)
+}

@@ -1,0 +1,66 @@
+// Package payouts is the read model behind the view ledger.payouts: orders that send money out. They are
+// counted in no other view of money.
+package payouts
+
+import (
+	_ "embed"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/projections/internal/storable"
+)
+
+//go:embed upsert.sql
+var upsertSQL string
+
+// Rows collects what ledger_data.payouts is to hold, column by column. The zero value is empty.
+type Rows struct {
+	orderID, source, account, sourceOrderID, merchantReference, currency []string
+	amount, paidOut, state, flags                                        []string
+	firstRecordedAt, lastRecordedAt                                      []time.Time
+	revision, position                                                   []int64
+}
+
+// Len counts the rows.
+func (r *Rows) Len() int { return len(r.orderID) }
+
+// Add appends the row of one payout order. An order may be added once.
+func (r *Rows) Add(id string, s *order.State, flags []order.Flag) {
+	cur := s.Currency
+	r.orderID = append(r.orderID, storable.Text(id))
+	r.source = append(r.source, storable.Text(s.Source))
+	r.account = append(r.account, storable.Text(s.SourceAccount))
+	r.sourceOrderID = append(r.sourceOrderID, storable.Text(s.SourceOrderID))
+	r.merchantReference = append(r.merchantReference, storable.Text(s.MerchantReference))
+	r.currency = append(r.currency, cur.Code())
+	r.amount = append(r.amount, storable.KnownAmount(s.Payout.Amount, cur, s.Payout.Known))
+	r.paidOut = append(r.paidOut, storable.Amount(s.Payout.PaidOut, cur))
+	r.state = append(r.state, state(s))
+	r.flags = append(r.flags, storable.Array(flags))
+	r.firstRecordedAt = append(r.firstRecordedAt, s.FirstRecordedAt)
+	r.lastRecordedAt = append(r.lastRecordedAt, s.LastRecordedAt)
+	r.revision = append(r.revision, int64(s.Revision))
+	r.position = append(r.position, int64(s.Position))
+}
+
+// state of a payout that was registered and of which nothing else is known yet is that it was asked
+// for.
+func state(s *order.State) string {
+	if s.Payout.Status == "" {
+		return string(order.PayoutStateRequested)
+	}
+	return string(s.Payout.Status)
+}
+
+// Queue adds the one statement that writes all rows. A row never goes back in revision.
+func (r *Rows) Queue(b *pgx.Batch) {
+	if r.Len() == 0 {
+		return
+	}
+	b.Queue(upsertSQL,
+		r.orderID, r.source, r.account, r.sourceOrderID, r.merchantReference, r.currency,
+		r.amount, r.paidOut, r.state, r.flags,
+		r.firstRecordedAt, r.lastRecordedAt, r.revision, r.position)
+}

@@ -1,0 +1,60 @@
+// Package refunds is the read model behind the view ledger.refunds: the refunds of every order that
+// collects money, test orders excepted. The view ledger.refund_balances needs no table of its own: it
+// reads the orders.
+package refunds
+
+import (
+	_ "embed"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/projections/internal/storable"
+)
+
+//go:embed upsert.sql
+var upsertSQL string
+
+// Rows collects what ledger_data.refunds is to hold, column by column. The zero value is empty.
+type Rows struct {
+	orderID, refundID, paymentID, sourceRefundID, currency, amount, status, reasonCode []string
+	initiatedAt, resolvedAt                                                            []pgtype.Timestamptz
+	lastRecordedAt                                                                     []time.Time
+}
+
+// Len counts the rows.
+func (r *Rows) Len() int { return len(r.orderID) }
+
+// Add appends the rows of all refunds of one order. An order may be added once.
+func (r *Rows) Add(id string, s *order.State) {
+	cur := s.Currency
+	for i := range s.Refunds {
+		f := &s.Refunds[i]
+		r.orderID = append(r.orderID, storable.Text(id))
+		r.refundID = append(r.refundID, storable.Text(f.ID))
+		r.paymentID = append(r.paymentID, storable.Text(f.PaymentID))
+		r.sourceRefundID = append(r.sourceRefundID, storable.Text(f.SourceID))
+		r.currency = append(r.currency, cur.Code())
+		r.amount = append(r.amount, storable.KnownAmount(f.Amount, cur, f.AmountKnown))
+		r.status = append(r.status, string(f.Status))
+		r.reasonCode = append(r.reasonCode, storable.Text(f.ReasonCode))
+		r.initiatedAt = append(r.initiatedAt, storable.Time(f.InitiatedAt))
+		r.resolvedAt = append(r.resolvedAt, storable.Time(f.ResolvedAt))
+		recordedAt := f.LastRecordedAt
+		if recordedAt.IsZero() { // nothing but its existence is known
+			recordedAt = s.FirstRecordedAt
+		}
+		r.lastRecordedAt = append(r.lastRecordedAt, recordedAt)
+	}
+}
+
+// Queue adds the one statement that writes all rows.
+func (r *Rows) Queue(b *pgx.Batch) {
+	if r.Len() == 0 {
+		return
+	}
+	b.Queue(upsertSQL, r.orderID, r.refundID, r.paymentID, r.sourceRefundID, r.currency, r.amount, r.status,
+		r.reasonCode, r.initiatedAt, r.resolvedAt, r.lastRecordedAt)
+}
