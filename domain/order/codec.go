@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	fastjson "github.com/segmentio/encoding/json"
 )
 
 // SchemaVersion is the version of the events' data that this code writes. A
@@ -34,7 +36,7 @@ func Encode(e Event, m Metadata) (eventType string, data, metadata []byte, err e
 // Decode reads what Encode wrote, in this or any earlier version.
 func Decode(eventType string, data, metadata []byte) (Event, Metadata, error) {
 	var m Metadata
-	if err := json.Unmarshal(metadata, &m); err != nil {
+	if err := fastjson.Unmarshal(metadata, &m); err != nil {
 		return nil, Metadata{}, fmt.Errorf("decode envelope of %s: %w", eventType, err)
 	}
 	if m.Schema > SchemaVersion {
@@ -53,7 +55,7 @@ func Decode(eventType string, data, metadata []byte) (Event, Metadata, error) {
 
 func decodeAs[E Event](data []byte) (Event, error) {
 	var e E
-	if err := json.Unmarshal(data, &e); err != nil {
+	if err := fastjson.Unmarshal(data, &e); err != nil {
 		return nil, err
 	}
 	return e, nil

@@ -118,7 +118,7 @@ func drawFact(t *rapid.T) order.Fact {
 	case 21, 22:
 		var chargebacks []order.At
 		if rapid.Bool().Draw(t, "chargeback") {
-			chargebacks = []order.At{order.At{Key: at.Key + ":cb", OccurredAt: at.OccurredAt}}
+			chargebacks = []order.At{{Key: at.Key + ":cb", OccurredAt: at.OccurredAt}}
 		}
 		return order.DisputeTotals{
 			At: at, Payment: p, Withdrawn: drawMaybe(t), Returned: drawMaybe(t), Chargebacks: chargebacks, ModifiedAt: at.OccurredAt,
