@@ -8,7 +8,6 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // account is the operating-system user that the server runs as. The zero value means: as ourselves.
@@ -25,10 +24,8 @@ func serverAccount(cluster string) (account, error) {
 		return account{}, nil
 	}
 	if info, err := os.Stat(cluster); err == nil {
-		if owner, ok := info.Sys().(*syscall.Stat_t); ok && owner.Uid != 0 {
-			return account{
-				name: accountName(owner.Uid), uid: owner.Uid, gid: owner.Gid, switched: true,
-			}, nil
+		if uid, gid, ok := ownerOf(info); ok && uid != 0 {
+			return account{name: accountName(uid), uid: uid, gid: gid, switched: true}, nil
 		}
 	}
 	for _, name := range []string{"postgres", "_postgres", "nobody"} {
@@ -62,10 +59,7 @@ func accountName(uid uint32) string {
 // the environment variables that change what PostgreSQL does. further are added.
 func (a account) prepare(command *exec.Cmd, further ...string) {
 	command.Dir = "/"
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if a.switched {
-		command.SysProcAttr.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gid}
-	}
+	a.runAs(command)
 	for _, entry := range os.Environ() {
 		if !strings.HasPrefix(entry, "PG") && !strings.HasPrefix(entry, "LC_") &&
 			!strings.HasPrefix(entry, "LANG") && !strings.HasPrefix(entry, "TZ=") {

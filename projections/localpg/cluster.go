@@ -31,6 +31,10 @@ func clusterMajor(cluster string) (int, error) {
 		}
 		return 0, nil
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return 0, fmt.Errorf("%s belongs to another user: run the ledger as the one who ran it before, "+
+			"or choose another data directory: %w", cluster, err)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("read the version of the cluster: %w", err)
 	}
@@ -41,7 +45,7 @@ func clusterMajor(cluster string) (int, error) {
 	return major, nil
 }
 
-// password returns the role's password, making one for a new cluster. It is written before the
+// readPassword returns the role's password, making one for a new cluster. It is written before the
 // cluster exists, so that a cluster never waits for a password that nobody knows.
 func (p place) readPassword(clusterExists bool) (string, error) {
 	content, err := os.ReadFile(p.password())
@@ -88,9 +92,9 @@ func (p place) create(ctx context.Context, b pgbin.Binaries, password string, ep
 		return fmt.Errorf("look for unfinished clusters: %w", err)
 	}
 	for _, leftover := range leftovers {
-		if err := os.RemoveAll(leftover); err != nil {
-			return fmt.Errorf("remove an unfinished cluster: %w", err)
-		}
+		// Best effort: an initdb whose ledger was killed may still be writing to it. It is in nobody's
+		// way, and the next time is soon enough.
+		_ = os.RemoveAll(leftover)
 	}
 	temporary, err := os.MkdirTemp(p.dir, unfinished)
 	if err != nil {
@@ -115,6 +119,7 @@ func (p place) create(ctx context.Context, b pgbin.Binaries, password string, ep
 	}
 	command := exec.CommandContext(ctx, b.Path("initdb"), arguments...)
 	p.account.prepare(command)
+	command.WaitDelay = immediateTimeout
 	if out, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("create the cluster with %s: %w: %s", command.Path, err, lastLines(out))
 	}

@@ -26,6 +26,9 @@ var supervisorScript string
 // logBytesMax is the size from which server.log is set aside (as server.log.1) at a start.
 const logBytesMax = 10 << 20
 
+// orderInterval is the pause between two shutdown orders.
+const orderInterval = 250 * time.Millisecond
+
 // process is a server under its supervising shell.
 type process struct {
 	orders io.WriteCloser
@@ -97,19 +100,33 @@ func (started *process) stop(ctx context.Context) error {
 		limit time.Duration
 	}{{"INT\n", fastTimeout}, {"QUIT\n", immediateTimeout}}
 	for _, step := range steps {
-		// An error means that the shell has ended, which the wait will see.
-		_, _ = io.WriteString(started.orders, step.order)
 		limit, cancel := context.WithTimeout(ctx, step.limit)
-		select {
-		case <-started.exited:
-			cancel()
-			return nil
-		case <-limit.Done():
-		}
+		ended := started.order(limit, step.order)
 		cancel()
+		if ended {
+			return nil
+		}
 		ctx = context.WithoutCancel(ctx)
 	}
 	return errors.New("stop PostgreSQL: it does not end")
+}
+
+// order gives an order until the server has ended, or the context: a signal that arrives before the
+// server listens to it is lost. Servers do not mind to be told twice.
+func (started *process) order(ctx context.Context, order string) (ended bool) {
+	ticker := time.NewTicker(orderInterval)
+	defer ticker.Stop()
+	for {
+		// An error means that the shell has ended, which the next lines will see.
+		_, _ = io.WriteString(started.orders, order)
+		select {
+		case <-started.exited:
+			return true
+		case <-ctx.Done():
+			return false
+		case <-ticker.C:
+		}
+	}
 }
 
 // settings are the parameters of the server: durable, small, and quick in bulk.
@@ -128,6 +145,7 @@ func settings(opts Options) map[string]string {
 		"log_timezone":            "UTC",
 		"lc_messages":             "C",
 		"client_encoding":         "UTF8",
+		"jit":                     "off", // queries are short; compiling them takes longer
 		"logging_collector":       "off",
 		"log_destination":         "stderr",
 		"log_min_messages":        "warning",

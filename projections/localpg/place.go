@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 )
 
 const (
@@ -42,6 +41,14 @@ func openPlace(dir string) (place, error) {
 	if err != nil {
 		return place{}, fmt.Errorf("find the directory of PostgreSQL: %w", err)
 	}
+	p, err := openAt(dir)
+	if info, errInfo := os.Lstat(dir); err != nil && errInfo == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return openAt(dir) // another process has just put the link there
+	}
+	return p, err
+}
+
+func openAt(dir string) (place, error) {
 	var note string
 	if target, err := os.Readlink(dir); err == nil {
 		if note, err = checkLink(dir, target); err != nil {
@@ -108,8 +115,8 @@ func checkLink(dir, target string) (note string, err error) {
 	case err != nil:
 		return "", fmt.Errorf("follow the link %s: %w", dir, err)
 	default:
-		owner, ok := info.Sys().(*syscall.Stat_t)
-		if !info.IsDir() || !ok || int(owner.Uid) != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
+		uid, _, ok := ownerOf(info)
+		if !info.IsDir() || !ok || int(uid) != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
 			return "", fmt.Errorf("refuse to use %s, which %s points to: "+
 				"it is not a directory that only we can write to", target, dir)
 		}
@@ -148,19 +155,19 @@ func (p place) relocate(dir string) (place, error) {
 	if err := os.WriteFile(filepath.Join(target, originFile), []byte(dir), 0o600); err != nil {
 		return place{}, fmt.Errorf("prepare %s: %w", target, err)
 	}
-	// What is in dir is at most a lock file, or a cluster that was carried here from elsewhere and
-	// that its user cannot reach: rmdir refuses the second.
-	for _, name := range []string{"lock", "port", "password"} {
-		if _, err := os.Lstat(p.cluster()); errors.Is(err, fs.ErrNotExist) {
-			_ = os.Remove(filepath.Join(dir, name)) // if it stays, the next line says so
+	if _, err := os.Lstat(p.cluster()); errors.Is(err, fs.ErrNotExist) {
+		for _, leftover := range []string{p.lock(), p.port(), p.password()} {
+			_ = os.Remove(leftover) // of a start that failed; if it stays, the next line says so
 		}
 	}
-	if err := os.Remove(dir); err != nil {
-		return place{}, errors.Join(fmt.Errorf("the user %s, as which PostgreSQL runs, cannot reach %s; "+
-			"empty it or choose another data directory: %w", p.account.name, dir, err), os.RemoveAll(target))
+	err = removeEmptyDir(dir)
+	if err == nil {
+		err = os.Symlink(target, dir)
 	}
-	if err := os.Symlink(target, dir); err != nil {
-		return place{}, fmt.Errorf("leave a link at %s: %w", dir, err)
+	if err != nil {
+		err = fmt.Errorf("the user %s, as which PostgreSQL runs, cannot reach %s, and it cannot be replaced "+
+			"by a link; empty it or choose another data directory: %w", p.account.name, dir, err)
+		return place{}, errors.Join(err, os.RemoveAll(target))
 	}
 	p.dir = target
 	p.note = strings.TrimPrefix(p.note+fmt.Sprintf("; the user %s, as which PostgreSQL runs, cannot reach "+
@@ -172,8 +179,7 @@ func (p place) relocate(dir string) (place, error) {
 // when dir is temporary itself, else where systems keep the data of services.
 func relocatedDir(dir string, a account) (string, error) {
 	var parents []string
-	if temporary, err := filepath.EvalSymlinks(os.TempDir()); err != nil ||
-		!strings.HasPrefix(dir, temporary+string(filepath.Separator)) {
+	if !within(os.TempDir(), dir) && !within("/tmp", dir) {
 		service := "/var/lib/order-ledger"
 		if runtime.GOOS == "darwin" {
 			service = "/usr/local/var/order-ledger"
@@ -200,6 +206,11 @@ func relocatedDir(dir string, a account) (string, error) {
 		"choose another data directory", a.name, dir, strings.Join(parents, ", "))
 }
 
+// within tells whether a path lies under a directory, both as they are written.
+func within(dir, path string) bool {
+	return strings.HasPrefix(path, filepath.Clean(dir)+string(filepath.Separator))
+}
+
 // removeAbandoned deletes relocated files under a temporary directory whose origin, temporary too, is
 // gone. Under other directories nothing is deleted: a missing origin may be a disk that is not mounted.
 func removeAbandoned(parent string) {
@@ -215,11 +226,11 @@ func removeAbandoned(parent string) {
 		if err != nil || !info.IsDir() {
 			continue
 		}
-		if owner, ok := info.Sys().(*syscall.Stat_t); !ok || int(owner.Uid) != os.Geteuid() {
+		if uid, _, ok := ownerOf(info); !ok || int(uid) != os.Geteuid() {
 			continue
 		}
 		origin, err := os.ReadFile(filepath.Join(target, originFile))
-		if err != nil || !strings.HasPrefix(string(origin), parent+string(filepath.Separator)) {
+		if err != nil || !within(parent, string(origin)) {
 			continue
 		}
 		if _, err := os.Lstat(string(origin)); !errors.Is(err, fs.ErrNotExist) {

@@ -2,7 +2,6 @@ package localpg
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -10,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -58,10 +56,7 @@ func readPostmasterFile(cluster string) (postmasterFile, error) {
 }
 
 // alive tells whether a process with this id exists, whatever it is.
-func (f postmasterFile) alive() bool {
-	err := syscall.Kill(f.pid, 0)
-	return err == nil || errors.Is(err, syscall.EPERM)
-}
+func (f postmasterFile) alive() bool { return processExists(f.pid) }
 
 // identity is what a living process turns out to be. Process ids are given out again, soon so in
 // containers, so the one in postmaster.pid may belong to anything by now.
@@ -119,9 +114,9 @@ func (f postmasterFile) isCluster(dir string) identity {
 // The end of the context shortens the first wait. It never signals a process that is not surely ours.
 func (f postmasterFile) end(ctx context.Context) error {
 	steps := []struct {
-		signal syscall.Signal
-		limit  time.Duration
-	}{{syscall.SIGINT, fastTimeout}, {syscall.SIGQUIT, immediateTimeout}}
+		fast  bool
+		limit time.Duration
+	}{{true, fastTimeout}, {false, immediateTimeout}}
 	for _, step := range steps {
 		switch f.identify() {
 		case somethingElse:
@@ -132,7 +127,7 @@ func (f postmasterFile) end(ctx context.Context) error {
 				filepath.Join(f.cluster, "postmaster.pid"))
 		case ourServer:
 		}
-		if err := syscall.Kill(f.pid, step.signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+		if err := shutdown(f.pid, step.fast); err != nil {
 			return fmt.Errorf("stop the PostgreSQL process %d: %w", f.pid, err)
 		}
 		limit, cancel := context.WithTimeout(ctx, step.limit)

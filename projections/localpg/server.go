@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -75,6 +74,10 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	if opts.Dir == "" {
 		return nil, errors.New("start PostgreSQL: no directory is given")
 	}
+	if !supported {
+		return nil, errors.New("a private PostgreSQL cannot be run on this operating system: " +
+			"set LEDGER_DATABASE_URL to a PostgreSQL database that you have")
+	}
 	if opts.Progress == nil {
 		opts.Progress = func(string) {}
 	}
@@ -123,6 +126,16 @@ func (s *Server) DatabaseURL(database string) string {
 
 // Version is the server's own, for example "15.13".
 func (s *Server) Version() string { return s.version }
+
+// Dir is the real directory of the server's files, which differs from Options.Dir when that is a
+// symbolic link.
+func (s *Server) Dir() string { return s.place.dir }
+
+// PID is the process id of the running server; an error means that it does not run at present.
+func (s *Server) PID() (int, error) {
+	file, err := readPostmasterFile(s.place.cluster())
+	return file.pid, err
+}
 
 // LogPath is the file with the server's messages.
 func (s *Server) LogPath() string { return s.place.log() }
@@ -383,16 +396,4 @@ func pause(ctx context.Context, d time.Duration, stop <-chan struct{}) error {
 	case <-stop:
 		return context.Canceled
 	}
-}
-
-// tryLock takes an exclusive lock on a file without waiting.
-func tryLock(file *os.File) (bool, error) {
-	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("lock %s: %w", file.Name(), err)
-	}
-	return true, nil
 }

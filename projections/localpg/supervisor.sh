@@ -13,7 +13,9 @@ exec 3<&0 </dev/null
 server=$!
 {
 	while read -r signal; do kill -s "$signal" "$server"; done
-	kill -s "$last" "$server"
+	# A signal that arrives before the server listens to it is lost, so it is repeated.
+	trap 'exit 0' TERM
+	while kill -s "$last" "$server"; do sleep 1; done
 	exit 0
 } <&3 2>/dev/null &
 orders=$!

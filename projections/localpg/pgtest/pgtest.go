@@ -26,6 +26,9 @@ import (
 // one.
 const ServerVariable = "LEDGER_TEST_DATABASE_URL"
 
+// temporaryPrefix begins the names of directories of test servers.
+const temporaryPrefix = "ledger-test-postgres-"
+
 // cleanupTimeout bounds the removal of a test's database.
 const cleanupTimeout = 30 * time.Second
 
@@ -52,12 +55,23 @@ func Prepared(tb testing.TB, key string, prepare func(context.Context, *pgx.Conn
 	return create(tb, key, prepare)
 }
 
-// Server starts a server of the test's own, for tests that stop, kill or restart it. It keeps its
-// data (in the test's temporary directory) from start to start, and is stopped when the test ends.
+// Server starts a server of the test's own, for tests that stop, kill or restart it: a Start on its
+// directory after a Stop finds the same data on the same port. It is stopped and its directory is
+// deleted when the test ends.
 func Server(tb testing.TB) *localpg.Server {
 	tb.Helper()
+	// Not tb.TempDir: only its owner can enter that, and for root the server runs as another user.
+	dir, err := os.MkdirTemp("", temporaryPrefix)
+	if err != nil {
+		tb.Fatalf("start a PostgreSQL for this test: %v", err)
+	}
+	tb.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			tb.Errorf("delete the PostgreSQL of this test: %v", err)
+		}
+	})
 	server, err := localpg.Start(tb.Context(), localpg.Options{
-		Dir: tb.TempDir() + "/postgres", Settings: map[string]string{"fsync": "off", "shared_buffers": "32MB"},
+		Dir: dir, Settings: map[string]string{"fsync": "off", "shared_buffers": "32MB"},
 	})
 	if err != nil {
 		tb.Fatalf("start a PostgreSQL for this test: %v", err)
@@ -125,7 +139,7 @@ func adminURL(ctx context.Context) (string, error) {
 }
 
 func startShared(ctx context.Context) (*localpg.Server, error) {
-	dir, err := os.MkdirTemp("", "ledger-test-postgres-")
+	dir, err := os.MkdirTemp("", temporaryPrefix)
 	if err != nil {
 		return nil, err
 	}
