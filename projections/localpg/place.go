@@ -121,14 +121,14 @@ func checkLink(dir, target string) (note string, err error) {
 				"it is not a directory that only we can write to", target, dir)
 		}
 		origin, err := os.ReadFile(filepath.Join(target, originFile))
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", fmt.Errorf("follow the link %s: %w", dir, err)
 		}
 		if string(origin) == dir {
 			return "", nil
 		}
-		if other, err := os.Readlink(string(origin)); err != nil || other != target {
-			// The data directory was moved, and its link with it.
+		if !leadsTo(string(origin), target) {
+			// The data directory was moved, and its link with it; or the link has just been made.
 			return "", os.WriteFile(filepath.Join(target, originFile), []byte(dir), 0o600)
 		}
 		note = fmt.Sprintf("%s is a copy of %s, whose PostgreSQL files stay with the original; "+
@@ -152,9 +152,6 @@ func (p place) relocate(dir string) (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	if err := os.WriteFile(filepath.Join(target, originFile), []byte(dir), 0o600); err != nil {
-		return place{}, fmt.Errorf("prepare %s: %w", target, err)
-	}
 	if _, err := os.Lstat(p.cluster()); errors.Is(err, fs.ErrNotExist) {
 		for _, leftover := range []string{p.lock(), p.port(), p.password()} {
 			_ = os.Remove(leftover) // of a start that failed; if it stays, the next line says so
@@ -168,6 +165,10 @@ func (p place) relocate(dir string) (place, error) {
 		err = fmt.Errorf("the user %s, as which PostgreSQL runs, cannot reach %s, and it cannot be replaced "+
 			"by a link; empty it or choose another data directory: %w", p.account.name, dir, err)
 		return place{}, errors.Join(err, os.RemoveAll(target))
+	}
+	// Last, because from then on the directory counts as abandoned when the link is not there.
+	if err := os.WriteFile(filepath.Join(target, originFile), []byte(dir), 0o600); err != nil {
+		return place{}, fmt.Errorf("prepare %s: %w", target, err)
 	}
 	p.dir = target
 	p.note = strings.TrimPrefix(p.note+fmt.Sprintf("; the user %s, as which PostgreSQL runs, cannot reach "+
@@ -206,13 +207,24 @@ func relocatedDir(dir string, a account) (string, error) {
 		"choose another data directory", a.name, dir, strings.Join(parents, ", "))
 }
 
+// leadsTo tells whether link is a symbolic link to target, however either is written.
+func leadsTo(link, target string) bool {
+	info, err := os.Lstat(link)
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return false
+	}
+	there, errThere := os.Stat(link)
+	wanted, errWanted := os.Stat(target)
+	return errThere == nil && errWanted == nil && os.SameFile(there, wanted)
+}
+
 // within tells whether a path lies under a directory, both as they are written.
 func within(dir, path string) bool {
 	return strings.HasPrefix(path, filepath.Clean(dir)+string(filepath.Separator))
 }
 
-// removeAbandoned deletes relocated files under a temporary directory whose origin, temporary too, is
-// gone. Under other directories nothing is deleted: a missing origin may be a disk that is not mounted.
+// removeAbandoned deletes relocated files under a temporary directory whose origin, temporary too, does
+// not lead to them any more. Under other directories nothing is deleted: a missing origin may be a disk that is not mounted.
 func removeAbandoned(parent string) {
 	if parent != os.TempDir() && parent != "/tmp" {
 		return
@@ -233,7 +245,7 @@ func removeAbandoned(parent string) {
 		if err != nil || !within(parent, string(origin)) {
 			continue
 		}
-		if _, err := os.Lstat(string(origin)); !errors.Is(err, fs.ErrNotExist) {
+		if leadsTo(string(origin), target) {
 			continue
 		}
 		if pid, err := readPostmasterFile(place{dir: target}.cluster()); err == nil && pid.alive() {

@@ -139,7 +139,7 @@ func (d Downloader) unpack(major int, temporary, unpacked string) error {
 	}
 	for _, program := range []string{"initdb", "postgres"} {
 		if _, err := os.Stat(filepath.Join(unpacked, "bin", program)); err != nil {
-			return errors.Join(startErr, fmt.Errorf("the download holds no program %s: %w", program, err))
+			return fmt.Errorf("the download holds no program %s: %w (%v)", program, startErr, err)
 		}
 	}
 	return nil
