@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -26,18 +24,16 @@ func (n *Node) Backup(ctx context.Context, dir string) error {
 	if err := n.db.Checkpoint(dir, pebble.WithFlushedWAL()); err != nil {
 		return fmt.Errorf("back up event log to %s: %w", dir, err)
 	}
-	if n.opts.FS != vfs.Default {
-		return nil
-	}
-	// The copy must survive a power failure as well as the log does.
-	if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))); err != nil {
+	// The copy must survive a power failure as well as the log does: Pebble syncs it, but not the
+	// directory that names it.
+	if err := syncDir(n.opts.FS, n.opts.FS.PathDir(dir)); err != nil {
 		return fmt.Errorf("back up event log to %s: %w", dir, err)
 	}
 	return nil
 }
 
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
+func syncDir(fs vfs.FS, dir string) error {
+	d, err := fs.OpenDir(dir)
 	if err != nil {
 		return err
 	}

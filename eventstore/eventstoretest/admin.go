@@ -1,0 +1,180 @@
+package eventstoretest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+)
+
+func (s suite) testAdmin(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		test func(b *bundle, admin Admin)
+	}{
+		{"SoftDelete", adminSoftDelete},
+		{"SoftDeleteExpected", adminSoftDeleteExpected},
+		{"Tombstone", adminTombstone},
+		{"TombstoneEndsSubscription", adminTombstoneEndsSubscription},
+		{"MaxCount", adminMaxCount},
+		{"TruncateBefore", adminTruncateBefore},
+		{"MetadataMakesStreamExist", adminMetadataMakesStreamExist},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := s.setup(t)
+			admin, ok := b.store.(Admin)
+			if !ok {
+				t.Skip("the engine offers no deletes and no metadata through the port")
+			}
+			c.test(b, admin)
+		})
+	}
+}
+
+func adminSoftDelete(b *bundle, admin Admin) {
+	stream, all := b.stream("s"), events(6)
+	start := b.before()
+	b.append(stream, eventstore.NoStream, all[:3]...)
+	if _, err := admin.DeleteStream(b.ctx, stream, eventstore.Revision(2)); err != nil {
+		b.Fatalf("delete: %v", err)
+	}
+	b.wantNoStream(stream)
+	b.wantIDs("$all still", b.readAll(eventstore.AllRead{From: start}), all[:3])
+	if _, err := b.store.Append(b.ctx, stream, eventstore.StreamExists, events(1)...); !errors.Is(err, eventstore.ErrStreamDeleted) {
+		b.Errorf("append to a deleted stream expecting that it exists: %v", err)
+	}
+	// The stream begins anew behind what was hidden, also for a writer who expects no stream.
+	if res := b.append(stream, eventstore.NoStream, all[3:5]...); res.Revision != 4 {
+		b.Errorf("first append after the delete: revision %d, want 4", res.Revision)
+	}
+	b.append(stream, eventstore.Revision(4), all[5])
+	b.wantIDs("after the delete", b.read(stream, eventstore.StreamRead{}), all[3:])
+	b.wantIDs("after the delete, backwards", b.read(stream, eventstore.StreamRead{Direction: backwards}), reversed(all[3:]))
+	if _, err := admin.DeleteStream(b.ctx, stream, eventstore.Any); err != nil {
+		b.Errorf("second delete: %v", err)
+	}
+	b.wantNoStream(stream)
+}
+
+func adminSoftDeleteExpected(b *bundle, admin Admin) {
+	stream := b.stream("s")
+	if _, err := admin.DeleteStream(b.ctx, stream, eventstore.Any); err == nil {
+		b.Error("a stream that never was could be deleted")
+	}
+	b.append(stream, eventstore.NoStream, events(3)...)
+	for _, expected := range []eventstore.ExpectedRevision{eventstore.NoStream, eventstore.Revision(1), eventstore.Revision(3)} {
+		if _, err := admin.DeleteStream(b.ctx, stream, expected); err == nil {
+			b.Errorf("delete expecting %s succeeded", expected)
+		}
+	}
+	if _, err := admin.DeleteStream(b.ctx, stream, eventstore.StreamExists); err != nil {
+		b.Errorf("delete: %v", err)
+	}
+	if _, err := admin.DeleteStream(b.ctx, stream, eventstore.StreamExists); !errors.Is(err, eventstore.ErrStreamDeleted) {
+		b.Errorf("delete of a deleted stream expecting that it exists: %v", err)
+	}
+	if _, err := admin.DeleteStream(b.ctx, stream, eventstore.Any); err != nil {
+		b.Errorf("delete of a deleted stream: %v", err)
+	}
+}
+
+func adminTombstone(b *bundle, admin Admin) {
+	start := b.before()
+	for name, given := range map[string]int{"never": 0, "filled": 3} {
+		stream, all := b.stream(name), events(given)
+		if given > 0 {
+			b.append(stream, eventstore.Any, all...)
+		}
+		if _, err := admin.TombstoneStream(b.ctx, stream, eventstore.Revision(17)); err == nil {
+			b.Errorf("%s: tombstone expecting a revision that is not succeeded", name)
+		}
+		if _, err := admin.TombstoneStream(b.ctx, stream, eventstore.Any); err != nil {
+			b.Fatalf("%s: tombstone: %v", name, err)
+		}
+		for _, d := range []eventstore.Direction{forwards, backwards} {
+			if _, err := collect(b.store.ReadStream(b.ctx, stream, eventstore.StreamRead{Direction: d})); !errors.Is(err, eventstore.ErrStreamDeleted) {
+				b.Errorf("%s: read after the tombstone: %v", name, err)
+			}
+		}
+		for _, expected := range []eventstore.ExpectedRevision{eventstore.Any, eventstore.NoStream, eventstore.StreamExists, eventstore.Revision(2)} {
+			if _, err := b.store.Append(b.ctx, stream, expected, events(1)...); !errors.Is(err, eventstore.ErrStreamDeleted) {
+				b.Errorf("%s: append expecting %s after the tombstone: %v", name, expected, err)
+			}
+		}
+		p := b.tap(b.store.SubscribeStream(b.ctx, stream, nil))
+		if _, err, _ := p.next(); !errors.Is(err, eventstore.ErrStreamDeleted) {
+			b.Errorf("%s: subscription after the tombstone: %v", name, err)
+		}
+	}
+	seen := 0
+	for _, e := range b.readAll(eventstore.AllRead{From: start}) {
+		if e.Type == "Numbered" {
+			seen++
+		}
+	}
+	if seen != 3 {
+		b.Errorf("$all shows %d events of the tombstoned streams, want 3", seen)
+	}
+}
+
+func adminTombstoneEndsSubscription(b *bundle, admin Admin) {
+	stream, all := b.stream("s"), events(2)
+	b.append(stream, eventstore.Any, all...)
+	p := b.tap(b.store.SubscribeStream(b.ctx, stream, nil))
+	b.wantIDs("before the tombstone", p.live(), all)
+	if _, err := admin.TombstoneStream(b.ctx, stream, eventstore.Any); err != nil {
+		b.Fatalf("tombstone: %v", err)
+	}
+	if _, err, _ := p.next(); !errors.Is(err, eventstore.ErrStreamDeleted) {
+		b.Errorf("live subscription after the tombstone: %v", err)
+	}
+}
+
+func adminMaxCount(b *bundle, admin Admin) {
+	stream, all := b.stream("s"), events(10)
+	b.append(stream, eventstore.Any, all[:9]...)
+	if _, err := admin.SetStreamMetadata(b.ctx, stream, eventstore.NoStream, []byte(`{"$maxCount":3,"mine":true}`)); err != nil {
+		b.Fatalf("set metadata: %v", err)
+	}
+	b.wantIDs("forwards", b.read(stream, eventstore.StreamRead{}), all[6:9])
+	b.wantIDs("backwards", b.read(stream, eventstore.StreamRead{Direction: backwards}), reversed(all[6:9]))
+	b.append(stream, eventstore.Revision(8), all[9])
+	b.wantIDs("after another append", b.read(stream, eventstore.StreamRead{}), all[7:])
+	if _, err := admin.SetStreamMetadata(b.ctx, stream, eventstore.Revision(0), []byte(`{}`)); err != nil {
+		b.Fatalf("set metadata again: %v", err)
+	}
+	b.wantIDs("without limit", b.read(stream, eventstore.StreamRead{}), all)
+	_, err := admin.SetStreamMetadata(b.ctx, stream, eventstore.Revision(0), []byte(`{"$maxCount":1}`))
+	var wrong *eventstore.WrongExpectedRevisionError
+	if !errors.As(err, &wrong) {
+		b.Errorf("set metadata expecting an old revision: %v", err)
+	}
+}
+
+func adminTruncateBefore(b *bundle, admin Admin) {
+	stream, all := b.stream("s"), events(10)
+	b.append(stream, eventstore.Any, all...)
+	for i, before := range []int{4, 9, 10, 0} {
+		expected := eventstore.Any
+		if i > 0 {
+			expected = eventstore.Revision(uint64(i - 1))
+		}
+		if _, err := admin.SetStreamMetadata(b.ctx, stream, expected, fmt.Appendf(nil, `{"$tb":%d}`, before)); err != nil {
+			b.Fatalf("set metadata: %v", err)
+		}
+		b.wantIDs("forwards", b.read(stream, eventstore.StreamRead{}), all[before:])
+		b.wantIDs("backwards", b.read(stream, eventstore.StreamRead{Direction: backwards}), reversed(all[before:]))
+	}
+}
+
+func adminMetadataMakesStreamExist(b *bundle, admin Admin) {
+	stream := b.stream("s")
+	if _, err := admin.SetStreamMetadata(b.ctx, stream, eventstore.NoStream, []byte(`{"owner":"x"}`)); err != nil {
+		b.Fatalf("set metadata: %v", err)
+	}
+	b.wantNoStream(stream)
+	if res := b.append(stream, eventstore.StreamExists, events(1)...); res.Revision != 0 {
+		b.Errorf("append expecting that the stream exists: revision %d", res.Revision)
+	}
+}
