@@ -1,10 +1,12 @@
 package storable
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/shopspring/decimal"
 
 	"github.com/order-ledger/order-ledger/domain/money"
 )
@@ -54,4 +56,42 @@ func Array[S ~string](values []S) string {
 	}
 	b.WriteByte('}')
 	return b.String()
+}
+
+// ReadAmount is the way back from a numeric, as text, to an amount.
+func ReadAmount(text, currency string) (money.Money, error) {
+	c, err := money.ParseCurrency(currency)
+	if err != nil {
+		return money.Money{}, fmt.Errorf("read amount: %w", err)
+	}
+	amount, err := decimal.NewFromString(text)
+	if err != nil {
+		return money.Money{}, fmt.Errorf("read amount: %w", err)
+	}
+	m, err := money.New(amount, c)
+	if err != nil {
+		return money.Money{}, fmt.Errorf("read amount: %w", err)
+	}
+	return m, nil
+}
+
+// ReadKnownAmount is ReadAmount for a column that may be NULL.
+func ReadKnownAmount(text *string, currency string) (*money.Money, error) {
+	if text == nil {
+		return nil, nil
+	}
+	m, err := ReadAmount(*text, currency)
+	if err != nil {
+		return nil, err
+	}
+	return &m, nil
+}
+
+// UTC turns a time of the database's session into UTC; nil stays nil.
+func UTC(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	utc := t.UTC()
+	return &utc
 }
