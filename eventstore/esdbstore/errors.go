@@ -1,0 +1,122 @@
+package esdbstore
+
+import (
+	"context"
+	"errors"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+)
+
+// errClientDead says that the client gave up and must be replaced.
+var errClientDead = errors.New("client connection closed for good")
+
+// gotRevision finds the actual revision in the client's text of a version
+// conflict, the only place where it can be had.
+var gotRevision = regexp.MustCompile(`but got '(-?\d+|no_stream)'`)
+
+// translate maps what the client answers to the port's errors. The original
+// stays in the chain.
+func translate(ctx context.Context, stream string, expected eventstore.ExpectedRevision, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil { // the client reports a cancelled call as unknown
+		return context.Cause(ctx)
+	}
+	var e *esdb.Error
+	if errors.As(err, &e) {
+		if known := translateCode(e, stream, expected, err); known != nil {
+			return known
+		}
+	}
+	return translateText(err)
+}
+
+func translateCode(e *esdb.Error, stream string, expected eventstore.ExpectedRevision, err error) error {
+	switch e.Code() {
+	case esdb.ErrorCodeWrongExpectedVersion:
+		return &eventstore.WrongExpectedRevisionError{Stream: stream, Expected: expected, Actual: actualRevision(err)}
+	case esdb.ErrorCodeStreamDeleted:
+		return joined(eventstore.ErrStreamDeleted, err)
+	case esdb.ErrorCodeResourceNotFound:
+		return joined(eventstore.ErrStreamNotFound, err)
+	case esdb.ErrorCodeAccessDenied, esdb.ErrorCodeUnauthenticated:
+		return joined(eventstore.ErrAccessDenied, err)
+	case esdb.ErrorCodeConnectionClosed:
+		return joined(eventstore.ErrUnavailable, errors.Join(errClientDead, err))
+	case esdb.ErrorUnavailable, esdb.ErrorAborted, esdb.ErrorCodeNotLeader, esdb.ErrorCodeDeadlineExceeded:
+		return joined(eventstore.ErrUnavailable, err)
+	case esdb.ErrorCodeParsing, esdb.ErrorCodeUnsupportedFeature, esdb.ErrorCodeResourceAlreadyExists:
+		return joined(eventstore.ErrInvalid, err)
+	case esdb.ErrorCodeUnknown, esdb.ErrorCodeInternalClient, esdb.ErrorCodeInternalServer:
+	}
+	return nil
+}
+
+// translateText maps errors that carry nothing but a gRPC status or text.
+func translateText(err error) error {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "Append Size") && strings.Contains(text, "Exceeded"):
+		return joined(&eventstore.TooLargeError{Limit: eventstore.MaxAppendSize}, err)
+	case strings.Contains(text, "is deleted"), strings.Contains(text, "stream-deleted"):
+		return joined(eventstore.ErrStreamDeleted, err)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		// The server ended the call early and the client lost its reason.
+		return joined(eventstore.ErrUnavailable, err)
+	}
+	if s, ok := statusOf(err); ok {
+		switch s.Code() {
+		case codes.Unavailable, codes.Aborted, codes.DeadlineExceeded, codes.ResourceExhausted, codes.Canceled, codes.Internal, codes.Unknown:
+			return joined(eventstore.ErrUnavailable, err)
+		case codes.InvalidArgument, codes.OutOfRange, codes.Unimplemented:
+			return joined(eventstore.ErrInvalid, err)
+		case codes.PermissionDenied, codes.Unauthenticated:
+			return joined(eventstore.ErrAccessDenied, err)
+		case codes.NotFound:
+			return joined(eventstore.ErrStreamNotFound, err)
+		case codes.OK, codes.AlreadyExists, codes.FailedPrecondition, codes.DataLoss:
+		}
+	}
+	return err
+}
+
+// statusOf finds a gRPC status anywhere in the chain.
+func statusOf(err error) (*status.Status, bool) {
+	var g interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &g) {
+		return g.GRPCStatus(), true
+	}
+	return nil, false
+}
+
+func actualRevision(err error) int64 {
+	m := gotRevision.FindStringSubmatch(err.Error())
+	if m == nil {
+		return -2
+	}
+	if m[1] == "no_stream" {
+		return -1
+	}
+	n, parseErr := strconv.ParseInt(m[1], 10, 64)
+	if parseErr != nil {
+		return -2
+	}
+	return n
+}
+
+// translated is an error of the port with what the client said as its cause.
+type translated struct{ known, cause error }
+
+func joined(known, cause error) error { return &translated{known: known, cause: cause} }
+
+func (e *translated) Error() string   { return e.known.Error() + ": " + e.cause.Error() }
+func (e *translated) Unwrap() []error { return []error{e.known, e.cause} }
