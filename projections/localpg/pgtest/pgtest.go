@@ -26,6 +26,9 @@ import (
 // one.
 const ServerVariable = "LEDGER_TEST_DATABASE_URL"
 
+// strategyVersion is the first version of PostgreSQL that can be told how to copy a database.
+const strategyVersion = 150000
+
 // temporaryPrefix begins the names of directories of test servers.
 const temporaryPrefix = "ledger-test-postgres-"
 
@@ -94,11 +97,9 @@ func create(tb testing.TB, key string, prepare func(context.Context, *pgx.Conn) 
 		tb.Fatalf("get a PostgreSQL for tests: %v", err)
 	}
 	name := databaseName()
-	copied := false
-	if prepare == nil {
-		err = createDatabase(ctx, admin, name, "template0")
-	} else if os.Getenv(ServerVariable) == "" {
-		copied = true
+	// A server that is not ours keeps no template: nobody would remove it.
+	fromTemplate := prepare != nil && os.Getenv(ServerVariable) == ""
+	if fromTemplate {
 		err = copyTemplate(ctx, admin, name, key, prepare)
 	} else {
 		err = createDatabase(ctx, admin, name, "template0")
@@ -114,7 +115,7 @@ func create(tb testing.TB, key string, prepare func(context.Context, *pgx.Conn) 
 		}
 	})
 	own := withDatabase(admin, name)
-	if prepare != nil && !copied { // a foreign server keeps no template: nobody would remove it
+	if prepare != nil && !fromTemplate {
 		if err := prepareDatabase(ctx, own, prepare); err != nil {
 			tb.Fatalf("prepare the database of this test: %v", err)
 		}
@@ -149,23 +150,31 @@ func startShared(ctx context.Context) (*localpg.Server, error) {
 
 // copyTemplate clones the database that prepare filled, filling it first when it is the first time.
 func copyTemplate(ctx context.Context, admin, name, key string, prepare func(context.Context, *pgx.Conn) error) error {
-	process.Lock()
-	defer process.Unlock()
-	template, ok := process.templates[key]
-	if !ok {
-		template = databaseName()
-		if err := createDatabase(ctx, admin, template, "template0"); err != nil {
-			return err
-		}
-		if err := prepareDatabase(ctx, withDatabase(admin, template), prepare); err != nil {
-			return fmt.Errorf("prepare the template %q: %w", key, err)
-		}
-		if process.templates == nil {
-			process.templates = make(map[string]string)
-		}
-		process.templates[key] = template
+	template, err := templateFor(ctx, admin, key, prepare)
+	if err != nil {
+		return fmt.Errorf("prepare the template %q: %w", key, err)
 	}
 	return createDatabase(ctx, admin, name, template)
+}
+
+func templateFor(ctx context.Context, admin, key string, prepare func(context.Context, *pgx.Conn) error) (string, error) {
+	process.Lock()
+	defer process.Unlock()
+	if template, ok := process.templates[key]; ok {
+		return template, nil
+	}
+	template := databaseName()
+	if err := createDatabase(ctx, admin, template, "template0"); err != nil {
+		return "", err
+	}
+	if err := prepareDatabase(ctx, withDatabase(admin, template), prepare); err != nil {
+		return "", err
+	}
+	if process.templates == nil {
+		process.templates = make(map[string]string)
+	}
+	process.templates[key] = template
+	return template, nil
 }
 
 func prepareDatabase(ctx context.Context, at string, prepare func(context.Context, *pgx.Conn) error) error {
@@ -178,7 +187,22 @@ func prepareDatabase(ctx context.Context, at string, prepare func(context.Contex
 }
 
 func createDatabase(ctx context.Context, admin, name, template string) error {
-	return execute(ctx, admin, "CREATE DATABASE "+name+" TEMPLATE "+template+" ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'")
+	connection, err := pgx.Connect(ctx, admin)
+	if err != nil {
+		return err
+	}
+	defer connection.Close(ctx)
+	order := "CREATE DATABASE " + name + " TEMPLATE " + template + " ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
+	var version int
+	err = connection.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version)
+	if err != nil {
+		return err
+	}
+	if version >= strategyVersion && os.Getenv(ServerVariable) == "" {
+		order += " STRATEGY FILE_COPY" // without fsync twice as fast as through the write-ahead log
+	}
+	_, err = connection.Exec(ctx, order)
+	return err
 }
 
 func execute(ctx context.Context, at, sql string) error {

@@ -32,6 +32,41 @@ func TestURL_GivesEachTestItsOwnDatabase(t *testing.T) {
 	}
 }
 
+// Not parallel: it changes the environment.
+func TestServerVariable_AnotherServerIsUsedAndLeftClean(t *testing.T) {
+	server := pgtest.Server(t)
+	t.Setenv(pgtest.ServerVariable, server.DatabaseURL("postgres"))
+	t.Run("Test", func(t *testing.T) {
+		url := pgtest.Prepared(t, "foreign", func(ctx context.Context, connection *pgx.Conn) error {
+			_, err := connection.Exec(ctx, "CREATE TABLE prepared (n int)")
+			return err
+		})
+		config, err := pgx.ParseConfig(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs, err := pgx.ParseConfig(server.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if config.Port != theirs.Port {
+			t.Errorf("the database is on port %d, want %d", config.Port, theirs.Port)
+		}
+		if _, err := connect(t, url).Exec(t.Context(), "INSERT INTO prepared VALUES (1)"); err != nil {
+			t.Error(err)
+		}
+	})
+	var left int
+	err := connect(t, server.DatabaseURL("postgres")).QueryRow(t.Context(),
+		"SELECT count(*) FROM pg_database WHERE datname LIKE 'test%'").Scan(&left)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left != 0 {
+		t.Errorf("%d databases are left on the other server", left)
+	}
+}
+
 func TestPrepared_CopiesWhatWasPreparedOnce(t *testing.T) {
 	t.Parallel()
 	prepare := func(ctx context.Context, connection *pgx.Conn) error {

@@ -1,6 +1,7 @@
 package pgbin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -139,7 +140,7 @@ func (d Downloader) unpack(major int, temporary, unpacked string) error {
 	}
 	for _, program := range []string{"initdb", "postgres"} {
 		if _, err := os.Stat(filepath.Join(unpacked, "bin", program)); err != nil {
-			return fmt.Errorf("the download holds no program %s: %w (%v)", program, startErr, err)
+			return fmt.Errorf("the download holds no program %s: %w", program, cmp.Or(startErr, err))
 		}
 	}
 	return nil
