@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"strings"
 	"sync/atomic"
 
 	"github.com/google/uuid"
@@ -108,7 +107,7 @@ func validateAppend(stream string, events []eventstore.EventData) error {
 	if err := validateStreamName(stream); err != nil {
 		return err
 	}
-	if isMetadataStream(strings.TrimPrefix(stream, metadataPrefix)) && isMetadataStream(stream) {
+	if base, isMetadata := baseName(stream); isMetadata && isMetadataStream(base) {
 		return fmt.Errorf("%w: a metadata stream has no metadata", eventstore.ErrInvalid)
 	}
 	for i := range events {

@@ -24,14 +24,14 @@ const (
 // decide is EventStoreDB's table of expected revisions and idempotency. known is the last revision of
 // the original when the verdict is verdictKnown.
 func decide(
-	h *streamHead, expected eventstore.ExpectedRevision, ids []uuid.UUID, past *history,
+	h headView, expected eventstore.ExpectedRevision, ids []uuid.UUID, past *history,
 ) (v verdict, known uint64, err error) {
 	if h.tombstoned {
 		return verdictDeleted, 0, nil
 	}
 	switch expected {
 	case eventstore.StreamExists:
-		if h.softDeleted() {
+		if h.softDeleted {
 			return verdictDeleted, 0, nil
 		}
 		if h.last == noRevision && !h.hasMetadata {
@@ -47,13 +47,13 @@ func decide(
 
 // decideByID is for writers that name no revision: all ids known is a repetition, none is new, and
 // anything else is a mistake of the writer.
-func decideByID(h *streamHead, ids []uuid.UUID, past *history) (verdict, uint64, error) {
+func decideByID(h headView, ids []uuid.UUID, past *history) (verdict, uint64, error) {
 	if len(ids) == 0 || h.last == noRevision {
 		return verdictWrite, 0, nil
 	}
 	var last uint64
 	for i, id := range ids {
-		revision, found, err := past.revisionOf(h, id)
+		revision, found, err := past.revisionOf(h.streamHead, id)
 		switch {
 		case err != nil:
 			return 0, 0, err
@@ -69,7 +69,7 @@ func decideByID(h *streamHead, ids []uuid.UUID, past *history) (verdict, uint64,
 
 // decideExact is for writers that name a revision (noRevision for "no stream"): behind the stream's
 // end an append is a repetition if the very same events follow the named revision.
-func decideExact(h *streamHead, expected int64, ids []uuid.UUID, past *history) (verdict, uint64, error) {
+func decideExact(h headView, expected int64, ids []uuid.UUID, past *history) (verdict, uint64, error) {
 	switch {
 	case expected > h.last:
 		return verdictWrong, 0, nil
@@ -78,7 +78,7 @@ func decideExact(h *streamHead, expected int64, ids []uuid.UUID, past *history) 
 	case len(ids) == 0:
 		return verdictWrong, 0, nil
 	}
-	recorded, err := past.idsFrom(h, uint64(expected+1), len(ids))
+	recorded, err := past.idsFrom(h.streamHead, uint64(expected+1), len(ids))
 	if err != nil {
 		return 0, 0, err
 	}
@@ -86,7 +86,7 @@ func decideExact(h *streamHead, expected int64, ids []uuid.UUID, past *history) 
 		if i < len(recorded) && recorded[i] == id {
 			continue
 		}
-		if i == 0 && expected == noRevision && h.softDeleted() {
+		if i == 0 && expected == noRevision && h.softDeleted {
 			return verdictWrite, 0, nil
 		}
 		return verdictWrong, 0, nil
@@ -95,7 +95,7 @@ func decideExact(h *streamHead, expected int64, ids []uuid.UUID, past *history) 
 }
 
 // refusal turns a verdict that is no success into the port's error.
-func refusal(v verdict, r *request, h *streamHead) error {
+func refusal(v verdict, r *request, h headView) error {
 	if v == verdictDeleted {
 		return fmt.Errorf("append to stream %q: %w", r.stream, eventstore.ErrStreamDeleted)
 	}

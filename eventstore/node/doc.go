@@ -11,12 +11,13 @@
 //	e/<position of the frame's first event>   frame                        the log
 //	s/<stream id>/<revision of first event>   position, number of events   the stream index
 //	i/<stream id>/<event id>                  revision                     the event-id index
-//	h/<stream name>                           stream id, tombstone         the directory of streams
+//	d/<stream name>                           ids, tombstone               the directory of streams
 //	m/<name>                                  format version
 //
 // All numbers are big endian. A position is the ordinal of an event in the log, from 1; commit and
 // prepare are equal. Stream ids are handed out in the order of creation, so that what is written
-// together lies together in every index and compaction has little to merge.
+// together lies together in every index and compaction has little to merge. A stream and its metadata
+// stream ("$$" and its name) share one entry of the directory.
 //
 // # One append's way
 //

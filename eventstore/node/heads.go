@@ -14,13 +14,9 @@ const noRevision = -1
 
 // streamHead is the end of a stream as the decider sees it: newer than what is synced.
 type streamHead struct {
-	id           uint64 // 0 while the stream is not in the directory
+	id           uint64 // 0 while the stream has no id
 	last         int64  // last revision; noRevision when there are no events
 	lastPosition uint64
-	tombstoned   bool
-	// hasMetadata and metadata describe the stream, from its metadata stream.
-	hasMetadata bool
-	metadata    streamSettings
 	// pending are the appends of the group that is being decided: not on disk yet.
 	pending []pendingAppend
 }
@@ -31,26 +27,55 @@ type pendingAppend struct {
 	ids   []uuid.UUID
 }
 
-func (h *streamHead) softDeleted() bool { return h.metadata.deleted() }
+// namedHead is a stream together with its metadata stream.
+type namedHead struct {
+	name      string
+	stream    streamHead
+	metadata  streamHead
+	tombstone uint64 // its position; 0 is none
+	settings  streamSettings
+}
+
+// headView is one of the two streams of a namedHead, with what matters to the decision about it.
+type headView struct {
+	*streamHead
+	tombstoned bool
+	// softDeleted and hasMetadata are never true for a metadata stream.
+	softDeleted, hasMetadata bool
+}
+
+// view returns the stream itself, or its metadata stream.
+func (h *namedHead) view(metadata bool) headView {
+	if metadata {
+		return headView{streamHead: &h.metadata, tombstoned: h.tombstone != 0}
+	}
+	return headView{
+		streamHead: &h.stream, tombstoned: h.tombstone != 0,
+		softDeleted: h.settings.deleted(), hasMetadata: h.metadata.last != noRevision,
+	}
+}
 
 // headCache keeps the heads of the streams in use, so that an append to a hot stream costs no read.
 // Only the decider uses it.
 type headCache struct {
 	db    *pebble.DB
-	heads *simplelru.LRU[string, *streamHead]
-	key   []byte
+	heads *simplelru.LRU[string, *namedHead]
+	// lookups is open while a group is being decided; the look-ups of a group share it.
+	lookups *pebble.Iterator
+	key     []byte
 }
 
 func newHeadCache(db *pebble.DB, size int) (*headCache, error) {
-	heads, err := simplelru.NewLRU[string, *streamHead](size, nil)
+	heads, err := simplelru.NewLRU[string, *namedHead](size, nil)
 	if err != nil {
 		return nil, fmt.Errorf("head cache: %w", err)
 	}
 	return &headCache{db: db, heads: heads}, nil
 }
 
-// get returns the head of a stream, from memory or from disk. The caller may change it as it decides.
-func (c *headCache) get(name string) (*streamHead, error) {
+// get returns the head of a stream, from memory or from disk. name is never a metadata stream's. The
+// caller changes the head as it decides.
+func (c *headCache) get(name string) (*namedHead, error) {
 	if h, ok := c.heads.Get(name); ok {
 		return h, nil
 	}
@@ -58,50 +83,84 @@ func (c *headCache) get(name string) (*streamHead, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load head of stream %q: %w", name, err)
 	}
-	if !isMetadataStream(name) {
-		m, err := c.get(metadataStream(name))
-		if err != nil {
-			return nil, err
-		}
-		if m.last != noRevision && !m.tombstoned {
-			h.hasMetadata = true
-			h.metadata = m.metadata
-		}
-	}
 	c.heads.Add(name, h)
 	return h, nil
 }
 
-// cached returns the head of a stream only if it is in memory.
-func (c *headCache) cached(name string) (*streamHead, bool) { return c.heads.Peek(name) }
-
-// load reads a head from disk. What the decider has applied is visible there, synced or not.
-// For a metadata stream the settings are those that it holds.
-func (c *headCache) load(name string) (*streamHead, error) {
-	entry, ok, err := getDirectoryEntry(c.db, &c.key, name)
-	if err != nil || !ok {
-		return &streamHead{last: noRevision}, err
-	}
-	h := &streamHead{id: entry.stream, last: noRevision, tombstoned: entry.tombstone != 0}
-	last, ok, err := lastIndexEntry(c.db, entry.stream)
+// load reads a head from disk. What the decider has applied is visible there, synced or not; what is
+// in the group that is being decided is in the cache, which is large enough for any group.
+func (c *headCache) load(name string) (*namedHead, error) {
+	h := &namedHead{name: name, stream: streamHead{last: noRevision}, metadata: streamHead{last: noRevision}}
+	dir, ok, err := c.lookUp(name)
 	if err != nil || !ok {
 		return h, err
 	}
-	h.last, h.lastPosition = int64(last.lastRevision()), last.lastPosition()
-	if isMetadataStream(name) {
-		f, err := getFrame(c.db, last.position)
-		if err != nil {
-			return nil, err
-		}
-		h.metadata = settingsOf(&f)
+	h.tombstone = dir.tombstone
+	if _, err := h.stream.load(c.db, dir.stream); err != nil {
+		return nil, err
 	}
+	last, err := h.metadata.load(c.db, dir.metadata)
+	if err != nil || h.metadata.last == noRevision {
+		return h, err
+	}
+	f, err := getFrame(c.db, last.position)
+	if err != nil {
+		return nil, err
+	}
+	h.settings = settingsOf(&f)
 	return h, nil
 }
 
-// getDirectoryEntry looks a stream up by name; key is scratch space.
-func getDirectoryEntry(r pebble.Reader, key *[]byte, name string) (directoryEntry, bool, error) {
-	*key = headKey(*key, name)
-	v, closer, err := r.Get(*key)
+// lookUp finds a stream's directory entry. Most names that it is asked for do not exist: they are the
+// first events of new streams. So it asks the Bloom filters of all levels, which Get does not.
+func (c *headCache) lookUp(name string) (directoryEntry, bool, error) {
+	if c.lookups == nil {
+		it, err := c.db.NewIter(&pebble.IterOptions{
+			LowerBound: []byte{keyDirectory}, UpperBound: prefixEnd(keyDirectory), UseL6Filters: true,
+		})
+		if err != nil {
+			return directoryEntry{}, false, err
+		}
+		c.lookups = it
+	}
+	c.key = directoryKey(c.key, name)
+	if !c.lookups.SeekPrefixGE(c.key) {
+		return directoryEntry{}, false, c.lookups.Error()
+	}
+	v, err := c.lookups.ValueAndErr()
+	if err != nil {
+		return directoryEntry{}, false, err
+	}
+	dir, err := parseDirectoryEntry(v)
+	return dir, err == nil, err
+}
+
+// endGroup lets go of the files that look-ups hold on to.
+func (c *headCache) endGroup() error {
+	if c.lookups == nil {
+		return nil
+	}
+	err := c.lookups.Close()
+	c.lookups = nil
+	return err
+}
+
+// load reads the end of the stream with an id; id 0 has none.
+func (h *streamHead) load(r pebble.Reader, id uint64) (last indexEntry, err error) {
+	if id == 0 {
+		return last, nil
+	}
+	h.id = id
+	last, ok, err := lastIndexEntry(r, id)
+	if err == nil && ok {
+		h.last, h.lastPosition = int64(last.lastRevision()), last.lastPosition()
+	}
+	return last, err
+}
+
+// getDirectoryEntry looks a stream up by name.
+func getDirectoryEntry(r pebble.Reader, name string) (directoryEntry, bool, error) {
+	v, closer, err := r.Get(directoryKey(nil, name))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return directoryEntry{}, false, nil
 	}

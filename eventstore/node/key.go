@@ -9,11 +9,11 @@ import (
 
 // The first byte of a key tells what it is of.
 const (
-	keyEvents  = 'e'
-	keyStream  = 's'
-	keyEventID = 'i'
-	keyHead    = 'h'
-	keyMeta    = 'm'
+	keyEvents    = 'e'
+	keyStream    = 's'
+	keyEventID   = 'i'
+	keyDirectory = 'd'
+	keyMeta      = 'm'
 )
 
 const formatVersionKey = "mformat"
@@ -42,8 +42,8 @@ func eventIDKey(dst []byte, stream uint64, id uuid.UUID) []byte {
 	return append(dst, id[:]...)
 }
 
-func headKey(dst []byte, name string) []byte {
-	return append(append(dst[:0], keyHead), name...)
+func directoryKey(dst []byte, name string) []byte {
+	return append(append(dst[:0], keyDirectory), name...)
 }
 
 // prefixEnd bounds all keys that begin with the byte.
@@ -84,23 +84,26 @@ func parseIndexEntry(key, value []byte) (indexEntry, error) {
 	}, nil
 }
 
-// directoryEntry is what h/<stream name> holds.
+// directoryEntry is what the directory holds about a stream and its metadata stream.
 type directoryEntry struct {
-	stream    uint64
+	stream    uint64 // 0 while only the metadata stream exists
+	metadata  uint64 // id of the metadata stream; 0 is none
 	tombstone uint64 // position of the tombstone; 0 is none
 }
 
 func (d directoryEntry) appendValue(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint64(dst[:0], d.stream)
+	dst = binary.BigEndian.AppendUint64(dst, d.metadata)
 	return binary.BigEndian.AppendUint64(dst, d.tombstone)
 }
 
 func parseDirectoryEntry(value []byte) (directoryEntry, error) {
-	if len(value) != 16 {
+	if len(value) != 24 {
 		return directoryEntry{}, fmt.Errorf("malformed directory entry %x", value)
 	}
 	return directoryEntry{
 		stream:    binary.BigEndian.Uint64(value),
-		tombstone: binary.BigEndian.Uint64(value[8:]),
+		metadata:  binary.BigEndian.Uint64(value[8:]),
+		tombstone: binary.BigEndian.Uint64(value[16:]),
 	}, nil
 }

@@ -21,9 +21,13 @@ const (
 // truncatedForEver is the "$tb" of a soft-deleted stream.
 const truncatedForEver = math.MaxInt64
 
-func isMetadataStream(name string) bool       { return strings.HasPrefix(name, metadataPrefix) }
-func metadataStream(stream string) string     { return metadataPrefix + stream }
-func metadataOf(metadataStream string) string { return metadataStream[len(metadataPrefix):] }
+func isMetadataStream(name string) bool   { return strings.HasPrefix(name, metadataPrefix) }
+func metadataStream(stream string) string { return metadataPrefix + stream }
+
+// baseName returns the stream that a name is about, and whether it names that stream's metadata.
+func baseName(name string) (base string, isMetadata bool) {
+	return strings.CutPrefix(name, metadataPrefix)
+}
 
 // streamSettings are the keys of a stream's metadata that change what reads show.
 type streamSettings struct {
@@ -117,57 +121,49 @@ func (n *Node) end(
 }
 
 // softDelete writes the metadata that hides the stream h.
-func (w *writer) softDelete(g *group, r *request, h *streamHead) (eventstore.AppendResult, error) {
-	exists := h.last != noRevision || h.hasMetadata
+func (w *writer) softDelete(g *group, r *request, h *namedHead) (eventstore.AppendResult, error) {
+	v := h.view(false)
 	switch {
-	case h.tombstoned, r.expected == eventstore.StreamExists && h.softDeleted():
-		return eventstore.AppendResult{}, refusal(verdictDeleted, r, h)
-	case !exists, r.expected.Number() >= noRevision && r.expected.Number() != h.last:
-		return eventstore.AppendResult{}, refusal(verdictWrong, r, h)
+	case v.tombstoned, r.expected == eventstore.StreamExists && v.softDeleted:
+		return eventstore.AppendResult{}, refusal(verdictDeleted, r, v)
+	case v.last == noRevision && !v.hasMetadata, r.expected.Number() >= noRevision && r.expected.Number() != v.last:
+		return eventstore.AppendResult{}, refusal(verdictWrong, r, v)
 	}
-	target := metadataStream(r.stream)
-	m, err := w.heads.get(target)
-	if err != nil {
-		return eventstore.AppendResult{}, err
-	}
-	return w.write(g, target, m, r)
+	return w.write(g, h, true, r)
 }
 
 // undelete lets a soft-deleted stream begin anew behind its last hidden event, keeping the other keys
 // of its metadata.
-func (w *writer) undelete(g *group, stream string, h *streamHead, lastHidden int64) error {
-	target := metadataStream(stream)
-	m, err := w.heads.get(target)
+func (w *writer) undelete(g *group, h *namedHead, lastHidden int64) error {
+	raw, err := w.newestMetadata(g, h)
 	if err != nil {
 		return err
 	}
-	keys := map[string]json.RawMessage{}
-	if raw, err := w.newestMetadata(g, target, m); err != nil {
-		return err
-	} else if json.Unmarshal(raw, &keys) != nil {
-		keys = map[string]json.RawMessage{}
+	var keys map[string]json.RawMessage
+	if json.Unmarshal(raw, &keys) != nil || keys == nil {
+		keys = map[string]json.RawMessage{} // as in settingsOf, malformed counts as empty
 	}
 	keys["$tb"] = fmt.Appendf(nil, "%d", lastHidden+1)
 	data, err := json.Marshal(keys)
 	if err != nil {
-		return fmt.Errorf("encode metadata of stream %q: %w", stream, err)
+		return fmt.Errorf("encode metadata of stream %q: %w", h.name, err)
 	}
-	_, err = w.write(g, target, m, newRequest(target, eventstore.Any, opAppend, []eventstore.EventData{newSystemEvent(metadataType, data)}))
+	r := newRequest(metadataStream(h.name), eventstore.Any, opAppend, []eventstore.EventData{newSystemEvent(metadataType, data)})
+	_, err = w.write(g, h, true, r)
 	return err
 }
 
-// newestMetadata returns the data of a metadata stream's last event, from the group that is being
-// decided or from disk.
-func (w *writer) newestMetadata(g *group, target string, m *streamHead) ([]byte, error) {
-	for i := len(g.frames) - 1; i >= 0; i-- {
-		if g.frames[i].stream == target {
-			f := copyFrame(g.frames[i].frame)
-			events := f.all()
-			return events[len(events)-1].Data, nil
-		}
+// newestMetadata returns the data of a stream's newest metadata, from the group that is being decided
+// or from disk.
+func (w *writer) newestMetadata(g *group, h *namedHead) ([]byte, error) {
+	if h.metadata.last == noRevision {
+		return nil, nil
 	}
-	entry, ok, err := lastIndexEntry(w.node.db, m.id)
-	if err != nil || !ok {
+	if n := len(h.metadata.pending); n > 0 {
+		return g.lastData(h.metadata.pending[n-1].entry.position), nil
+	}
+	entry, _, err := lastIndexEntry(w.node.db, h.metadata.id)
+	if err != nil {
 		return nil, err
 	}
 	f, err := getFrame(w.node.db, entry.position)
@@ -176,4 +172,16 @@ func (w *writer) newestMetadata(g *group, target string, m *streamHead) ([]byte,
 	}
 	events := f.all()
 	return events[len(events)-1].Data, nil
+}
+
+// lastData returns the data of the last event of the group's frame at a position.
+func (g *group) lastData(position uint64) []byte {
+	for i := range g.frames {
+		if g.frames[i].position == position {
+			f := copyFrame(g.frames[i].frame)
+			events := f.all()
+			return events[len(events)-1].Data
+		}
+	}
+	return nil
 }

@@ -349,60 +349,65 @@ func (i streamInfo) first() uint64 {
 }
 
 // streamInfo looks a stream up as of a head of the log: what is applied but not synced is passed over.
-func (n *Node) streamInfo(stream string, head uint64) (streamInfo, error) {
+func (n *Node) streamInfo(stream string, head uint64) (info streamInfo, err error) {
 	if err := n.use(); err != nil {
-		return streamInfo{}, err
+		return info, err
 	}
 	defer n.release()
-	info, _, err := n.lookUp(stream, head)
-	if err != nil {
-		return streamInfo{}, err
-	}
-	if isMetadataStream(stream) {
-		info.settings = streamSettings{maxCount: 1}
-		return info, nil
-	}
-	_, last, err := n.lookUp(metadataStream(stream), head)
-	if errors.Is(err, eventstore.ErrStreamNotFound) {
-		return info, nil
-	}
-	if err != nil {
-		return streamInfo{}, err
-	}
-	f, err := getFrame(n.db, last.position)
-	if err != nil {
-		return streamInfo{}, err
-	}
-	if info.settings = settingsOf(&f); info.settings.deleted() {
-		return streamInfo{}, eventstore.ErrStreamNotFound
-	}
-	return info, nil
-}
-
-// lookUp finds a stream and its newest index entry at or before a head.
-func (n *Node) lookUp(stream string, head uint64) (info streamInfo, last indexEntry, err error) {
-	var key []byte
-	dir, ok, err := getDirectoryEntry(n.db, &key, stream)
+	name, isMetadata := baseName(stream)
+	dir, ok, err := getDirectoryEntry(n.db, name)
 	switch {
 	case err != nil:
-		return info, last, err
+		return info, err
 	case !ok:
-		return info, last, eventstore.ErrStreamNotFound
+		return info, eventstore.ErrStreamNotFound
 	case dir.tombstone != 0 && dir.tombstone <= head:
-		return info, last, eventstore.ErrStreamDeleted
+		return info, eventstore.ErrStreamDeleted
 	}
-	it, err := newStreamIterator(n.db, dir.stream)
+	newest, hasMetadata, err := n.lastEntryUpTo(dir.metadata, head)
 	if err != nil {
-		return info, last, err
+		return info, err
+	}
+	if isMetadata {
+		info.settings.maxCount = 1
+	} else if hasMetadata {
+		f, err := getFrame(n.db, newest.position)
+		if err != nil {
+			return info, err
+		}
+		if info.settings = settingsOf(&f); info.settings.deleted() {
+			return info, eventstore.ErrStreamNotFound
+		}
+	}
+	if !isMetadata {
+		newest, ok, err = n.lastEntryUpTo(dir.stream, head)
+	} else {
+		ok = hasMetadata
+	}
+	if err == nil && !ok {
+		err = eventstore.ErrStreamNotFound
+	}
+	info.id, info.last = newest.stream, newest.lastRevision()
+	return info, err
+}
+
+// lastEntryUpTo finds the newest index entry of a stream at or before a head.
+func (n *Node) lastEntryUpTo(stream, head uint64) (last indexEntry, ok bool, err error) {
+	if stream == 0 {
+		return last, false, nil
+	}
+	it, err := newStreamIterator(n.db, stream)
+	if err != nil {
+		return last, false, err
 	}
 	defer func() { err = errors.Join(err, it.Close()) }()
 	for ok := it.Last(); ok; ok = it.Prev() {
 		if last, err = entryAt(it); err != nil {
-			return info, last, err
+			return last, false, err
 		}
 		if last.lastPosition() <= head {
-			return streamInfo{id: dir.stream, last: last.lastRevision()}, last, nil
+			return last, true, nil
 		}
 	}
-	return info, last, errors.Join(eventstore.ErrStreamNotFound, it.Error())
+	return last, false, it.Error()
 }

@@ -31,6 +31,7 @@ func pebbleOptions(opts Options, cache *pebble.Cache, broken *brokenFlag) *pebbl
 		Logger:                      pebbleLogger{log: opts.Logger, broken: broken},
 		CompactionConcurrencyRange:  func() (int, int) { return 1, compactionsInSandbox },
 	}
+	po.Experimental.SpanPolicyFunc = splitByKind
 	po.EventListener = &pebble.EventListener{
 		BackgroundError: func(err error) {
 			opts.Logger.Error("event log background work failed", "error", err)
@@ -41,6 +42,16 @@ func pebbleOptions(opts Options, cache *pebble.Cache, broken *brokenFlag) *pebbl
 	}
 	po.EnsureDefaults()
 	return po
+}
+
+// splitByKind makes Pebble end a table where one kind of key ends and the next begins. The log, which
+// is nearly all of the data and only grows at its end, then lies in tables of its own, which move down
+// the levels without ever being merged with the indexes and written again.
+func splitByKind(start []byte) (pebble.SpanPolicy, []byte, error) {
+	if len(start) == 0 {
+		return pebble.SpanPolicy{}, nil, nil
+	}
+	return pebble.SpanPolicy{}, prefixEnd(start[0]), nil
 }
 
 // pebbleLogger hands Pebble's messages to slog. Pebble calls Fatalf when its write path can no longer

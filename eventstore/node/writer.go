@@ -28,8 +28,8 @@ type writer struct {
 	nextPosition uint64
 	lastStream   uint64
 	requests     []*request
-	keys         [32]byte
-	values       [16]byte
+	keys         [32]byte // scratch space
+	values       [24]byte
 
 	spaceCheckedAt time.Time
 	spaceErr       error
@@ -89,6 +89,9 @@ func (w *writer) decideGroup(requests []*request) *group {
 		a.result, a.err = w.decideRequest(g, r)
 		g.answers = append(g.answers, a)
 	}
+	if err := w.heads.endGroup(); err != nil {
+		w.node.opts.Logger.Error("close look-up iterator", "error", err)
+	}
 	g.head = w.nextPosition - 1
 	for _, h := range g.touched {
 		h.pending = nil
@@ -100,28 +103,21 @@ func (w *writer) decideRequest(g *group, r *request) (eventstore.AppendResult, e
 	if err := w.refuseWrites(); err != nil {
 		return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", r.stream, err)
 	}
-	h, err := w.heads.get(r.stream)
+	name, isMetadata := baseName(r.stream)
+	head, err := w.heads.get(name)
 	if err != nil {
 		return eventstore.AppendResult{}, err
 	}
-	if isMetadataStream(r.stream) {
-		parent, err := w.heads.get(metadataOf(r.stream))
-		if err != nil {
-			return eventstore.AppendResult{}, err
-		}
-		if parent.tombstoned {
-			return eventstore.AppendResult{}, refusal(verdictDeleted, r, h)
-		}
-	}
 	if r.op == opSoftDelete {
-		return w.softDelete(g, r, h)
+		return w.softDelete(g, r, head)
 	}
+	h := head.view(isMetadata)
 	v, known, err := decide(h, r.expected, r.ids, w.past)
 	switch {
 	case err != nil:
 		return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", r.stream, err)
 	case v == verdictKnown:
-		pos, err := w.past.positionOf(h, known)
+		pos, err := w.past.positionOf(h.streamHead, known)
 		if err != nil {
 			return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", r.stream, err)
 		}
@@ -134,10 +130,10 @@ func (w *writer) decideRequest(g *group, r *request) (eventstore.AppendResult, e
 		}
 		return result(uint64(h.last), h.lastPosition, false), nil
 	}
-	wasDeleted, before := h.softDeleted(), h.last
-	res, err := w.write(g, r.stream, h, r)
-	if err == nil && wasDeleted && r.op == opAppend {
-		err = w.undelete(g, r.stream, h, before)
+	before := h.last // write moves it
+	res, err := w.write(g, head, isMetadata, r)
+	if err == nil && h.softDeleted && r.op == opAppend {
+		err = w.undelete(g, head, before)
 	}
 	return res, err
 }
@@ -150,23 +146,27 @@ func result(revision, position uint64, idempotent bool) eventstore.AppendResult 
 	}
 }
 
-// write puts a request's frame at the end of the stream called target, whose head is h.
-func (w *writer) write(g *group, target string, h *streamHead, r *request) (eventstore.AppendResult, error) {
+// write puts a request's frame at the end of the stream, or of its metadata stream.
+func (w *writer) write(g *group, head *namedHead, metadata bool, r *request) (eventstore.AppendResult, error) {
 	if g.batch == nil {
 		g.batch = w.node.db.NewBatch()
 	}
-	revision := uint64(h.last + 1)
-	if r.op == opTombstone {
-		revision = tombstoneRevision
+	h, target := &head.stream, head.name
+	if metadata {
+		h, target = &head.metadata, metadataStream(head.name)
 	}
-	entry := indexEntry{stream: h.id, revision: revision, position: w.nextPosition, count: uint32(len(r.ids))}
-	if h.id == 0 {
+	entry := indexEntry{stream: h.id, revision: uint64(h.last + 1), position: w.nextPosition, count: uint32(len(r.ids))}
+	isNew := h.id == 0
+	if isNew {
 		entry.stream = w.lastStream + 1
 	}
+	if r.op == opTombstone {
+		entry.revision = tombstoneRevision
+	}
 	placeFrame(r.frame, r.bodyCRC, framePlace{
-		position: entry.position, stream: entry.stream, revision: revision, created: w.node.opts.Clock(),
+		position: entry.position, stream: entry.stream, revision: entry.revision, created: w.node.opts.Clock(),
 	})
-	if err := w.writeKeys(g.batch, target, h, entry, r); err != nil {
+	if err := w.writeKeys(g.batch, entry, r); err != nil {
 		return eventstore.AppendResult{}, err
 	}
 	g.frames = append(g.frames, liveFrame{position: entry.position, count: entry.count, stream: target, frame: r.frame})
@@ -174,20 +174,26 @@ func (w *writer) write(g *group, target string, h *streamHead, r *request) (even
 	w.lastStream = max(w.lastStream, entry.stream)
 	w.nextPosition += uint64(entry.count)
 	h.id, h.last, h.lastPosition = entry.stream, int64(entry.lastRevision()), entry.lastPosition()
-	h.tombstoned = h.tombstoned || r.op == opTombstone
 	if h.pending == nil {
 		g.touched = append(g.touched, h)
 	}
 	h.pending = append(h.pending, pendingAppend{entry: entry, ids: r.ids})
-	if isMetadataStream(target) {
-		w.adoptMetadata(target, h, r.metadata)
+	if metadata {
+		head.settings = parseSettings(r.metadata)
+	}
+	if r.op == opTombstone {
+		head.tombstone = entry.position
+	}
+	if isNew || r.op == opTombstone {
+		if err := w.writeDirectory(g.batch, head); err != nil {
+			return eventstore.AppendResult{}, err
+		}
 	}
 	return result(entry.lastRevision(), entry.lastPosition(), false), nil
 }
 
-// writeKeys adds one append to the batch: log, stream index, event ids, and the directory when the
-// stream is new or ends.
-func (w *writer) writeKeys(b *pebble.Batch, target string, h *streamHead, entry indexEntry, r *request) error {
+// writeKeys adds one append to the batch: log, stream index, event ids.
+func (w *writer) writeKeys(b *pebble.Batch, entry indexEntry, r *request) error {
 	key, value := w.keys[:0], w.values[:0]
 	if err := b.Set(eventKey(key, entry.position), r.frame, nil); err != nil {
 		return fmt.Errorf("batch event: %w", err)
@@ -201,25 +207,16 @@ func (w *writer) writeKeys(b *pebble.Batch, target string, h *streamHead, entry 
 			return fmt.Errorf("batch event id: %w", err)
 		}
 	}
-	if h.id != 0 && r.op != opTombstone {
-		return nil
-	}
-	dir := directoryEntry{stream: entry.stream}
-	if r.op == opTombstone {
-		dir.tombstone = entry.position
-	}
-	if err := b.Set(headKey(nil, target), dir.appendValue(value), nil); err != nil {
-		return fmt.Errorf("batch directory: %w", err)
-	}
 	return nil
 }
 
-// adoptMetadata lets the stream's own head know what its metadata stream says now.
-func (w *writer) adoptMetadata(metaStream string, m *streamHead, data []byte) {
-	m.metadata = parseSettings(data)
-	if h, ok := w.heads.cached(metadataOf(metaStream)); ok {
-		h.hasMetadata, h.metadata = true, m.metadata
+// writeDirectory adds the stream's entry in the directory to the batch.
+func (w *writer) writeDirectory(b *pebble.Batch, head *namedHead) error {
+	dir := directoryEntry{stream: head.stream.id, metadata: head.metadata.id, tombstone: head.tombstone}
+	if err := b.Set(directoryKey(nil, head.name), dir.appendValue(w.values[:0]), nil); err != nil {
+		return fmt.Errorf("batch directory: %w", err)
 	}
+	return nil
 }
 
 // refuseWrites tells why no append can be taken at all.
