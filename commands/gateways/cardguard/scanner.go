@@ -1,0 +1,173 @@
+package cardguard
+
+// group is an unbroken row of digits.
+type group struct {
+	start, end int // bytes of the body
+	digits     int
+}
+
+// scanner looks for card numbers in one stretch of bytes that may belong to some. A run is a row of
+// groups with one separator between each two.
+type scanner struct {
+	body []byte
+	hits []Hit
+
+	// groups[:n] are the last groups of the run, enough for any card number.
+	groups   [2 * maxDigits]group
+	n        int
+	open     bool // the last group may still grow
+	runStart int
+	runTotal int // digits of the run's finished groups
+}
+
+func (s *scanner) scan(start, end int) {
+	for pos := start; pos < end; {
+		symbol, width := s.at(pos, end)
+		switch {
+		case symbol == separator && s.open:
+			s.endGroup()
+		case symbol == separator || symbol == other:
+			s.endRun()
+		case s.open:
+			s.groups[s.n-1].digits++
+			s.groups[s.n-1].end = pos + width
+		default:
+			s.beginGroup(group{start: pos, end: pos + width, digits: 1})
+		}
+		pos += width
+	}
+	s.endRun()
+}
+
+// Symbols other than digits, which stand for themselves.
+const (
+	separator = ' '
+	other     = 0
+)
+
+// at reads one symbol, escaped or not.
+func (s *scanner) at(pos, end int) (symbol byte, width int) {
+	switch c := s.body[pos]; {
+	case '0' <= c && c <= '9':
+		return c, 1
+	case c == ' ' || c == '-':
+		return separator, 1
+	case c != '\\':
+		return other, 1
+	}
+	const size = len(`\u0034`)
+	if pos+1 < end && s.body[pos+1] == '\\' {
+		return other, 2 // an escaped backslash: what follows it is no escape
+	}
+	if end-pos < size || string(s.body[pos+1:pos+4]) != "u00" {
+		return other, 1
+	}
+	switch high, low := s.body[pos+4], s.body[pos+5]; {
+	case high == '3' && '0' <= low && low <= '9':
+		return low, size
+	case high == '2' && (low == '0' || low == 'd' || low == 'D'):
+		return separator, size
+	}
+	return other, 1
+}
+
+func (s *scanner) beginGroup(g group) {
+	switch s.n {
+	case 0:
+		s.runStart = g.start
+	case len(s.groups):
+		s.n = copy(s.groups[:], s.groups[s.n-maxDigits:])
+	}
+	s.groups[s.n] = g
+	s.n++
+	s.open = true
+}
+
+// endGroup judges what ends with the last group: the group alone, or a customary way to group a
+// card number. Other groupings do not count amid more digits, because any number with its
+// neighbours would be too many chances for a wrong alarm.
+func (s *scanner) endGroup() {
+	s.open = false
+	s.runTotal += s.groups[s.n-1].digits
+	if s.judge(s.n - 1) {
+		return
+	}
+	for i := range customary {
+		if custom := customary[i].groups(); s.endsWith(custom) && s.judge(s.n-len(custom)) {
+			return
+		}
+	}
+}
+
+// grouping is how many digits each group of a card number has; 0 after the last.
+type grouping [5]int
+
+func (g *grouping) groups() []int {
+	n := 0
+	for n < len(g) && g[n] > 0 {
+		n++
+	}
+	return g[:n]
+}
+
+var customary = [...]grouping{
+	{4, 4, 4, 4}, {4, 4, 4, 1}, {4, 4, 4, 2}, {4, 4, 4, 3}, {4, 4, 4, 4, 1}, {4, 4, 4, 4, 2}, {4, 4, 4, 4, 3},
+	{4, 6, 5}, {4, 6, 4}, {6, 13},
+}
+
+func (s *scanner) endsWith(custom []int) bool {
+	if s.n < len(custom) {
+		return false
+	}
+	for i, digits := range custom {
+		if s.groups[s.n-len(custom)+i].digits != digits {
+			return false
+		}
+	}
+	return true
+}
+
+// endRun judges the run as a whole, however it is grouped.
+func (s *scanner) endRun() {
+	if s.open {
+		s.endGroup()
+	}
+	if s.n > 1 && s.runTotal <= maxDigits {
+		s.judge(0)
+	}
+	s.n, s.runTotal = 0, 0
+}
+
+// judge decides whether the groups from the first on are a card number. If so it records the hit and
+// forgets the groups, so that what follows is judged afresh.
+func (s *scanner) judge(first int) bool {
+	total := 0
+	for _, g := range s.groups[first:s.n] {
+		total += g.digits
+	}
+	if total < minDigits || total > maxDigits {
+		return false
+	}
+	hit := Hit{Start: s.groups[first].start, End: s.groups[s.n-1].end}
+	var buf [maxDigits]byte
+	digits := buf[:0]
+	for pos := hit.Start; pos < hit.End; {
+		symbol, width := s.at(pos, hit.End)
+		if symbol != separator {
+			digits = append(digits, symbol)
+		}
+		pos += width
+	}
+	if !luhn(digits) || !issued(digits) || s.somethingElse(hit, digits) {
+		return false
+	}
+	s.hits = append(s.hits, hit)
+	s.n, s.runTotal = 0, 0
+	return true
+}
+
+// somethingElse looks at what surrounds a number for a sign that it is no card's.
+func (s *scanner) somethingElse(hit Hit, digits []byte) bool {
+	return isDecimals(s.body, hit) || isArticle(digits) || isHexID(s.body, hit) || isUUID(s.body, hit) ||
+		isIBAN(s.body, s.runStart, hit)
+}
