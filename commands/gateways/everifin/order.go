@@ -135,7 +135,7 @@ func (r *reading) orderStatus(verbatim, status string, created time.Time, progre
 
 // percentage returns the text of a percentage; "" for anything that is none.
 func percentage(v wire.Value) string {
-	const bytesMax = 16
+	const bytesMax = 12 // too short for a card number
 	text, err := v.Label()
 	if err != nil || len(text) > bytesMax || strings.Trim(text, "0123456789.") != "" {
 		return ""

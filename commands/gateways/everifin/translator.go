@@ -31,10 +31,11 @@ const (
 // Translator is a commands.Translator. It is safe for use by many goroutines.
 type Translator struct {
 	evidence *wire.AllowList
+	identity map[string]bool
 }
 
 // New makes a translator.
-func New() *Translator { return &Translator{evidence: newEvidence()} }
+func New() *Translator { return &Translator{evidence: newEvidence(), identity: newIdentity()} }
 
 // Gateway returns "everifin".
 func (*Translator) Gateway() string { return gateway }
@@ -52,12 +53,15 @@ func (t *Translator) Translate(n commands.Notification) commands.Translation {
 		return rejected(nil, order.FlagMalformedBody, "the body is "+root.Kind().String()+", want an object")
 	}
 	r := &reading{body: n.Body, root: root}
-	if !r.guard(t.evidence) {
+	if !r.guard(t) {
 		return rejected(nil, order.FlagPANDetected, "an id or reference of the body looks like a card number")
 	}
 	r.read()
 	if r.out.Rejection != nil {
 		return rejected(r.out.Evidence, r.out.Rejection.Code, r.out.Rejection.Detail)
+	}
+	for _, a := range r.anomalies {
+		r.add(a)
 	}
 	if r.out.Uncountable != nil {
 		r.out.Facts = nil
@@ -108,8 +112,9 @@ type reading struct {
 	// currency is the first that the body told; a body has but one.
 	currency money.Currency
 	// newest is the latest moment that a payment or refund of the body tells.
-	newest time.Time
-	digest string
+	newest    time.Time
+	anomalies []order.Anomaly
+	digest    string // of the body, once it is asked for
 	// mask hides card numbers in words that are kept verbatim; nil when the body has none.
 	mask func(string) string
 }
@@ -208,12 +213,12 @@ func (r *reading) anomaly(code order.Flag, where, detail string) {
 		r.digest = hex.EncodeToString(sum[:])
 	}
 	at := order.At{Key: gateway + ":body:" + r.digest + ":" + string(code) + ":" + where}
-	for _, f := range r.out.Facts {
-		if known, ok := f.(order.Anomaly); ok && known.Key == at.Key {
+	for _, known := range r.anomalies {
+		if known.Key == at.Key {
 			return
 		}
 	}
-	r.add(order.Anomaly{At: at, Code: code, Detail: detail})
+	r.anomalies = append(r.anomalies, order.Anomaly{At: at, Code: code, Detail: detail})
 }
 
 // time reads an optional time. One that cannot be read is flagged and counts as not told: a fact
