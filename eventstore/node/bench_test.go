@@ -125,7 +125,7 @@ type bareAppend struct {
 }
 
 func openBareLog(b *testing.B) *bareLog {
-	cache := pebble.NewCache(32 << 20)
+	cache := pebble.NewCache(96 << 20)
 	defer cache.Unref()
 	db, err := pebble.Open(b.TempDir(), &pebble.Options{
 		Cache: cache, MemTableSize: 16 << 20, Logger: pebble.DefaultLogger, LoggerAndTracer: quietLogger{},

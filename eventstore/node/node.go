@@ -70,7 +70,7 @@ func Open(opts Options) (*Node, error) {
 }
 
 func (n *Node) openStorage() error {
-	n.cache = pebble.NewCache(n.opts.BlockCacheBytes)
+	n.cache = pebble.NewCache(n.opts.CacheBytes)
 	db, err := pebble.Open(n.opts.Dir, pebbleOptions(n.opts, n.cache, &n.broken))
 	if err != nil {
 		return err

@@ -21,10 +21,11 @@ type Options struct {
 	// process, so no lock file is made for it.
 	FS vfs.FS
 
-	// BlockCacheBytes bounds the cache of table blocks; 0 is 32 MiB.
-	BlockCacheBytes int64
-	// MemTableBytes is the size of one write buffer, of which up to three exist (48 MiB in all by
-	// default); 0 is 16 MiB. Larger buffers mean fewer compactions and a longer replay at Open.
+	// CacheBytes bounds table blocks and write buffers together; 0 is 96 MiB.
+	CacheBytes int64
+	// MemTableBytes is the size of one write buffer, of which up to three exist; what they take is
+	// not available for table blocks. 0 is 16 MiB. Larger buffers mean fewer compactions and a longer
+	// replay at Open.
 	MemTableBytes uint64
 	// LiveBufferBytes bounds the buffer of the newest events that all live subscriptions share; one
 	// that falls further behind reads from disk until it has caught up. 0 is 8 MiB.
@@ -51,7 +52,7 @@ type Options struct {
 }
 
 const (
-	defaultBlockCacheBytes  = 32 << 20
+	defaultCacheBytes       = 96 << 20
 	defaultMemTableBytes    = 16 << 20
 	defaultLiveBufferBytes  = 8 << 20
 	defaultMaxQueuedAppends = 4096
@@ -78,7 +79,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	setDefault(&o.BlockCacheBytes, defaultBlockCacheBytes)
+	setDefault(&o.CacheBytes, defaultCacheBytes)
 	setDefault(&o.MemTableBytes, defaultMemTableBytes)
 	setDefault(&o.LiveBufferBytes, defaultLiveBufferBytes)
 	setDefault(&o.MaxQueuedAppends, defaultMaxQueuedAppends)
@@ -88,7 +89,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.CachedHeads, defaultCachedHeads)
 	setDefault(&o.MaxSubscriptions, defaultMaxSubscriptions)
 	setDefault(&o.MinFreeBytes, defaultMinFreeBytes)
-	if o.BlockCacheBytes < 0 || o.LiveBufferBytes < 0 || o.MaxQueuedAppends < 0 || o.MaxQueuedBytes < 0 ||
+	if o.CacheBytes < 0 || o.LiveBufferBytes < 0 || o.MaxQueuedAppends < 0 || o.MaxQueuedBytes < 0 ||
 		o.MaxGroupAppends < 0 || o.MaxGroupBytes < 0 || o.CachedHeads < 0 || o.MaxSubscriptions < 0 {
 		return o, errors.New("node options: a limit is negative")
 	}

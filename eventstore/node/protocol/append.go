@@ -1,0 +1,233 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"strconv"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"github.com/google/uuid"
+	"google.golang.org/grpc/codes"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/eventstore/node"
+)
+
+// drainBytesMax bounds what is read of an append that has failed already, so
+// that its client gets the status instead of a broken stream.
+const drainBytesMax = 64 << 20
+
+// streamsService is the Streams service over a node.
+type streamsService struct {
+	streams.UnimplementedStreamsServer
+	node     *node.Node
+	logger   *slog.Logger
+	stopping <-chan struct{}
+}
+
+// Append is one atomic append: options, then events, then the end.
+func (s *streamsService) Append(call streams.Streams_AppendServer) error {
+	name, expected, events, err := s.receiveAppend(call)
+	var result eventstore.AppendResult
+	if err == nil {
+		result, err = s.node.Append(call.Context(), name, expected, events...)
+	}
+	var wrong *eventstore.WrongExpectedRevisionError
+	switch {
+	case errors.As(err, &wrong):
+		return call.SendAndClose(wrongVersion(wrong))
+	case err != nil:
+		failure := s.statusOf(call.Context(), name, err)
+		call.SetTrailer(failure.trailers)
+		return failure
+	}
+	return call.SendAndClose(appended(result, len(events)))
+}
+
+// receiveAppend reads a whole append. A malformed one is read to its end
+// before it is refused.
+func (s *streamsService) receiveAppend(call streams.Streams_AppendServer) (
+	name string, expected eventstore.ExpectedRevision, events []eventstore.EventData, err error,
+) {
+	first, err := call.Recv()
+	if err != nil {
+		return "", expected, nil, received(err)
+	}
+	options := first.GetOptions()
+	if options == nil {
+		return "", expected, nil, s.drain(call, fail(codes.Unknown, "Exception was thrown by handler."))
+	}
+	name, expected = string(options.GetStreamIdentifier().GetStreamName()), expectedOf(options)
+	size := 0
+	for {
+		message, err := call.Recv()
+		if errors.Is(err, io.EOF) {
+			return name, expected, events, nil
+		}
+		if err != nil {
+			return name, expected, nil, received(err)
+		}
+		p := message.GetProposedMessage()
+		event, err := proposed(p.GetId(), p.GetMetadata(), p.GetData(), p.GetCustomMetadata())
+		if err != nil {
+			return name, expected, nil, s.drain(call, err)
+		}
+		events = append(events, event)
+		if size += eventstore.AppendSize(events[len(events)-1:]); size > eventstore.MaxAppendSize {
+			return name, expected, nil, s.drain(call, &eventstore.TooLargeError{Size: size, Limit: eventstore.MaxAppendSize})
+		}
+	}
+}
+
+// received is the error of a client that went away, or sent too much.
+func received(err error) error {
+	if errors.Is(err, io.EOF) {
+		return fail(codes.Unknown, "Exception was thrown by handler.")
+	}
+	return err
+}
+
+// drain reads what is left of a failed append and returns its failure.
+func (s *streamsService) drain(call streams.Streams_AppendServer, failure error) error {
+	for size := 0; size < drainBytesMax; {
+		message, err := call.Recv()
+		if err != nil {
+			break
+		}
+		p := message.GetProposedMessage()
+		size += len(p.GetData()) + len(p.GetCustomMetadata()) + 1
+	}
+	return failure
+}
+
+// proposed checks one event of a client.
+func proposed(id *shared.UUID, metadata map[string]string, data, custom []byte) (eventstore.EventData, error) {
+	eventType, hasType := metadata["type"]
+	contentType, hasContentType := metadata["content-type"]
+	if !hasType || !hasContentType {
+		return eventstore.EventData{}, fail(codes.InvalidArgument, "Required Metadata Property 'type' or 'content-type' is missing.",
+			"exception", "missing-required-metadata-property", "required-metadata-properties", "type,content-type")
+	}
+	parsed, err := parseUUID(id)
+	if err != nil || parsed == uuid.Nil || eventType == "" {
+		return eventstore.EventData{}, fail(codes.Unknown, "Exception was thrown by handler.")
+	}
+	return eventstore.EventData{
+		ID: parsed, Type: eventType, JSON: contentType == "application/json", Data: data, Metadata: custom,
+	}, nil
+}
+
+// expectation is what the requests that change a stream have in common.
+type expectation interface {
+	GetRevision() uint64
+	GetNoStream() *shared.Empty
+	GetAny() *shared.Empty
+	GetStreamExists() *shared.Empty
+}
+
+func expectedOf(o expectation) eventstore.ExpectedRevision {
+	switch {
+	case o.GetNoStream() != nil:
+		return eventstore.NoStream
+	case o.GetAny() != nil:
+		return eventstore.Any
+	case o.GetStreamExists() != nil:
+		return eventstore.StreamExists
+	}
+	return eventstore.Revision(o.GetRevision())
+}
+
+func appended(r eventstore.AppendResult, events int) *streams.AppendResp {
+	success := &streams.AppendResp_Success{
+		CurrentRevisionOption: &streams.AppendResp_Success_CurrentRevision{CurrentRevision: r.Revision},
+		PositionOption: &streams.AppendResp_Success_Position{Position: &streams.AppendResp_Position{
+			CommitPosition: r.Position.Commit, PreparePosition: r.Position.Prepare,
+		}},
+	}
+	if events == 0 && r.Position == (eventstore.Position{}) { // nothing written to no stream
+		success.CurrentRevisionOption = &streams.AppendResp_Success_NoStream{NoStream: &shared.Empty{}}
+		success.PositionOption = &streams.AppendResp_Success_NoPosition{NoPosition: &shared.Empty{}}
+	}
+	return &streams.AppendResp{Result: &streams.AppendResp_Success_{Success: success}}
+}
+
+// wrongVersion is the in-band answer to a version conflict, in today's fields
+// and in those of 20.6.
+func wrongVersion(e *eventstore.WrongExpectedRevisionError) *streams.AppendResp {
+	w := &streams.AppendResp_WrongExpectedVersion{}
+	if e.Actual >= 0 {
+		w.CurrentRevisionOption = &streams.AppendResp_WrongExpectedVersion_CurrentRevision{CurrentRevision: uint64(e.Actual)}
+		w.CurrentRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_CurrentRevision_20_6_0{CurrentRevision_20_6_0: uint64(e.Actual)}
+	} else {
+		w.CurrentRevisionOption = &streams.AppendResp_WrongExpectedVersion_CurrentNoStream{CurrentNoStream: &shared.Empty{}}
+		w.CurrentRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_NoStream_20_6_0{NoStream_20_6_0: &shared.Empty{}}
+	}
+	switch e.Expected {
+	case eventstore.NoStream:
+		w.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedNoStream{ExpectedNoStream: &shared.Empty{}}
+		w.ExpectedRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_ExpectedRevision_20_6_0{ExpectedRevision_20_6_0: math.MaxUint64}
+	case eventstore.Any:
+		w.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedAny{ExpectedAny: &shared.Empty{}}
+		w.ExpectedRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_Any_20_6_0{Any_20_6_0: &shared.Empty{}}
+	case eventstore.StreamExists:
+		w.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedStreamExists{ExpectedStreamExists: &shared.Empty{}}
+		w.ExpectedRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_StreamExists_20_6_0{StreamExists_20_6_0: &shared.Empty{}}
+	default:
+		revision := uint64(e.Expected.Number())
+		w.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedRevision{ExpectedRevision: revision}
+		w.ExpectedRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_ExpectedRevision_20_6_0{ExpectedRevision_20_6_0: revision}
+	}
+	return &streams.AppendResp{Result: &streams.AppendResp_WrongExpectedVersion_{WrongExpectedVersion: w}}
+}
+
+// Delete hides a stream's events.
+func (s *streamsService) Delete(ctx context.Context, req *streams.DeleteReq) (*streams.DeleteResp, error) {
+	o := req.GetOptions()
+	name := string(o.GetStreamIdentifier().GetStreamName())
+	p, err := s.node.DeleteStream(ctx, name, expectedOf(o))
+	if err != nil {
+		return nil, s.deleteFailure(ctx, name, err)
+	}
+	return &streams.DeleteResp{PositionOption: &streams.DeleteResp_Position_{Position: &streams.DeleteResp_Position{
+		CommitPosition: p.Commit, PreparePosition: p.Prepare,
+	}}}, nil
+}
+
+// Tombstone ends a stream for ever.
+func (s *streamsService) Tombstone(ctx context.Context, req *streams.TombstoneReq) (*streams.TombstoneResp, error) {
+	o := req.GetOptions()
+	name := string(o.GetStreamIdentifier().GetStreamName())
+	p, err := s.node.TombstoneStream(ctx, name, expectedOf(o))
+	if err != nil {
+		return nil, s.deleteFailure(ctx, name, err)
+	}
+	return &streams.TombstoneResp{PositionOption: &streams.TombstoneResp_Position_{Position: &streams.TombstoneResp_Position{
+		CommitPosition: p.Commit, PreparePosition: p.Prepare,
+	}}}, nil
+}
+
+// deleteFailure encodes a conflict as an error, unlike appends do.
+func (s *streamsService) deleteFailure(ctx context.Context, name string, err error) error {
+	var wrong *eventstore.WrongExpectedRevisionError
+	failure := (*statusError)(nil)
+	if errors.As(err, &wrong) {
+		actual := ""
+		if wrong.Actual >= -1 {
+			actual = strconv.FormatInt(wrong.Actual, 10)
+		}
+		expected := strconv.FormatInt(wrong.Expected.Number(), 10)
+		failure = fail(codes.FailedPrecondition, fmt.Sprintf(
+			"Delete failed due to WrongExpectedVersion. Stream: %s, Expected version: %s, Actual version: %s", name, expected, actual),
+			"exception", "wrong-expected-version", "stream-name", printable(name),
+			"expected-version", expected, "actual-version", actual)
+	} else {
+		failure = s.statusOf(ctx, name, err)
+	}
+	setTrailer(ctx, failure.trailers)
+	return failure
+}

@@ -1,0 +1,298 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"github.com/google/uuid"
+	"google.golang.org/grpc/codes"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+)
+
+// linkType marks an event that points to another: its data is
+// "revision@stream".
+const linkType = "$>"
+
+// Read serves counted reads and subscriptions of one stream and of $all.
+func (s *streamsService) Read(req *streams.ReadReq, call streams.Streams_ReadServer) error {
+	r := &reading{service: s, call: call, options: req.GetOptions()}
+	r.uuidAsText = r.options.GetUuidOption().GetString_() != nil
+	var name string
+	var err error
+	switch {
+	case r.options.GetStream() != nil:
+		name = string(r.options.GetStream().GetStreamIdentifier().GetStreamName())
+		if r.options.GetSubscription() != nil {
+			err = r.followStream(name, r.options.GetStream())
+		} else {
+			err = r.readStream(name, r.options.GetStream())
+		}
+	case r.options.GetAll() != nil:
+		name = "$all"
+		if r.options.GetSubscription() != nil {
+			err = r.followAll(r.options.GetAll())
+		} else {
+			err = r.readAll(r.options.GetAll())
+		}
+	default:
+		err = fail(codes.InvalidArgument, "a read names a stream or $all")
+	}
+	if err == nil {
+		return nil
+	}
+	failure := s.statusOf(call.Context(), name, err)
+	call.SetTrailer(failure.trailers)
+	return failure
+}
+
+// reading is one Read call.
+type reading struct {
+	service    *streamsService
+	call       streams.Streams_ReadServer
+	options    *streams.ReadReq_Options
+	uuidAsText bool
+}
+
+func (r *reading) direction() eventstore.Direction {
+	if r.options.GetReadDirection() == streams.ReadReq_Options_Backwards {
+		return eventstore.Backwards
+	}
+	return eventstore.Forwards
+}
+
+func (r *reading) readStream(name string, o *streams.ReadReq_Options_StreamOptions) error {
+	read := eventstore.StreamRead{Direction: r.direction(), Count: r.options.GetCount()}
+	switch o.GetRevisionOption().(type) {
+	case *streams.ReadReq_Options_StreamOptions_Revision:
+		revision := o.GetRevision()
+		if revision == math.MaxUint64 && read.Direction == eventstore.Backwards { // -1 is the end
+			break
+		}
+		read.From = &revision
+	case *streams.ReadReq_Options_StreamOptions_Start:
+		zero := uint64(0)
+		read.From = &zero
+	case *streams.ReadReq_Options_StreamOptions_End:
+		if read.Direction == eventstore.Forwards {
+			end := uint64(math.MaxInt64)
+			read.From = &end
+		}
+	}
+	err := r.send(r.service.node.ReadStream(r.call.Context(), name, read), read.Count)
+	if errors.Is(err, eventstore.ErrStreamNotFound) {
+		return r.call.Send(&streams.ReadResp{Content: &streams.ReadResp_StreamNotFound_{StreamNotFound: &streams.ReadResp_StreamNotFound{
+			StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(name)},
+		}}})
+	}
+	return err
+}
+
+func (r *reading) readAll(o *streams.ReadReq_Options_AllOptions) error {
+	read := eventstore.AllRead{Direction: r.direction(), Count: r.options.GetCount()}
+	switch o.GetAllOption().(type) {
+	case *streams.ReadReq_Options_AllOptions_Position:
+		p, err := positionOf(o.GetPosition())
+		if err != nil {
+			return err
+		}
+		read.From = p
+	case *streams.ReadReq_Options_AllOptions_Start:
+		if read.Direction == eventstore.Backwards {
+			return nil
+		}
+	case *streams.ReadReq_Options_AllOptions_End:
+		if read.Direction == eventstore.Forwards {
+			return nil
+		}
+	}
+	return r.send(r.service.node.ReadAll(r.call.Context(), read), read.Count)
+}
+
+// positionOf reads a client's position; the greatest number stands for the
+// end.
+func positionOf(p *streams.ReadReq_Options_Position) (*eventstore.Position, error) {
+	if p.GetCommitPosition() < p.GetPreparePosition() {
+		return nil, fail(codes.InvalidArgument, "a commit position cannot be before its prepare position")
+	}
+	return &eventstore.Position{Commit: p.GetCommitPosition(), Prepare: p.GetPreparePosition()}, nil
+}
+
+// send sends the events of a counted read.
+func (r *reading) send(events iter.Seq2[eventstore.RecordedEvent, error], count uint64) error {
+	if count == 0 {
+		return nil
+	}
+	for e, err := range events {
+		if err != nil {
+			return err
+		}
+		if err := r.sendEvent(&e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *reading) sendEvent(e *eventstore.RecordedEvent) error {
+	read := &streams.ReadResp_ReadEvent{Position: &streams.ReadResp_ReadEvent_CommitPosition{CommitPosition: e.Position.Commit}}
+	if r.options.GetResolveLinks() && e.Type == linkType {
+		read.Link = wireEvent(e, r.uuidAsText)
+		if target, ok := r.resolve(e); ok {
+			read.Event = wireEvent(&target, r.uuidAsText)
+		}
+	} else {
+		read.Event = wireEvent(e, r.uuidAsText)
+	}
+	return r.call.Send(&streams.ReadResp{Content: &streams.ReadResp_Event{Event: read}})
+}
+
+// resolve finds the event that a link points to; false when it is gone.
+func (r *reading) resolve(link *eventstore.RecordedEvent) (eventstore.RecordedEvent, bool) {
+	number, name, ok := strings.Cut(string(link.Data), "@")
+	revision, err := strconv.ParseUint(number, 10, 63)
+	if !ok || err != nil {
+		return eventstore.RecordedEvent{}, false
+	}
+	for e, err := range r.service.node.ReadStream(r.call.Context(), name, eventstore.StreamRead{From: &revision, Count: 1}) {
+		return e, err == nil && e.Revision == revision
+	}
+	return eventstore.RecordedEvent{}, false
+}
+
+func (r *reading) followStream(name string, o *streams.ReadReq_Options_StreamOptions) error {
+	var after *uint64
+	switch o.GetRevisionOption().(type) {
+	case *streams.ReadReq_Options_StreamOptions_Revision:
+		revision := o.GetRevision()
+		after = &revision
+	case *streams.ReadReq_Options_StreamOptions_End:
+		last, err := r.lastRevision(name)
+		if err != nil {
+			return err
+		}
+		after = last
+	}
+	return r.follow(func(ctx context.Context) iter.Seq2[eventstore.Message, error] {
+		return r.service.node.SubscribeStream(ctx, name, after)
+	})
+}
+
+func (r *reading) lastRevision(name string) (*uint64, error) {
+	for e, err := range r.service.node.ReadStream(r.call.Context(), name, eventstore.StreamRead{Direction: eventstore.Backwards, Count: 1}) {
+		if errors.Is(err, eventstore.ErrStreamNotFound) {
+			return nil, nil
+		}
+		return &e.Revision, err
+	}
+	return nil, nil
+}
+
+func (r *reading) followAll(o *streams.ReadReq_Options_AllOptions) error {
+	sub := eventstore.AllSubscription{}
+	switch o.GetAllOption().(type) {
+	case *streams.ReadReq_Options_AllOptions_Position:
+		p, err := positionOf(o.GetPosition())
+		if err != nil {
+			return err
+		}
+		if *p != (eventstore.Position{}) { // position 0 is the start
+			sub.After = p
+		}
+	case *streams.ReadReq_Options_AllOptions_End:
+		head, ok, err := r.service.node.Head(r.call.Context())
+		if err != nil {
+			return err
+		}
+		if ok {
+			sub.After = &head
+		}
+	}
+	if f := r.options.GetFilter(); f != nil {
+		filter, every, err := filterOf(f)
+		if err != nil {
+			return err
+		}
+		sub.Filter, sub.CheckpointEvery = filter, every
+	}
+	return r.follow(func(ctx context.Context) iter.Seq2[eventstore.Message, error] {
+		return r.service.node.SubscribeAll(ctx, sub)
+	})
+}
+
+// filterOf reads a client's filter; a regular expression wins over prefixes.
+func filterOf(f *streams.ReadReq_Options_FilterOptions) (eventstore.Filter, uint32, error) {
+	multiplier := f.GetCheckpointIntervalMultiplier()
+	if multiplier == 0 {
+		return eventstore.Filter{}, 0, fail(codes.InvalidArgument, "the checkpoint interval multiplier must not be zero")
+	}
+	window := uint64(1)
+	if _, limited := f.GetWindow().(*streams.ReadReq_Options_FilterOptions_Max); limited {
+		window = max(1, uint64(f.GetMax()))
+	}
+	every := uint32(min(window*uint64(multiplier), math.MaxUint32))
+	var filter eventstore.Filter
+	switch byStream, byType := f.GetStreamIdentifier(), f.GetEventType(); {
+	case byStream.GetRegex() != "":
+		filter.StreamRegex = byStream.GetRegex()
+	case byStream != nil:
+		filter.StreamPrefixes = byStream.GetPrefix()
+	case byType.GetRegex() != "":
+		filter.TypeRegex = byType.GetRegex()
+	case byType != nil:
+		filter.TypePrefixes = byType.GetPrefix()
+	}
+	return filter, every, nil
+}
+
+// follow confirms a subscription and sends its messages until the client
+// leaves or the server stops. Sending blocks with the client: a slow one slows
+// only itself.
+func (r *reading) follow(open func(context.Context) iter.Seq2[eventstore.Message, error]) error {
+	ctx, cancel := context.WithCancelCause(r.call.Context())
+	defer cancel(nil)
+	stopped := make(chan struct{})
+	defer func() { cancel(nil); <-stopped }()
+	go func() {
+		defer close(stopped)
+		select {
+		case <-r.service.stopping:
+			cancel(eventstore.ErrClosed)
+		case <-ctx.Done():
+		}
+	}()
+	confirmation := &streams.ReadResp{Content: &streams.ReadResp_Confirmation{
+		Confirmation: &streams.ReadResp_SubscriptionConfirmation{SubscriptionId: uuid.NewString()},
+	}}
+	if err := r.call.Send(confirmation); err != nil {
+		return err
+	}
+	for m, err := range open(ctx) {
+		if err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				return cause
+			}
+			return err
+		}
+		switch m := m.(type) {
+		case eventstore.EventAppeared:
+			err = r.sendEvent(&m.Event)
+		case eventstore.CheckpointReached:
+			err = r.call.Send(&streams.ReadResp{Content: &streams.ReadResp_Checkpoint_{Checkpoint: &streams.ReadResp_Checkpoint{
+				CommitPosition: m.Position.Commit, PreparePosition: m.Position.Prepare,
+			}}})
+		case eventstore.CaughtUp:
+			err = r.call.Send(&streams.ReadResp{Content: &streams.ReadResp_CaughtUp_{CaughtUp: &streams.ReadResp_CaughtUp{}}})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package protocol
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"github.com/google/uuid"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/order-ledger/order-ledger/eventstore/node"
+)
+
+const (
+	// messageBytesMax bounds one message from a client, that is one event; it
+	// is the real server's bound.
+	messageBytesMax = 16 << 20
+	// answerBytesMax bounds one message to a client; clients accept no more.
+	answerBytesMax = 17 << 20
+	// streamsPerConnectionMax bounds the calls that one connection may have
+	// open, subscriptions included.
+	streamsPerConnectionMax = 1024
+	// keepaliveMinimum is how often clients may ping; they do it every 10 s.
+	keepaliveMinimum = 5 * time.Second
+	// stopTimeout is how long running calls may take to end on Stop.
+	stopTimeout = 5 * time.Second
+)
+
+// Options configure a server. Node and Listen are required.
+type Options struct {
+	Node *node.Node
+	// Listen is the TCP address to serve on. Anything but a loopback address
+	// needs Certificate and Users.
+	Listen string
+	// Advertise is the host and port that discovering clients are told; empty
+	// is the address listened on.
+	Advertise string
+	// Certificate switches TLS on.
+	Certificate *tls.Certificate
+	// Users maps names to passwords for Basic authentication; it needs TLS,
+	// as clients send no password without.
+	Users  map[string]string
+	Logger *slog.Logger // nil discards
+}
+
+// Server serves one node until it is stopped.
+type Server struct {
+	node     *node.Node
+	logger   *slog.Logger
+	listener net.Listener
+	grpc     *grpc.Server
+	// stopping ends subscriptions, which would keep a graceful stop waiting
+	// for ever.
+	stopping chan struct{}
+	served   chan error
+}
+
+// Start listens and serves.
+func Start(ctx context.Context, o Options) (*Server, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := checkExposure(o); err != nil {
+		return nil, err
+	}
+	var listen net.ListenConfig
+	listener, err := listen.Listen(ctx, "tcp", o.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("serve the event store protocol on %s: %w", o.Listen, err)
+	}
+	s := &Server{
+		node: o.Node, logger: o.Logger, listener: listener, stopping: make(chan struct{}), served: make(chan error, 1),
+	}
+	advertised, err := endPoint(o.Advertise, listener.Addr())
+	if err != nil {
+		_ = listener.Close()
+		return nil, err
+	}
+	auth := authenticator{users: o.Users}
+	options := []grpc.ServerOption{
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinimum, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 10 * time.Second}),
+		grpc.MaxRecvMsgSize(messageBytesMax), grpc.MaxSendMsgSize(answerBytesMax),
+		grpc.MaxConcurrentStreams(streamsPerConnectionMax),
+		grpc.UnaryInterceptor(auth.unary), grpc.StreamInterceptor(auth.stream),
+	}
+	if o.Certificate != nil {
+		options = append(options, grpc.Creds(credentials.NewTLS(&tls.Config{
+			Certificates: []tls.Certificate{*o.Certificate}, MinVersion: tls.VersionTLS12,
+		})))
+	}
+	s.grpc = grpc.NewServer(options...)
+	streams.RegisterStreamsServer(s.grpc, &streamsService{node: o.Node, logger: o.Logger, stopping: s.stopping})
+	serverfeatures.RegisterServerFeaturesServer(s.grpc, featuresService{})
+	gossip.RegisterGossipServer(s.grpc, gossipService{instance: uuid.New(), address: advertised})
+	go func() { s.served <- s.grpc.Serve(listener) }()
+	return s, nil
+}
+
+// Addr is the address listened on.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// ConnectionString is how a client reaches the server without TLS.
+func (s *Server) ConnectionString() string { return "esdb://" + s.Addr().String() + "?tls=false" }
+
+// Stop ends subscriptions, lets running calls end for a bounded time, and
+// releases the address. The node stays open: it is the caller's.
+func (s *Server) Stop() error {
+	close(s.stopping)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.grpc.GracefulStop()
+	}()
+	timer := time.NewTimer(stopTimeout)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		s.grpc.Stop()
+		<-done
+	}
+	if err := <-s.served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return fmt.Errorf("serve the event store protocol: %w", err)
+	}
+	return nil
+}
+
+// checkExposure refuses to show the log to a network without TLS and users.
+func checkExposure(o Options) error {
+	host, _, err := net.SplitHostPort(o.Listen)
+	if err != nil {
+		return fmt.Errorf("event store listen address %q: %w", o.Listen, err)
+	}
+	if len(o.Users) > 0 && o.Certificate == nil {
+		return errors.New("event store users need a certificate: clients send no password without TLS")
+	}
+	ip := net.ParseIP(host)
+	loopback := host == "localhost" || (ip != nil && ip.IsLoopback())
+	if !loopback && (o.Certificate == nil || len(o.Users) == 0) {
+		return fmt.Errorf("event store listen address %q is open to the network: it needs a certificate and users", o.Listen)
+	}
+	return nil
+}
