@@ -85,7 +85,7 @@ func writeFile(path, content string) error {
 
 // create makes the cluster. initdb works in a directory of another name that is renamed when it is
 // complete: a cluster is either whole or absent, whenever we are killed.
-func (p place) create(ctx context.Context, b pgbin.Binaries, password string, ephemeral bool) error {
+func (p place) create(ctx context.Context, b pgbin.Binaries, password string, sync bool) error {
 	const unfinished = "cluster.new-"
 	leftovers, err := filepath.Glob(filepath.Join(p.dir, unfinished+"*"))
 	if err != nil {
@@ -114,7 +114,7 @@ func (p place) create(ctx context.Context, b pgbin.Binaries, password string, ep
 		"-D", data, "--username=" + role, "--pwfile=" + passwordFile, "--auth=scram-sha-256",
 		"--encoding=UTF8", "--locale=C", "--data-checksums",
 	}
-	if ephemeral {
+	if !sync {
 		arguments = append(arguments, "--no-sync")
 	}
 	command := exec.CommandContext(ctx, b.Path("initdb"), arguments...)

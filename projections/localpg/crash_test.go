@@ -44,7 +44,7 @@ func readPID(dir string) int {
 
 func TestKilledLedger_ServerEndsByItselfAndTheNextStartHasTheData(t *testing.T) {
 	t.Parallel()
-	dir := directory(t)
+	dir := used(t)
 	killed := startLedger(t, dir, nil)
 	exec1(t, killed.url, "CREATE TABLE kept AS SELECT 42 AS n")
 	killed.kill()
@@ -60,7 +60,7 @@ func TestKilledLedger_ServerEndsByItselfAndTheNextStartHasTheData(t *testing.T) 
 
 func TestKilledLedger_StartAtOnceDoesNotTripOverTheDyingServer(t *testing.T) {
 	t.Parallel()
-	dir := directory(t)
+	dir := used(t)
 	for range 3 {
 		ledger := startLedger(t, dir, nil)
 		exec1(t, ledger.url, "CREATE TABLE IF NOT EXISTS counted (n int); INSERT INTO counted VALUES (1)")
@@ -74,7 +74,7 @@ func TestKilledLedger_StartAtOnceDoesNotTripOverTheDyingServer(t *testing.T) {
 
 func TestKilledLedgerAndSupervisor_NextStartReplacesTheOrphan(t *testing.T) {
 	t.Parallel()
-	dir := directory(t)
+	dir := used(t)
 	ledger := startLedger(t, dir, nil)
 	exec1(t, ledger.url, "CREATE TABLE kept AS SELECT 42 AS n")
 	supervisor := parentOf(t, ledger.pid)
@@ -159,7 +159,7 @@ func TestKilledLedger_OfATestLeavesNoDirectory(t *testing.T) {
 
 func TestInterrupt_ReachesTheLedgerOnly(t *testing.T) {
 	t.Parallel()
-	ledger := startLedger(t, directory(t), nil)
+	ledger := startLedger(t, used(t), nil)
 	// What a terminal does on Ctrl-C: a signal to the whole process group.
 	if err := syscall.Kill(-ledger.command.Process.Pid, syscall.SIGINT); err != nil {
 		t.Fatal(err)
@@ -177,7 +177,7 @@ func TestInterrupt_ReachesTheLedgerOnly(t *testing.T) {
 
 func TestStart_ProcessIDThatWasGivenToAnotherProcess(t *testing.T) {
 	t.Parallel()
-	dir := directory(t)
+	dir := used(t)
 	server := start(t, dir)
 	exec1(t, server.URL(), "CREATE TABLE kept AS SELECT 42 AS n")
 	file := filepath.Join(server.Dir(), "cluster", "postmaster.pid")
@@ -227,12 +227,12 @@ func TestStart_ProcessIDThatWasGivenToAnotherProcess(t *testing.T) {
 
 func TestStart_ServerOfAnotherClusterIsLeftAlone(t *testing.T) {
 	t.Parallel()
-	other := start(t, directory(t))
+	other := start(t, used(t))
 	pid, err := other.PID()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := directory(t)
+	dir := used(t)
 	server := start(t, dir)
 	stop(t, server)
 	// The process id of our dead server was given to the server of another cluster.

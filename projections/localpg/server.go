@@ -233,7 +233,7 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	if major == 0 {
 		s.opts.Progress(fmt.Sprintf("creating a private PostgreSQL %d in %s", s.binaries.Major, s.opts.Dir))
-		if err := s.place.create(ctx, s.binaries, s.password, s.opts.Ephemeral); err != nil {
+		if err := s.place.create(ctx, s.binaries, s.password, settings(s.opts)["fsync"] != "off"); err != nil {
 			return err
 		}
 	}

@@ -17,7 +17,11 @@ import (
 
 func TestStart_ServerIsDurableAndSpeaksUTF8AndUTC(t *testing.T) {
 	t.Parallel()
-	server := start(t, directory(t))
+	server, err := localpg.Start(t.Context(), localpg.Options{Dir: directory(t), NoDownload: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, server) })
 	want := map[string]string{
 		"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "data_checksums": "on",
 		"server_encoding": "UTF8", "TimeZone": "UTC", "listen_addresses": "127.0.0.1",
@@ -40,7 +44,7 @@ func TestStart_ServerIsDurableAndSpeaksUTF8AndUTC(t *testing.T) {
 
 func TestStart_StrangersStayOutside(t *testing.T) {
 	t.Parallel()
-	server := start(t, directory(t))
+	server := start(t, used(t))
 	for path, want := range map[string]os.FileMode{"password": 0o600, "cluster": 0o700, "server.log": 0o600} {
 		info, err := os.Stat(filepath.Join(server.Dir(), path))
 		if err != nil {
@@ -66,7 +70,7 @@ func TestStart_StrangersStayOutside(t *testing.T) {
 
 func TestStop_EndsTheServerAndKeepsDataAndPort(t *testing.T) {
 	t.Parallel()
-	dir := directory(t)
+	dir := used(t)
 	server := start(t, dir)
 	url := server.URL()
 	exec1(t, url, "CREATE TABLE kept AS SELECT 42 AS n")
@@ -94,7 +98,7 @@ func TestStop_EndsTheServerAndKeepsDataAndPort(t *testing.T) {
 
 func TestStop_DoesNotWaitForClients(t *testing.T) {
 	t.Parallel()
-	server := start(t, directory(t))
+	server := start(t, used(t))
 	connection, err := pgx.Connect(t.Context(), server.URL())
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +112,7 @@ func TestStop_DoesNotWaitForClients(t *testing.T) {
 
 func TestStop_WithAnEndedContextIsStillSafe(t *testing.T) {
 	t.Parallel()
-	dir := directory(t)
+	dir := used(t)
 	server := start(t, dir)
 	exec1(t, server.URL(), "CREATE TABLE kept AS SELECT 42 AS n")
 	ended, cancel := context.WithCancel(t.Context())
@@ -123,7 +127,7 @@ func TestStop_WithAnEndedContextIsStillSafe(t *testing.T) {
 
 func TestStart_SecondOneSharesTheServerAndLeavesIt(t *testing.T) {
 	t.Parallel()
-	dir := directory(t)
+	dir := used(t)
 	owner := start(t, dir)
 	guest, err := localpg.Start(t.Context(), options(dir, false))
 	if err != nil {
@@ -180,7 +184,7 @@ func TestStart_PathMayBeVeryLong(t *testing.T) {
 
 func TestStart_PortThatIsTakenIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
-	dir := directory(t)
+	dir := used(t)
 	server := start(t, dir)
 	stop(t, server)
 	config, err := pgx.ParseConfig(server.URL())
@@ -195,7 +199,7 @@ func TestStart_PortThatIsTakenIsNotWaitedFor(t *testing.T) {
 
 func TestStart_MissingVersionIsOneClearSentence(t *testing.T) {
 	t.Parallel()
-	dir := directory(t)
+	dir := used(t)
 	server := start(t, dir)
 	exec1(t, server.URL(), "CREATE TABLE kept AS SELECT 42 AS n")
 	stop(t, server)
@@ -240,7 +244,7 @@ func TestStart_RefusesWhatItDoesNotUnderstand(t *testing.T) {
 	})
 	t.Run("LostPassword", func(t *testing.T) {
 		t.Parallel()
-		dir := directory(t)
+		dir := used(t)
 		server := start(t, dir)
 		stop(t, server)
 		if err := os.Remove(filepath.Join(server.Dir(), "password")); err != nil {
@@ -283,7 +287,7 @@ func TestStart_EndedContextLeavesNothingRunning(t *testing.T) {
 
 func TestStart_ServerThatDiesIsStartedAgainOnItsPort(t *testing.T) {
 	t.Parallel()
-	server := start(t, directory(t))
+	server := start(t, used(t))
 	exec1(t, server.URL(), "CREATE TABLE kept AS SELECT 42 AS n")
 	pid, err := server.PID()
 	if err != nil {

@@ -15,7 +15,7 @@ server=$!
 	while read -r signal; do kill -s "$signal" "$server"; done
 	# A signal that arrives before the server listens to it is lost, so it is repeated.
 	trap 'exit 0' TERM
-	while kill -s "$last" "$server"; do sleep 1; done
+	while kill -s "$last" "$server"; do sleep 0.1 || sleep 1; done
 	exit 0
 } <&3 2>/dev/null &
 orders=$!
