@@ -2,15 +2,12 @@ package connectpay_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"testing"
 
 	"github.com/order-ledger/order-ledger/commands/gateways/connectpay"
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
 )
-
-func typeName(f order.Fact) string { return fmt.Sprintf("%T", f) }
 
 // FuzzTranslate: whatever the body, the translation does not panic, is the same every time, keeps
 // only valid JSON, and counts no negative amount.

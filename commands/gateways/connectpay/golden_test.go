@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// dump writes a translation for people: what kind each fact is, and everything in it.
+// dump writes a translation for people: everything in it that is not empty, and of each fact what
+// kind it is.
 func dump(t testing.TB, tr commands.Translation) string {
 	t.Helper()
 	type fact struct {
@@ -23,24 +25,74 @@ func dump(t testing.TB, tr commands.Translation) string {
 	}
 	facts := make([]fact, 0, len(tr.Facts))
 	for _, f := range tr.Facts {
-		kind, err := json.Marshal(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		facts = append(facts, fact{Fact: strings.TrimPrefix(typeName(f), "order."), Is: json.RawMessage(kind)})
+		facts = append(facts, fact{Fact: strings.TrimPrefix(fmt.Sprintf("%T", f), "order."), Is: told(t, f)})
 	}
-	whole := struct {
-		commands.Translation
-		Facts []fact
-	}{Translation: tr, Facts: facts}
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", " ")
-	if err := encoder.Encode(whole); err != nil {
+	encoder.SetIndent("", "  ")
+	err := encoder.Encode(struct {
+		SourceOrderID      string          `json:",omitempty"`
+		SourcePaymentIDs   []string        `json:",omitempty"`
+		MerchantReferences []string        `json:",omitempty"`
+		SourceEventID      string          `json:",omitempty"`
+		Status             string          `json:",omitempty"`
+		Registration       any             `json:",omitempty"`
+		Facts              []fact          `json:",omitempty"`
+		Uncountable        any             `json:",omitempty"`
+		Evidence           json.RawMessage `json:",omitempty"`
+		Rejection          any             `json:",omitempty"`
+		Question           bool            `json:",omitempty"`
+	}{
+		tr.SourceOrderID, tr.SourcePaymentIDs, tr.MerchantReferences, tr.SourceEventID, tr.Status,
+		told(t, tr.Registration), facts, told(t, tr.Uncountable), tr.Evidence, told(t, tr.Rejection), tr.Question,
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
+}
+
+// told turns a value into what JSON makes of it, without what is empty in it; nil if all is.
+func told(t testing.TB, v any) any {
+	t.Helper()
+	raw, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tree any
+	if err := json.Unmarshal(raw, &tree); err != nil {
+		t.Fatal(err)
+	}
+	return prune(tree)
+}
+
+func prune(v any) any {
+	const noTime = "0001-01-01T00:00:00Z"
+	switch v := v.(type) {
+	case map[string]any:
+		for name, member := range v {
+			if v[name] = prune(member); v[name] == nil {
+				delete(v, name)
+			}
+		}
+		if len(v) == 0 {
+			return nil
+		}
+	case string:
+		if v == "" || v == noTime {
+			return nil
+		}
+	case bool:
+		if !v {
+			return nil
+		}
+	case float64:
+		if v == 0 {
+			return nil
+		}
+	}
+	return v
 }
 
 func bodies(t testing.TB) map[string][]byte {

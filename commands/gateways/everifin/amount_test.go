@@ -55,7 +55,7 @@ func TestTranslate_Amounts(t *testing.T) {
 		} {
 			t.Run(tc.name+"/"+place, func(t *testing.T) {
 				t.Parallel()
-				got := translate(t, body)
+				got := translate(body)
 				if got.Rejection != nil || got.SourceOrderID != "o" {
 					t.Fatalf("rejection %+v, order %q; want the order to be known", got.Rejection, got.SourceOrderID)
 				}
@@ -104,12 +104,12 @@ func TestTranslate_CurrencyOfParts(t *testing.T) {
 	})
 	t.Run("TwoInOneBody", func(t *testing.T) {
 		t.Parallel()
-		got := translate(t, `{"data":{"id":"o","status":"PAID","amount":5,"currency":"EUR","payments":[{"id":"p","status":"BOOKED","amount":5,"currency":"CZK"}]}}`)
+		got := translate(`{"data":{"id":"o","status":"PAID","amount":5,"currency":"EUR","payments":[{"id":"p","status":"BOOKED","amount":5,"currency":"CZK"}]}}`)
 		wantUncountable(t, got.Uncountable, order.FlagCurrencyMismatch)
 	})
 	t.Run("SumsAreNotCounted", func(t *testing.T) {
 		t.Parallel()
-		got := translate(t, `{"data":{"id":"o","status":"PAID","amount":5,"currency":"EUR","sumOfPaid":-1e9,"sumOfRefunded":"x"}}`)
+		got := translate(`{"data":{"id":"o","status":"PAID","amount":5,"currency":"EUR","sumOfPaid":-1e9,"sumOfRefunded":"x"}}`)
 		if got.Uncountable != nil || got.Registration.AmountDue.Format() != "5.00 EUR" {
 			t.Errorf("uncountable %+v, due %v", got.Uncountable, got.Registration.AmountDue)
 		}

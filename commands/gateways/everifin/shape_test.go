@@ -41,7 +41,7 @@ func TestTranslate_Shapes(t *testing.T) {
 		} {
 			t.Run(tc.name+form, func(t *testing.T) {
 				t.Parallel()
-				got := translate(t, body)
+				got := translate(body)
 				if got.Rejection != nil {
 					t.Fatalf("rejected: %+v", got.Rejection)
 				}
@@ -109,7 +109,7 @@ func TestTranslate_Rejects(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			got := translate(t, tc.body)
+			got := translate(tc.body)
 			if got.Rejection == nil || got.Rejection.Code != tc.code || !strings.Contains(got.Rejection.Detail, tc.detail) {
 				t.Fatalf("rejection %+v, want %s with %q", got.Rejection, tc.code, tc.detail)
 			}
@@ -129,7 +129,7 @@ func TestTranslate_Rejects(t *testing.T) {
 
 func TestTranslate_Question(t *testing.T) {
 	t.Parallel()
-	got := translate(t, `{"eventId":"aa01","eventType":"payment.statusCheck","eventTimestamp":"2026-11-20T10:01:00.000Z","data":{"paymentId":"p","orderId":"o"}}`)
+	got := translate(`{"eventId":"aa01","eventType":"payment.statusCheck","eventTimestamp":"2026-11-20T10:01:00.000Z","data":{"paymentId":"p","orderId":"o"}}`)
 	if !got.Question || got.Rejection != nil || len(got.Facts) > 0 {
 		t.Errorf("got %+v, want a question without facts", got)
 	}

@@ -19,18 +19,21 @@ const (
 	refundID  = "e7aa5b6c-0d1e-4f2a-9b3c-4d5e6f708190"
 )
 
-func translate(t *testing.T, body string) commands.Translation {
-	t.Helper()
-	return everifin.New().Translate(commands.Notification{
+func notification(body string) commands.Notification {
+	return commands.Notification{
 		Gateway: "everifin", Account: "default", Via: commands.ViaWebhook, Body: []byte(body),
 		ReceivedAt: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC),
-	})
+	}
+}
+
+func translate(body string) commands.Translation {
+	return everifin.New().Translate(notification(body))
 }
 
 // facts translates a body that must belong to an order and be countable.
 func facts(t *testing.T, body string) []order.Fact {
 	t.Helper()
-	got := translate(t, body)
+	got := translate(body)
 	if got.Rejection != nil || got.Uncountable != nil || got.Question {
 		t.Fatalf("Translate(%s): rejection %+v, uncountable %+v, question %v", body, got.Rejection, got.Uncountable, got.Question)
 	}
@@ -199,7 +202,7 @@ func TestTranslate_ReasonCodes(t *testing.T) {
 // TestTranslate_Order shows that an order's body reports each payment and refund with its amount.
 func TestTranslate_Order(t *testing.T) {
 	t.Parallel()
-	got := translate(t, `{"meta":{"status":"SUCCESS"},"data":{"id":"o1","amount":150.99,"currency":"EUR","refundLimitPercentage":12.50,
+	got := translate(`{"meta":{"status":"SUCCESS"},"data":{"id":"o1","amount":150.99,"currency":"EUR","refundLimitPercentage":12.50,
 		"status":"PARTIALLY_PAID","externalId":"SO-417","sumOfPaid":120.99,"sumOfRefunded":20.00,"createdAt":"2026-11-20T10:00:00.000Z",
 		"payments":[{"id":"p1","status":"BOOKED","amount":120.99,"currency":"EUR"},{"id":"p2","status":"CREATED","amount":30.00,"currency":"EUR","createdAt":"2026-11-20T11:00:00Z"}],
 		"refunds":[{"id":"r1","status":"PROCESSING","amount":20,"currency":"EUR"}]}}`)

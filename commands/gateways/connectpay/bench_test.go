@@ -1,0 +1,21 @@
+package connectpay_test
+
+import (
+	"testing"
+
+	"github.com/order-ledger/order-ledger/commands/gateways/connectpay"
+)
+
+func BenchmarkTranslate(b *testing.B) {
+	translator := connectpay.New()
+	for name, body := range bodies(b) {
+		b.Run(name, func(b *testing.B) {
+			n := notification(string(body))
+			b.ReportAllocs()
+			b.SetBytes(int64(len(body)))
+			for b.Loop() {
+				translator.Translate(n)
+			}
+		})
+	}
+}

@@ -1,0 +1,87 @@
+package connectpay_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/order-ledger/order-ledger/commands/gateways/connectpay"
+)
+
+// kept are the only members of which the content may be kept.
+var kept = map[string]bool{
+	"merchant.brandId": true, "merchant.generic1": true,
+	"payment.paymentId": true, "payment.paymentMethod": true,
+	"payment.instructedAmount.amount": true, "payment.instructedAmount.currency": true,
+	"identifiers.merchantReference": true, "identifiers.endToEndId": true, "identifiers.creditorReference": true,
+	"status.code": true, "status.isTerminal": true,
+	"eventType": true, "event": true, "type": true, "eventName": true, "notificationType": true,
+}
+
+// names are those of the gateway's members, at any level, and some that it does not have.
+var names = []string{
+	"merchant", "payment", "identifiers", "consumer", "status", "instructedAmount", "debtorAccount", "creditorAccount",
+	"brandId", "generic1", "generic2", "generic3", "redirectUrl", "notificationUrl", "paymentId", "paymentMethod",
+	"providerId", "providerName", "iban", "bban", "bic", "amount", "currency", "creditorName", "debtorName",
+	"remittanceInformationUnstructured", "merchantReference", "creditorReference", "endToEndId", "name", "email",
+	"phone", "ipAddress", "code", "isTerminal", "description", "eventType", "data", "x",
+}
+
+// object draws an object in which every string that may not be kept says so.
+func object(rt *rapid.T, at string, depth int) map[string]any {
+	members := map[string]any{}
+	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(names), 0, 9, rapid.ID[string]).Draw(rt, "names of "+at) {
+		path := strings.TrimPrefix(at+"."+name, ".")
+		switch kind := rapid.IntRange(0, 3).Draw(rt, path); {
+		case kind == 0 && depth > 0:
+			members[name] = object(rt, path, depth-1)
+		case kind == 1 && depth > 0:
+			members[name] = []any{object(rt, path+".#", depth-1), secret(path + ".#")}
+		default:
+			members[name] = secret(path)
+		}
+	}
+	return members
+}
+
+func secret(path string) string {
+	if kept[path] || path == "status" || path == "payment.paymentMethod.#" {
+		return "fine"
+	}
+	return "MARK " + path
+}
+
+// TestTranslate_KeepsNothingElse: nothing of a body is kept that is not known to be harmless.
+func TestTranslate_KeepsNothingElse(t *testing.T) {
+	t.Parallel()
+	translator := connectpay.New()
+	rapid.Check(t, func(rt *rapid.T) {
+		body, err := json.Marshal(object(rt, "", 3))
+		if err != nil {
+			rt.Fatal(err)
+		}
+		got := translator.Translate(notification(string(body)))
+		if all := dump(t, got); strings.Contains(all, "MARK") {
+			rt.Fatalf("%s keeps %s", body, all)
+		}
+	})
+}
+
+// TestTranslate_KeepsNothingOfThePayer is the same for a whole body as the gateway sends it.
+func TestTranslate_KeepsNothingOfThePayer(t *testing.T) {
+	t.Parallel()
+	for _, status := range []string{"Approved", "Failed", "Abandoned", "OnIce", ""} {
+		body := fmt.Sprintf(`{"merchant":{"brandId":"b","generic1":"SO-1","generic2":"MARK","redirectUrl":"MARK"},
+			"payment":{"paymentId":"p","paymentMethod":"PIS","providerName":"MARK","creditorAccount":{"iban":"MARK"},"creditorName":"MARK",
+			"instructedAmount":{"amount":"49.00","currency":"EUR"},"remittanceInformationUnstructured":"MARK","debtorAccount":{"iban":"MARK","bban":"MARK","bic":"MARK"}},
+			"identifiers":{"endToEndId":"e"},"consumer":{"name":"MARK","email":"MARK","ipAddress":"MARK","address":{"street":["MARK"]}},
+			"status":{"code":%q,"isTerminal":true,"description":"MARK"},"MARK":"MARK"}`, status)
+		got := translate(body)
+		if all := dump(t, got); got.Rejection != nil || strings.Contains(all, "MARK") {
+			t.Errorf("%s: kept %s", status, all)
+		}
+	}
+}
