@@ -148,13 +148,12 @@ func (b *batch) seal() error {
 	return nil
 }
 
-// queue adds all statements but the checkpoint's.
+// queue adds all statements but the checkpoint's and the audit trail's.
 func (b *batch) queue(to *pgx.Batch) {
 	b.rows.queue(to)
 	for category, marks := range b.marks {
 		marks.Queue(to, category)
 	}
 	b.parks.Queue(to)
-	b.history.Queue(to)
 	b.quarantine.Queue(to)
 }

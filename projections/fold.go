@@ -237,12 +237,8 @@ func (f *folder) loadAll(ctx context.Context, events []*eventstore.RecordedEvent
 	var mu sync.Mutex
 	for _, ev := range events {
 		if ev.Revision == 0 {
-			o, err := load(ctx, f.cfg.Log, ev.Stream, 0)
-			if err != nil {
-				return err
-			}
 			mu.Lock()
-			f.pending.touched[ev.Stream] = o
+			f.pending.touched[ev.Stream] = newOrderState(ev.Stream)
 			mu.Unlock()
 			continue
 		}
@@ -272,8 +268,7 @@ func (f *folder) unloadable(ctx context.Context, ev *eventstore.RecordedEvent, e
 	default:
 		return err
 	}
-	category, id, _ := order.ParseStreamName(ev.Stream)
-	f.park(ctx, &orderState{stream: ev.Stream, category: category, id: id}, refused)
+	f.park(ctx, newOrderState(ev.Stream), refused)
 	if refused.event != ev { // the item itself is counted when its turn comes
 		f.parked[ev.Stream].HeldBack = int64(ev.Revision - refused.event.Revision - 1)
 		return nil

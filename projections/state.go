@@ -18,6 +18,11 @@ type orderState struct {
 	registered bool
 }
 
+func newOrderState(stream string) *orderState {
+	category, id, _ := order.ParseStreamName(stream)
+	return &orderState{stream: stream, category: category, id: id}
+}
+
 // next is the revision of the event that the state waits for.
 func (o *orderState) next() uint64 {
 	if !o.state.Exists {
@@ -127,32 +132,45 @@ func checkBalances(s *order.State) error {
 // load folds a stream up to, and without, a revision. A *foldError comes with the state before the event
 // that cannot be folded.
 func load(ctx context.Context, log eventstore.Reader, stream string, before uint64) (*orderState, error) {
-	category, id, _ := order.ParseStreamName(stream)
-	o := &orderState{stream: stream, category: category, id: id}
 	if before == 0 {
-		return o, nil
+		return newOrderState(stream), nil
 	}
-	for ev, err := range log.ReadStream(ctx, stream, eventstore.StreamRead{Count: before}) {
+	o, err := replay(ctx, log, stream, eventstore.StreamRead{Count: before}, nil)
+	if err == nil && o.next() != before {
+		return o, fmt.Errorf("load %s: it ends at revision %d, wanted %d", stream, int64(o.next())-1, before-1)
+	}
+	return o, err
+}
+
+// loadUpTo folds a stream up to, and with, a place in the log. Otherwise it is load.
+func loadUpTo(ctx context.Context, log eventstore.Reader, stream string, last eventstore.Position) (*orderState, error) {
+	return replay(ctx, log, stream, eventstore.StreamRead{}, func(ev *eventstore.RecordedEvent) bool {
+		return ev.Position.Compare(last) > 0
+	})
+}
+
+func replay(
+	ctx context.Context, log eventstore.Reader, stream string, read eventstore.StreamRead,
+	stop func(*eventstore.RecordedEvent) bool,
+) (*orderState, error) {
+	o := newOrderState(stream)
+	for ev, err := range log.ReadStream(ctx, stream, read) {
 		if err != nil {
 			return nil, fmt.Errorf("load %s: %w", stream, err)
 		}
-		if ev.Revision >= before {
+		if stop != nil && stop(&ev) {
 			break
 		}
-		it := decodeEvent(&ev)
 		if ev.Revision != o.next() {
 			return o, &foldError{event: &ev, err: fmt.Errorf("revision %d is missing", o.next())}
 		}
-		if err := o.apply(it); err != nil {
+		if err := o.apply(decodeEvent(&ev)); err != nil {
 			good, goodErr := load(ctx, log, stream, ev.Revision)
 			if goodErr != nil {
 				return nil, goodErr
 			}
 			return good, err
 		}
-	}
-	if o.next() != before {
-		return o, fmt.Errorf("load %s: it ends at revision %d, wanted %d", stream, int64(o.next())-1, before-1)
 	}
 	return o, nil
 }

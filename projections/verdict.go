@@ -156,7 +156,7 @@ func (i *isolator) tryStates(ctx context.Context, suspects ...*orderState) (refu
 			return refusal, nil
 		}
 	}
-	return i.try(ctx, r.queue)
+	return i.try(ctx, r.queue, nil)
 }
 
 // history finds the events of one stream that jsonb cannot hold.
@@ -176,14 +176,14 @@ func (i *isolator) history(ctx context.Context, stream string, within span) erro
 		entries = append(entries, entry)
 		all.Add(entry)
 	}
-	refusal, err := i.try(ctx, all.Queue)
+	refusal, err := i.try(ctx, nil, &all)
 	if refusal == nil || err != nil {
 		return err
 	}
 	for _, entry := range entries {
 		var one history.Rows
 		one.Add(entry)
-		refusal, err := i.try(ctx, one.Queue)
+		refusal, err := i.try(ctx, nil, &one)
 		if err != nil {
 			return err
 		}
@@ -204,7 +204,7 @@ func (i *isolator) quarantine(ctx context.Context, b *batch) error {
 		}
 		var one quarantine.Rows
 		one.Add(ev, &n, it.metadata)
-		refusal, err := i.try(ctx, one.Queue)
+		refusal, err := i.try(ctx, one.Queue, nil)
 		if err != nil {
 			return err
 		}
@@ -215,16 +215,20 @@ func (i *isolator) quarantine(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// try runs statements and takes them back. refusal is PostgreSQL's word about their data, err anything
-// else that went wrong.
-func (i *isolator) try(ctx context.Context, queue func(*pgx.Batch)) (refusal, err error) {
+// try writes rows and takes them back. refusal is PostgreSQL's word about their data, err anything else that
+// went wrong.
+func (i *isolator) try(ctx context.Context, queue func(*pgx.Batch), trail *history.Rows) (refusal, err error) {
 	tx, err := i.conn.Begin(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("try a part of a refused batch: %w", err)
 	}
-	var statements pgx.Batch
-	queue(&statements)
-	refusal = tx.SendBatch(ctx, &statements).Close()
+	if trail != nil {
+		refusal = trail.Copy(ctx, i.conn.PgConn())
+	} else {
+		var statements pgx.Batch
+		queue(&statements)
+		refusal = tx.SendBatch(ctx, &statements).Close()
+	}
 	if err := tx.Rollback(ctx); err != nil {
 		return nil, fmt.Errorf("try a part of a refused batch: %w", err)
 	}

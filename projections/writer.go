@@ -65,19 +65,13 @@ func (w *writer) ping(ctx context.Context) error {
 	return nil
 }
 
-// write commits one batch: the checkpoint and all rows in one round trip, which is one transaction.
+// write commits one batch: the checkpoint and all rows in one transaction.
 func (w *writer) write(ctx context.Context, b *batch) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, w.cfg.WriteTimeout, errors.New("the database is too slow"))
 	defer cancel()
 	began := w.cfg.Clock()
-
-	// Without BEGIN the statements up to the end of the pipeline are one transaction, which commits
-	// with it. The checkpoint comes first: its row lock serialises all writers.
-	var statements pgx.Batch
-	checkpoint.QueueMove(&statements, w.at, b.to)
-	b.queue(&statements)
+	written, err := w.transact(ctx, b)
 	guarded := int64(b.rows.live.Len() + b.rows.test.Len() + b.rows.payouts.Len())
-	written, err := w.send(ctx, &statements, b)
 	switch checkpoint.OutcomeOf(err) {
 	case checkpoint.Moved:
 	case checkpoint.SomebodyAhead:
@@ -103,17 +97,41 @@ func (w *writer) write(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// send runs the statements and counts the rows of orders that were written.
-func (w *writer) send(ctx context.Context, statements *pgx.Batch, b *batch) (int64, error) {
-	results := w.conn.SendBatch(ctx, statements)
-	guarded := b.rows.guardedStatements()
-	var written int64
+// transact takes one round trip without history and three with it, and tells how many rows of orders were
+// written. After an error nothing of the transaction is left but its possible commit.
+func (w *writer) transact(ctx context.Context, b *batch) (written int64, err error) {
+	var statements pgx.Batch
+	open := b.history.Len() > 0
+	if open {
+		statements.Queue("BEGIN")
+	}
+	// The checkpoint comes first: its row lock serialises all writers. Without BEGIN the statements up to
+	// the end of the pipeline are one transaction, which commits with it.
+	checkpoint.QueueMove(&statements, w.at, b.to)
+	guarded := statements.Len()
+	b.queue(&statements)
+	if written, err = send(ctx, w.conn, &statements, guarded, guarded+b.rows.guardedStatements()); err == nil && open {
+		if err = b.history.Copy(ctx, w.conn.PgConn()); err == nil {
+			_, err = w.conn.Exec(ctx, "COMMIT")
+		}
+	}
+	if err != nil && open && !w.conn.IsClosed() {
+		if _, rollbackErr := w.conn.Exec(ctx, "ROLLBACK"); rollbackErr != nil {
+			err = errors.Join(err, rollbackErr)
+		}
+	}
+	return written, err
+}
+
+// send runs statements in one round trip and counts the rows that those from first to before last wrote.
+func send(ctx context.Context, conn *pgx.Conn, statements *pgx.Batch, first, last int) (written int64, err error) {
+	results := conn.SendBatch(ctx, statements)
 	for i := range statements.Len() {
 		tag, err := results.Exec()
 		if err != nil {
 			return 0, errors.Join(err, results.Close())
 		}
-		if i >= 1 && i <= guarded {
+		if i >= first && i < last {
 			written += tag.RowsAffected()
 		}
 	}

@@ -4,30 +4,34 @@
 package history
 
 import (
+	"bytes"
+	"context"
 	_ "embed"
+	"encoding/binary"
+	"fmt"
+	"io"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
 )
 
-//go:embed insert.sql
-var insertSQL string
+//go:embed copy.sql
+var copySQL string
 
-// Rows collects what ledger_data.order_history is to hold, column by column. The zero value is empty.
+// Rows collects what ledger_data.order_history is to hold, in the binary form of COPY: this is the widest
+// and fastest growing table, and COPY is the cheapest way into it, for PostgreSQL and for us. The zero value
+// is empty.
 type Rows struct {
-	orderID, eventType, source, actor []string
-	revision, position                []int64
-	eventID                           [][16]byte
-	occurredAt, recordedAt            []time.Time
-	data, metadata                    [][]byte
+	tuples []byte
+	n      int
 }
 
 // Len counts the rows.
-func (r *Rows) Len() int { return len(r.orderID) }
+func (r *Rows) Len() int { return r.n }
 
 // Entry is one event for the audit trail.
 type Entry struct {
@@ -42,6 +46,20 @@ type Entry struct {
 	Wrap bool
 }
 
+// The file format of COPY: a signature, flags and the length of a header extension, both zero; tuples; and
+// the number of columns -1 as the end.
+var (
+	copyHeader  = []byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")
+	copyTrailer = []byte{0xff, 0xff}
+)
+
+const (
+	columns      = 11
+	jsonbVersion = 1
+	// postgresEpoch is 2000-01-01 in microseconds of Unix time.
+	postgresEpoch = 946_684_800_000_000
+)
+
 // Add appends the row of one event. Data and metadata are kept as the log holds them, byte for byte
 // until jsonb takes them; what jsonb cannot hold is kept in base64.
 func (r *Rows) Add(e *Entry) {
@@ -50,29 +68,58 @@ func (r *Rows) Add(e *Entry) {
 	if m := e.Metadata; m != nil {
 		occurredAt, recordedAt, source, actor = m.OccurredAt, m.RecordedAt, m.Source, m.Actor
 	}
-	r.orderID = append(r.orderID, storable.Text(e.OrderID))
-	r.revision = append(r.revision, int64(ev.Revision))
-	r.position = append(r.position, int64(ev.Position.Commit))
-	r.eventID = append(r.eventID, ev.ID)
-	r.eventType = append(r.eventType, storable.Text(ev.Type))
-	r.occurredAt = append(r.occurredAt, occurredAt)
-	r.recordedAt = append(r.recordedAt, recordedAt)
-	r.source = append(r.source, storable.Text(source))
-	r.actor = append(r.actor, storable.Text(actor))
+	data, metadata := storable.JSON(ev.Data, e.Readable), storable.JSON(ev.Metadata, e.Readable)
 	if e.Wrap {
-		r.data = append(r.data, storable.Unreadable(ev.Data))
-		r.metadata = append(r.metadata, storable.Unreadable(ev.Metadata))
-		return
+		data, metadata = storable.Unreadable(ev.Data), storable.Unreadable(ev.Metadata)
 	}
-	r.data = append(r.data, storable.JSON(ev.Data, e.Readable))
-	r.metadata = append(r.metadata, storable.JSON(ev.Metadata, e.Readable))
+	r.n++
+	r.tuples = binary.BigEndian.AppendUint16(r.tuples, columns)
+	r.text(storable.Text(e.OrderID))
+	r.number(ev.Revision)
+	r.number(ev.Position.Commit)
+	r.length(len(ev.ID))
+	r.tuples = append(r.tuples, ev.ID[:]...)
+	r.text(storable.Text(ev.Type))
+	r.time(occurredAt)
+	r.time(recordedAt)
+	r.text(storable.Text(source))
+	r.text(storable.Text(actor))
+	r.json(data)
+	r.json(metadata)
 }
 
-// Queue adds the one statement that writes all rows.
-func (r *Rows) Queue(b *pgx.Batch) {
-	if r.Len() == 0 {
-		return
+func (r *Rows) length(n int) { r.tuples = binary.BigEndian.AppendUint32(r.tuples, uint32(n)) }
+
+func (r *Rows) text(s string) {
+	r.length(len(s))
+	r.tuples = append(r.tuples, s...)
+}
+
+func (r *Rows) number(n uint64) {
+	r.length(8)
+	r.tuples = binary.BigEndian.AppendUint64(r.tuples, n)
+}
+
+func (r *Rows) time(t time.Time) { r.number(uint64(t.UnixMicro() - postgresEpoch)) }
+
+func (r *Rows) json(b []byte) {
+	r.length(1 + len(b))
+	r.tuples = append(r.tuples, jsonbVersion)
+	r.tuples = append(r.tuples, b...)
+}
+
+// Copy writes all rows within the connection's transaction, in one round trip.
+func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
+	if r.n == 0 {
+		return nil
 	}
-	b.Queue(insertSQL, r.orderID, r.revision, r.position, r.eventID, r.eventType,
-		r.occurredAt, r.recordedAt, r.source, r.actor, r.data, r.metadata)
+	stream := io.MultiReader(bytes.NewReader(copyHeader), bytes.NewReader(r.tuples), bytes.NewReader(copyTrailer))
+	tag, err := conn.CopyFrom(ctx, stream, copySQL)
+	if err != nil {
+		return fmt.Errorf("copy order history: %w", err)
+	}
+	if int(tag.RowsAffected()) != r.n {
+		return fmt.Errorf("copy order history: %d of %d rows were written", tag.RowsAffected(), r.n)
+	}
+	return nil
 }

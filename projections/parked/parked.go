@@ -21,6 +21,10 @@ var (
 	listSQL string
 	//go:embed delete.sql
 	deleteSQL string
+	//go:embed reason.sql
+	reasonSQL string
+	//go:embed clear_rows.sql
+	clearRowsSQL string
 )
 
 // Order is one parked order.
@@ -73,6 +77,14 @@ func (r *Rows) Queue(b *pgx.Batch) {
 
 // QueueDelete adds the statement that forgets a parked order.
 func QueueDelete(b *pgx.Batch, stream string) { b.Queue(deleteSQL, storable.Text(stream)) }
+
+// QueueClear adds the statement that removes the payments, refunds and disputes of a live order.
+func QueueClear(b *pgx.Batch, orderID string) { b.Queue(clearRowsSQL, storable.Text(orderID)) }
+
+// QueueReason adds the statement that tells why an order is still parked.
+func QueueReason(b *pgx.Batch, stream, reason string) {
+	b.Queue(reasonSQL, storable.Text(stream), storable.Text(reason))
+}
 
 // Querier is what List needs: a pool, a connection or a transaction.
 type Querier interface {
