@@ -192,3 +192,46 @@ func (quietLogger) Fatalf(format string, args ...any) {
 }
 func (quietLogger) Eventf(context.Context, string, ...any) {}
 func (quietLogger) IsTracingEnabled(context.Context) bool  { return false }
+
+// BenchmarkAppendRatio alternates between the node and the bare log in short rounds, so that what else
+// the machine does falls on both, and reports the median ratio of their rates in percent.
+func BenchmarkAppendRatio(b *testing.B) {
+	const roundTime = 200 * time.Millisecond
+	for _, callers := range []int{1, 16, 64, 256} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			n, bare := open(b, node.Options{Dir: b.TempDir()}), openBareLog(b)
+			ours := func(events []eventstore.EventData) error {
+				_, err := n.Append(context.Background(), "order-"+uuid.NewString(), eventstore.NoStream, events...)
+				return err
+			}
+			var ratios []float64
+			for range b.N {
+				ratios = append(ratios, 100*rate(b, callers, roundTime, ours)/rate(b, callers, roundTime, bare.append))
+			}
+			slices.Sort(ratios)
+			b.ReportMetric(ratios[len(ratios)/2], "median-%")
+			b.ReportMetric(ratios[len(ratios)/4], "quartile-%")
+		})
+	}
+}
+
+// rate runs callers in a closed loop for a while and returns appends per second.
+func rate(b *testing.B, callers int, d time.Duration, appendEvents func([]eventstore.EventData) error) float64 {
+	payload := benchAppend()
+	var done atomic.Int64
+	var wg sync.WaitGroup
+	start := time.Now()
+	for range callers {
+		wg.Go(func() {
+			for time.Since(start) < d {
+				if err := appendEvents(slices.Clone(payload)); err != nil {
+					b.Error(err)
+					return
+				}
+				done.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	return float64(done.Load()) / time.Since(start).Seconds()
+}

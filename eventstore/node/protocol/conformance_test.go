@@ -1,0 +1,71 @@
+package protocol_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/eventstore/esdbstore"
+	"github.com/order-ledger/order-ledger/eventstore/eventstoretest"
+	"github.com/order-ledger/order-ledger/eventstore/node"
+	"github.com/order-ledger/order-ledger/eventstore/node/protocol"
+)
+
+// serve starts a node behind its protocol.
+func serve(t *testing.T, o protocol.Options) *protocol.Server {
+	t.Helper()
+	n, err := node.Open(node.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Errorf("close node: %v", err)
+		}
+	})
+	o.Node = n
+	if o.Listen == "" {
+		o.Listen = "127.0.0.1:0"
+	}
+	s, err := protocol.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	return s
+}
+
+func connect(t *testing.T, connection string) eventstore.Store {
+	t.Helper()
+	s, err := esdbstore.Open(esdbstore.Options{ConnectionString: connection})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestProtocol_Conformance runs the port's suite against the node through the
+// official client.
+func TestProtocol_Conformance(t *testing.T) {
+	t.Parallel()
+	s := serve(t, protocol.Options{})
+	eventstoretest.Run(t, func(t *testing.T) eventstore.Store {
+		return connect(t, s.ConnectionString())
+	}, eventstoretest.Features{KnowsActual: true, CheckpointsWhenCaughtUp: true})
+}
+
+// TestRealServer_Conformance runs it against any server that
+// LEDGER_TEST_ESDB names by a connection string.
+func TestRealServer_Conformance(t *testing.T) {
+	t.Parallel()
+	connection := os.Getenv("LEDGER_TEST_ESDB")
+	if connection == "" {
+		t.Skip("LEDGER_TEST_ESDB is not set: no real EventStoreDB to test against")
+	}
+	eventstoretest.Run(t, func(t *testing.T) eventstore.Store { return connect(t, connection) },
+		eventstoretest.Features{KnowsActual: true})
+}
