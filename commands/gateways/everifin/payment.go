@@ -123,8 +123,9 @@ func (r *reading) payment(v wire.Value, id string) (progress int64) {
 	if !p.createdAt.IsZero() {
 		seen.OccurredAt, seen.Basis = p.createdAt, order.BasisSourceField
 	}
-	// The amount can change until the payment is under way.
-	seen.Version.Progress = p.progress()
+	if amount != nil { // it can change until the payment is under way
+		seen.Version.Progress = p.progress()
+	}
 	if p.status == statusCreated {
 		seen.At = at
 	}

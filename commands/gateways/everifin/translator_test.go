@@ -79,35 +79,33 @@ func TestTranslate_PaymentStatuses(t *testing.T) {
 	told := func(key, status string) order.At {
 		return order.At{Key: "everifin:" + paymentID + ":" + key, OccurredAt: at(hookTime), Basis: order.BasisSourceEvent, Status: status}
 	}
-	seen := func(progress int64) order.Fact {
-		return order.PaymentSeen{At: told("introduced", ""), Payment: ref, Version: order.Version{Progress: progress}}
-	}
+	seen := order.PaymentSeen{At: told("introduced", ""), Payment: ref}
 	for _, tc := range []struct {
 		status string
 		want   []order.Fact
 	}{
 		{"CREATED", []order.Fact{
-			order.PaymentSeen{At: told("CREATED", "CREATED"), Payment: ref, Version: order.Version{Progress: 1}},
+			order.PaymentSeen{At: told("CREATED", "CREATED"), Payment: ref},
 		}},
-		{"SEEN", []order.Fact{seen(2), order.Viewed{At: told("SEEN", "SEEN"), Payment: &ref}}},
-		{"PROCESSING", []order.Fact{seen(3), order.Processing{At: told("PROCESSING", "PROCESSING"), Payment: ref}}},
-		{"CONFIRMED", []order.Fact{seen(4), order.Confirmed{At: told("CONFIRMED", "CONFIRMED"), Payment: ref}}},
+		{"SEEN", []order.Fact{seen, order.Viewed{At: told("SEEN", "SEEN"), Payment: &ref}}},
+		{"PROCESSING", []order.Fact{seen, order.Processing{At: told("PROCESSING", "PROCESSING"), Payment: ref}}},
+		{"CONFIRMED", []order.Fact{seen, order.Confirmed{At: told("CONFIRMED", "CONFIRMED"), Payment: ref}}},
 		{"BOOKED", []order.Fact{
-			seen(7),
+			seen,
 			order.Captured{At: told("BOOKED", "BOOKED"), Payment: ref},
 			order.Settled{At: told("BOOKED", "BOOKED"), Payment: ref},
 		}},
-		{"WITHDRAWN", []order.Fact{seen(6), order.Withdrawn{At: told("WITHDRAWN", "WITHDRAWN"), Payment: ref}}},
-		{"FAILED", []order.Fact{seen(6), order.Failed{At: told("FAILED", "FAILED"), Payment: ref, Final: true}}},
-		{"EXPIRED", []order.Fact{seen(6), order.PaymentLapsed{At: told("EXPIRED", "EXPIRED"), Payment: ref}}},
+		{"WITHDRAWN", []order.Fact{seen, order.Withdrawn{At: told("WITHDRAWN", "WITHDRAWN"), Payment: ref}}},
+		{"FAILED", []order.Fact{seen, order.Failed{At: told("FAILED", "FAILED"), Payment: ref, Final: true}}},
+		{"EXPIRED", []order.Fact{seen, order.PaymentLapsed{At: told("EXPIRED", "EXPIRED"), Payment: ref}}},
 		{"PROCESSING_EXPIRED", []order.Fact{
-			seen(5), order.OutcomeUnknown{At: told("PROCESSING_EXPIRED", "PROCESSING_EXPIRED"), Payment: ref},
+			seen, order.OutcomeUnknown{At: told("PROCESSING_EXPIRED", "PROCESSING_EXPIRED"), Payment: ref},
 		}},
 		{"ON_ICE", []order.Fact{
-			seen(1), order.StatusObserved{At: told("unrecognised:ON_ICE", "ON_ICE"), Payment: &ref, Recognised: false},
+			seen, order.StatusObserved{At: told("unrecognised:ON_ICE", "ON_ICE"), Payment: &ref, Recognised: false},
 		}},
 		{" processing-expired ", []order.Fact{
-			seen(5), order.OutcomeUnknown{At: told("PROCESSING_EXPIRED", " processing-expired "), Payment: ref},
+			seen, order.OutcomeUnknown{At: told("PROCESSING_EXPIRED", " processing-expired "), Payment: ref},
 		}},
 	} {
 		t.Run(tc.status, func(t *testing.T) {
