@@ -1,6 +1,7 @@
 package localpg
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -80,11 +81,11 @@ func (a account) own(path string) error {
 
 // reaches tells whether the account can enter a directory. It tries it, because permissions, access
 // lists and mount options cannot be judged from outside.
-func (a account) reaches(dir string) bool {
+func (a account) reaches(ctx context.Context, dir string) bool {
 	if !a.switched {
 		return true
 	}
-	command := exec.Command("/bin/sh", "-c", `cd -- "$1"`, "sh", dir)
+	command := exec.CommandContext(ctx, "/bin/sh", "-c", `cd -- "$1"`, "sh", dir)
 	a.prepare(command)
 	return command.Run() == nil
 }

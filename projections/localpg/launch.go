@@ -37,12 +37,14 @@ type process struct {
 }
 
 // launch starts the server; it does not wait until it is ready.
-func (p place) launch(b pgbin.Binaries, port int, settings map[string]string, ephemeral bool) (*process, error) {
+func (p place) launch(
+	b pgbin.Binaries, port int, settings map[string]string, ephemeral bool,
+) (*process, error) {
 	log, err := p.openLog()
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	last, remove := "INT", ""
 	if ephemeral {
 		last, remove = "QUIT", p.dir
@@ -54,7 +56,7 @@ func (p place) launch(b pgbin.Binaries, port int, settings map[string]string, ep
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		arguments = append(arguments, "-c", name+"="+settings[name])
 	}
-	command := exec.Command("/bin/sh", arguments...)
+	command := exec.Command("/bin/sh", arguments...) //nolint:noctx // it outlives the context of its start
 	p.account.prepare(command)
 	if file, err := readPostmasterFile(p.cluster()); err == nil && file.identify() == somethingElse {
 		// The process id in postmaster.pid was given to another process. PostgreSQL would take that
@@ -161,14 +163,15 @@ func settings(opts Options) map[string]string {
 }
 
 // choosePort returns the port of the last time when it is free, else any free one.
-func (p place) choosePort(lastTime bool) (int, error) {
+func (p place) choosePort(ctx context.Context, lastTime bool) (int, error) {
 	if content, err := os.ReadFile(p.port()); err == nil && lastTime {
 		port, err := strconv.Atoi(strings.TrimSpace(string(content)))
-		if err == nil && portIsFree(port) {
+		if err == nil && portIsFree(ctx, port) {
 			return port, nil
 		}
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, fmt.Errorf("find a free port for PostgreSQL: %w", err)
 	}
@@ -176,8 +179,9 @@ func (p place) choosePort(lastTime bool) (int, error) {
 	return port, listener.Close()
 }
 
-func portIsFree(port int) bool {
-	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+func portIsFree(ctx context.Context, port int) bool {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
 		return false
 	}
@@ -190,7 +194,7 @@ func (p place) whyNot(offset int64) string {
 	if err != nil {
 		return err.Error()
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	out, err := io.ReadAll(io.NewSectionReader(log, offset, 64<<10))
 	if err != nil {
 		return err.Error()

@@ -1,6 +1,7 @@
 package localpg
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,25 +37,26 @@ func (p place) port() string     { return filepath.Join(p.dir, "port") }
 func (p place) lock() string     { return filepath.Join(p.dir, "lock") }
 
 // openPlace prepares the directory so that the server's user can reach the cluster in it.
-func openPlace(dir string) (place, error) {
+func openPlace(ctx context.Context, dir string) (place, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return place{}, fmt.Errorf("find the directory of PostgreSQL: %w", err)
 	}
-	p, err := openAt(dir)
+	p, err := openAt(ctx, dir)
 	if info, errInfo := os.Lstat(dir); err != nil && errInfo == nil && info.Mode()&fs.ModeSymlink != 0 {
-		return openAt(dir) // another process has just put the link there
+		return openAt(ctx, dir) // another process has just put the link there
 	}
 	return p, err
 }
 
-func openAt(dir string) (place, error) {
+func openAt(ctx context.Context, dir string) (place, error) {
 	var note string
 	if target, err := os.Readlink(dir); err == nil {
 		if note, err = checkLink(dir, target); err != nil {
 			return place{}, err
 		}
 	}
+	//nolint:gosec // G301: the server may run as another user, who passes through
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return place{}, fmt.Errorf("create the directory of PostgreSQL: %w", err)
 	}
@@ -73,10 +75,10 @@ func openAt(dir string) (place, error) {
 	if err := os.Chmod(real, mode); err != nil {
 		return place{}, fmt.Errorf("protect the directory of PostgreSQL: %w", err)
 	}
-	if p.account.reaches(real) && p.ownable() {
+	if p.account.reaches(ctx, real) && p.ownable() {
 		return p, nil
 	}
-	return p.relocate(dir)
+	return p.relocate(ctx, dir)
 }
 
 // ownable tells whether the file system lets us give files to the server's user (network file systems
@@ -92,9 +94,8 @@ func (p place) ownable() bool {
 	if err != nil {
 		return false
 	}
-	defer os.Remove(probe.Name())
-	defer probe.Close()
-	return p.account.own(probe.Name()) == nil
+	owned := p.account.own(probe.Name()) == nil
+	return errors.Join(probe.Close(), os.Remove(probe.Name())) == nil && owned
 }
 
 // checkLink judges a symbolic link at the place of the directory. One that a person made is followed.
@@ -143,12 +144,12 @@ func checkLink(dir, target string) (note string, err error) {
 // relocate moves the place to where the server's user can reach it and leaves a symbolic link at dir.
 // Its name is random and recorded only in the link: nobody can prepare it for us, and when the data
 // directory is deleted, the old database does not come back.
-func (p place) relocate(dir string) (place, error) {
+func (p place) relocate(ctx context.Context, dir string) (place, error) {
 	if p.dir != dir {
 		return place{}, fmt.Errorf("the user %s, as which PostgreSQL runs, cannot use %s: "+
 			"choose another data directory", p.account.name, p.dir)
 	}
-	target, err := relocatedDir(dir, p.account)
+	target, err := relocatedDir(ctx, dir, p.account)
 	if err != nil {
 		return place{}, err
 	}
@@ -178,13 +179,14 @@ func (p place) relocate(dir string) (place, error) {
 
 // relocatedDir makes a new private directory that the account can reach: beside other temporary files
 // when dir is temporary itself, else where systems keep the data of services.
-func relocatedDir(dir string, a account) (string, error) {
+func relocatedDir(ctx context.Context, dir string, a account) (string, error) {
 	var parents []string
 	if !within(os.TempDir(), dir) && !within("/tmp", dir) {
 		service := "/var/lib/order-ledger"
 		if runtime.GOOS == "darwin" {
 			service = "/usr/local/var/order-ledger"
 		}
+		//nolint:gosec // G301: the server runs as another user, who passes through
 		if err := os.MkdirAll(service, 0o755); err == nil {
 			parents = append(parents, service)
 		}
@@ -196,7 +198,8 @@ func relocatedDir(dir string, a account) (string, error) {
 		if err != nil {
 			continue
 		}
-		if err := os.Chmod(target, 0o711); err == nil && a.reaches(target) {
+		//nolint:gosec // G302: the server runs as another user, who passes through and sees nothing
+		if err := os.Chmod(target, 0o711); err == nil && a.reaches(ctx, target) {
 			return target, nil
 		}
 		if err := os.Remove(target); err != nil {
@@ -209,11 +212,11 @@ func relocatedDir(dir string, a account) (string, error) {
 
 // leadsTo tells whether link is a symbolic link to target, however either is written.
 func leadsTo(link, target string) bool {
-	info, err := os.Lstat(link)
+	info, err := os.Lstat(link) //nolint:gosec // G703: it is only looked at
 	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
 		return false
 	}
-	there, errThere := os.Stat(link)
+	there, errThere := os.Stat(link) //nolint:gosec // G703: it is only looked at
 	wanted, errWanted := os.Stat(target)
 	return errThere == nil && errWanted == nil && os.SameFile(there, wanted)
 }
@@ -224,7 +227,8 @@ func within(dir, path string) bool {
 }
 
 // removeAbandoned deletes relocated files under a temporary directory whose origin, temporary too, does
-// not lead to them any more. Under other directories nothing is deleted: a missing origin may be a disk that is not mounted.
+// not lead to them any more. Under other directories nothing is deleted: a missing origin may be a disk
+// that is not mounted.
 func removeAbandoned(parent string) {
 	if parent != os.TempDir() && parent != "/tmp" {
 		return

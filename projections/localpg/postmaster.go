@@ -78,6 +78,7 @@ func (f postmasterFile) identify() identity {
 	}
 	arguments, err := os.ReadFile(filepath.Join(proc, "cmdline"))
 	if err != nil {
+		//nolint:noctx // it ends at once, and is needed while we stop, too
 		out, err := exec.Command("ps", "-o", "command=", "-p", strconv.Itoa(f.pid)).Output()
 		if err != nil {
 			return someServer // cannot be found out; two servers on one cluster destroy it
@@ -100,7 +101,7 @@ func (f postmasterFile) identify() identity {
 // isCluster compares a directory with the cluster. One that does not exist may be the cluster before
 // it was moved.
 func (f postmasterFile) isCluster(dir string) identity {
-	theirs, err := os.Stat(dir)
+	theirs, err := os.Stat(dir) //nolint:gosec // G703: it is only looked at
 	if err != nil {
 		return someServer
 	}

@@ -9,26 +9,16 @@ import (
 	"net/url"
 	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/order-ledger/order-ledger/projections/localpg/internal/pgbin"
 )
 
-const (
-	// defaultStartTimeout bounds a start, initdb and crash recovery included, but not a download.
-	defaultStartTimeout = 90 * time.Second
-	// launchAttemptsMax is how often a start is tried anew when the port was taken meanwhile or
-	// processes of a killed server are still ending.
-	launchAttemptsMax = 20
-	// restartDelayMin and restartDelayMax bound the pause before a dead server is started again.
-	restartDelayMin = 200 * time.Millisecond
-	restartDelayMax = 15 * time.Second
-)
+// defaultStartTimeout bounds a start, initdb and crash recovery included, but not a download.
+const defaultStartTimeout = 90 * time.Second
 
 // Options say where and how the private server runs. Only Dir is needed.
 type Options struct {
@@ -84,7 +74,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	if opts.StartTimeout == 0 {
 		opts.StartTimeout = defaultStartTimeout
 	}
-	where, err := openPlace(opts.Dir)
+	where, err := openPlace(ctx, opts.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +96,8 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.lock.Close())
 	}
-	go s.supervise() // ends when Stop is called, which waits for it
+	//nolint:gosec,contextcheck // G118: it outlives the context of the start; Stop ends it and waits
+	go s.supervise()
 	return s, nil
 }
 
@@ -173,19 +164,20 @@ func (s *Server) lockOrShare(ctx context.Context) error {
 		"another process is starting or stopping PostgreSQL in %s and does not finish within %v",
 		s.place.dir, s.opts.StartTimeout))
 	defer cancel()
-	var failed error
+	var failed, notShared error
 	err := waitUntil(ctx, func() bool {
 		var locked bool
 		if s.lock, locked, failed = s.place.openLock(); failed != nil || locked {
 			return true
 		}
-		s.shared = s.tryShare(ctx) == nil
+		notShared = s.tryShare(ctx)
+		s.shared = notShared == nil
 		return s.shared
 	})
-	if err := errors.Join(err, failed); err != nil {
-		return fmt.Errorf("start PostgreSQL: %w", err)
+	if err != nil {
+		return fmt.Errorf("start PostgreSQL: %w (%w)", err, notShared)
 	}
-	return nil
+	return failed
 }
 
 // tryShare connects to a server that another process started.
@@ -205,7 +197,7 @@ func (s *Server) tryShare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer connection.Close(ctx)
+	defer func() { _ = connection.Close(ctx) }()
 	s.version = connection.PgConn().ParameterStatus("server_version")
 	return nil
 }
@@ -243,7 +235,7 @@ func (s *Server) start(ctx context.Context) error {
 		}
 	}
 	s.opts.Progress(fmt.Sprintf("starting PostgreSQL %s", s.binaries.Version))
-	if err := s.launchUntilReady(ctx); err != nil {
+	if s.version, err = s.launchUntilReady(ctx); err != nil {
 		return err
 	}
 	if err := writeFile(s.place.port(), strconv.Itoa(s.port)+"\n"); err != nil {
@@ -252,148 +244,4 @@ func (s *Server) start(ctx context.Context) error {
 	s.logger.InfoContext(ctx, "postgres started", slog.String("version", s.version),
 		slog.Int("port", s.port), slog.String("dir", s.place.dir))
 	return nil
-}
-
-// launchUntilReady starts the server on a port, and again while the reason for a failure passes.
-func (s *Server) launchUntilReady(ctx context.Context) error {
-	var err error
-	for attempt := range launchAttemptsMax {
-		// The first attempt takes the port of the last time, so that URLs stay valid.
-		if s.port, err = s.place.choosePort(attempt == 0); err != nil {
-			return err
-		}
-		if err = s.launch(ctx); err == nil || !passing(err) {
-			return err
-		}
-		s.logger.DebugContext(ctx, "postgres did not start; trying again", slog.Any("error", err))
-		if waitErr := pause(ctx, restartDelayMin, nil); waitErr != nil {
-			break
-		}
-	}
-	return err
-}
-
-// passing tells whether a failed start is worth another try: the port was taken, or processes of a
-// killed server have not ended.
-func passing(err error) bool {
-	text := err.Error()
-	for _, part := range []string{
-		"could not create any TCP/IP sockets", "Address already in use",
-		"pre-existing shared memory block",
-	} {
-		if strings.Contains(text, part) {
-			return true
-		}
-	}
-	return false
-}
-
-// launch starts the server on s.port and waits until the ledger's database can be used.
-func (s *Server) launch(ctx context.Context) error {
-	offset := s.place.logSize()
-	started, err := s.place.launch(s.binaries, s.port, settings(s.opts), s.opts.Ephemeral)
-	if err != nil {
-		return err
-	}
-	ctxReady, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() { // ends with the server or with this function
-		select {
-		case <-started.exited:
-			cancel(fmt.Errorf("start PostgreSQL %s: %s", s.binaries.Version, s.place.whyNot(offset)))
-		case <-ctxReady.Done():
-		}
-	}()
-	if err = waitUntil(ctxReady, func() bool {
-		file, err := readPostmasterFile(s.place.cluster())
-		return err == nil && file.ready && file.port == s.port && file.identify() != somethingElse
-	}); err == nil {
-		err = s.ensureDatabase(ctxReady)
-	}
-	if err != nil {
-		if cause := context.Cause(ctxReady); cause != nil {
-			err = cause
-		}
-		return errors.Join(err, started.stop(ctx))
-	}
-	s.current = started
-	return nil
-}
-
-// ensureDatabase creates the ledger's database when it is missing.
-func (s *Server) ensureDatabase(ctx context.Context) error {
-	connection, err := pgx.Connect(ctx, s.DatabaseURL("postgres"))
-	if err != nil {
-		return fmt.Errorf("connect to PostgreSQL: %w", err)
-	}
-	defer connection.Close(ctx)
-	s.version = connection.PgConn().ParameterStatus("server_version")
-	const duplicateDatabase = "42P04"
-	_, err = connection.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{databaseName}.Sanitize())
-	var failure *pgconn.PgError
-	if err != nil && !(errors.As(err, &failure) && failure.Code == duplicateDatabase) {
-		return fmt.Errorf("create the ledger's database: %w", err)
-	}
-	return nil
-}
-
-// supervise starts the server again when it dies, until Stop is called.
-func (s *Server) supervise() {
-	defer close(s.stopped)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() { // ends with Stop, or with this function
-		select {
-		case <-s.stopping:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	delay := restartDelayMin
-	for {
-		select {
-		case <-s.stopping:
-			return
-		case <-s.current.exited:
-		}
-		s.logger.WarnContext(ctx, "postgres ended by itself; starting it again",
-			slog.Any("error", s.current.err), slog.Duration("delay", delay))
-		if pause(ctx, delay, s.stopping) != nil {
-			return
-		}
-		delay = min(2*delay, restartDelayMax)
-		if err := s.restart(ctx); err != nil {
-			if ctx.Err() == nil {
-				s.logger.ErrorContext(ctx, "restart postgres", slog.Any("error", err))
-			}
-			continue
-		}
-		delay = restartDelayMin
-	}
-}
-
-// restart starts a dead server again on its port.
-func (s *Server) restart(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.StartTimeout, errors.New("restart PostgreSQL: time is up"))
-	defer cancel()
-	if file, err := readPostmasterFile(s.place.cluster()); err == nil {
-		if err := file.end(ctx); err != nil { // only its shell was killed
-			return err
-		}
-	}
-	return s.launch(ctx)
-}
-
-// pause waits for a while; it returns an error when the context or stop ends first.
-func pause(ctx context.Context, d time.Duration, stop <-chan struct{}) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-stop:
-		return context.Canceled
-	}
 }

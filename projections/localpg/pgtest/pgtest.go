@@ -51,9 +51,12 @@ func URL(tb testing.TB) string {
 	return create(tb, "", nil)
 }
 
+// Prepare fills a database. It is given a connection to it as a user who may do everything there.
+type Prepare func(ctx context.Context, connection *pgx.Conn) error
+
 // Prepared is like URL for a database that prepare has filled, for example with the schema. prepare
 // runs once per key and process; the tests get copies of what it made.
-func Prepared(tb testing.TB, key string, prepare func(context.Context, *pgx.Conn) error) string {
+func Prepared(tb testing.TB, key string, prepare Prepare) string {
 	tb.Helper()
 	return create(tb, key, prepare)
 }
@@ -89,7 +92,7 @@ func Server(tb testing.TB) *localpg.Server {
 	return server
 }
 
-func create(tb testing.TB, key string, prepare func(context.Context, *pgx.Conn) error) string {
+func create(tb testing.TB, key string, prepare Prepare) string {
 	tb.Helper()
 	ctx := tb.Context()
 	admin, err := adminURL(ctx)
@@ -149,7 +152,7 @@ func startShared(ctx context.Context) (*localpg.Server, error) {
 }
 
 // copyTemplate clones the database that prepare filled, filling it first when it is the first time.
-func copyTemplate(ctx context.Context, admin, name, key string, prepare func(context.Context, *pgx.Conn) error) error {
+func copyTemplate(ctx context.Context, admin, name, key string, prepare Prepare) error {
 	template, err := templateFor(ctx, admin, key, prepare)
 	if err != nil {
 		return fmt.Errorf("prepare the template %q: %w", key, err)
@@ -157,7 +160,7 @@ func copyTemplate(ctx context.Context, admin, name, key string, prepare func(con
 	return createDatabase(ctx, admin, name, template)
 }
 
-func templateFor(ctx context.Context, admin, key string, prepare func(context.Context, *pgx.Conn) error) (string, error) {
+func templateFor(ctx context.Context, admin, key string, prepare Prepare) (string, error) {
 	process.Lock()
 	defer process.Unlock()
 	if template, ok := process.templates[key]; ok {
@@ -177,12 +180,12 @@ func templateFor(ctx context.Context, admin, key string, prepare func(context.Co
 	return template, nil
 }
 
-func prepareDatabase(ctx context.Context, at string, prepare func(context.Context, *pgx.Conn) error) error {
+func prepareDatabase(ctx context.Context, at string, prepare Prepare) error {
 	connection, err := pgx.Connect(ctx, at)
 	if err != nil {
 		return err
 	}
-	defer connection.Close(ctx)
+	defer func() { _ = connection.Close(ctx) }()
 	return prepare(ctx, connection)
 }
 
@@ -191,7 +194,7 @@ func createDatabase(ctx context.Context, admin, name, template string) error {
 	if err != nil {
 		return err
 	}
-	defer connection.Close(ctx)
+	defer func() { _ = connection.Close(ctx) }()
 	order := "CREATE DATABASE " + name + " TEMPLATE " + template + " ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
 	var version int
 	err = connection.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version)
@@ -210,7 +213,7 @@ func execute(ctx context.Context, at, sql string) error {
 	if err != nil {
 		return err
 	}
-	defer connection.Close(ctx)
+	defer func() { _ = connection.Close(ctx) }()
 	_, err = connection.Exec(ctx, sql)
 	return err
 }

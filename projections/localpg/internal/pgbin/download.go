@@ -72,11 +72,12 @@ func (d Downloader) Download(ctx context.Context, major int) (string, error) {
 	if _, err := os.Stat(filepath.Join(bin, "postgres")); err == nil {
 		return bin, nil
 	}
+	//nolint:gosec // G301: the server may run as another user, who has to get in
 	if err := os.MkdirAll(d.Cache, 0o755); err != nil {
 		return "", fmt.Errorf("download PostgreSQL: %w", err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- d.fetch(major, filepath.Dir(bin)) }()
+	go func() { done <- d.fetch(ctx, major, filepath.Dir(bin)) }()
 	select {
 	case err = <-done:
 	case <-ctx.Done():
@@ -90,14 +91,14 @@ func (d Downloader) Download(ctx context.Context, major int) (string, error) {
 
 // fetch downloads and unpacks into a temporary directory and renames it to home, so that home is
 // either complete or absent, whatever kills us and whoever else downloads at the same time.
-func (d Downloader) fetch(major int, home string) error {
+func (d Downloader) fetch(ctx context.Context, major int, home string) error {
 	temporary, err := os.MkdirTemp(d.Cache, "download-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(temporary)
+	defer func() { _ = os.RemoveAll(temporary) }() // nothing depends on it
 	unpacked := filepath.Join(temporary, "postgresql")
-	if err := d.unpack(major, temporary, unpacked); err != nil {
+	if err := d.unpack(ctx, major, temporary, unpacked); err != nil {
 		return err
 	}
 	if d.Shared {
@@ -115,13 +116,13 @@ func (d Downloader) fetch(major int, home string) error {
 // Start goes on to create a cluster and to start a server of its own. It is given a data directory
 // whose name no file system accepts, so that Start fails at exactly that step; what counts is that
 // the programs are there.
-func (d Downloader) unpack(major int, temporary, unpacked string) error {
+func (d Downloader) unpack(ctx context.Context, major int, temporary, unpacked string) error {
 	const impossible = "\x00"
 	release, err := releases(major)
 	if err != nil {
 		return err
 	}
-	port, err := freePort()
+	port, err := freePort(ctx)
 	if err != nil {
 		return err
 	}
@@ -147,8 +148,9 @@ func (d Downloader) unpack(major int, temporary, unpacked string) error {
 }
 
 // freePort satisfies the library, which looks whether its port is free before it downloads.
-func freePort() (uint32, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(ctx context.Context) (uint32, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)
 	}
@@ -170,6 +172,6 @@ func readableForAll(root string) error {
 		if entry.IsDir() || mode&0o100 != 0 {
 			mode |= 0o111
 		}
-		return os.Chmod(path, mode)
+		return os.Chmod(path, mode) //nolint:gosec // G122: the tree is ours alone so far
 	})
 }
