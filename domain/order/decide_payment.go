@@ -88,6 +88,9 @@ func (d *decider) paymentFact(f Fact) bool {
 		if !f.Final && attempt == 0 {
 			attempt = max(1, p.Attempts)
 		}
+		if f.ReasonCode != "" && p.ReasonCode == "" && d.s.Seen(EventID(d.orderID, at.Key, PaymentAttemptFailed{}.EventType())) {
+			at = at.with(":reason:" + f.ReasonCode) // the failure was told without its reason before
+		}
 		d.emit(at, PaymentAttemptFailed{
 			PaymentID: p.ID, Attempt: attempt, ReasonCode: f.ReasonCode, ReasonGroup: f.ReasonGroup, Phase: f.Phase,
 			AfterConfirmation: p.Confirmed.IsPositive() || p.AwaitsConfirm != nil,

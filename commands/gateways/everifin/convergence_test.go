@@ -150,3 +150,16 @@ func TestTranslate_AnyOrderOfArrival(t *testing.T) {
 		})
 	}
 }
+
+// TestTranslate_ReasonLearntLater: hooks tell no reason; the payment's own body does, before or after.
+func TestTranslate_ReasonLearntLater(t *testing.T) {
+	t.Parallel()
+	hook := hookOf("paymentId", "p1", "FAILED", "2026-11-20T10:03:00Z")
+	const answer = `{"data":{"id":"p1","orderId":"o","amount":10,"currency":"EUR","status":"FAILED","reasonCode":"BANK_NOT_FOUND"}}`
+	for _, bodies := range [][]string{{hook, answer}, {answer, hook}, {hook, answer, answer + " ", hook + " "}, {answer}} {
+		state := ledger(t, bodies)
+		if p := state.Payments[0]; p.Status != order.PaymentFailedStatus || p.ReasonCode != "BANK_NOT_FOUND" {
+			t.Errorf("after %q: payment %s for %q, want FAILED for BANK_NOT_FOUND", bodies, p.Status, p.ReasonCode)
+		}
+	}
+}

@@ -94,7 +94,7 @@ func (r *reading) register(n ids, kind about) {
 		r.out.MerchantReferences = []string{n.externalID}
 	}
 	reg := &r.out.Registration
-	reg.Source, reg.Kind = gateway, order.KindPayment
+	reg.Source, reg.SourceAccount, reg.Kind = gateway, r.account, order.KindPayment
 	reg.SourceOrderID, reg.MerchantReference = r.orderID, n.externalID
 	if !r.eventAt.IsZero() {
 		reg.OccurredAt, reg.Basis = r.eventAt, order.BasisSourceEvent

@@ -52,7 +52,7 @@ func (t *Translator) Translate(n commands.Notification) commands.Translation {
 	if root.Kind() != wire.Object {
 		return rejected(nil, order.FlagMalformedBody, "the body is "+root.Kind().String()+", want an object")
 	}
-	r := &reading{body: n.Body, root: root}
+	r := &reading{body: n.Body, account: n.Account, root: root}
 	if !r.guard(t) {
 		return rejected(nil, order.FlagPANDetected, "an id or reference of the body looks like a card number")
 	}
@@ -99,10 +99,11 @@ func rejected(evidence []byte, code order.Flag, detail string) commands.Translat
 
 // reading is one body while it is translated.
 type reading struct {
-	body []byte
-	root wire.Value
-	data wire.Value
-	out  commands.Translation
+	body    []byte
+	account string
+	root    wire.Value
+	data    wire.Value // what the body is about
+	out     commands.Translation
 
 	hook      bool
 	eventType string    // of a hook, lower case

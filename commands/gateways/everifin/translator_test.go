@@ -222,7 +222,7 @@ func TestTranslate_Order(t *testing.T) {
 		}, SourceOrderID: "o1"},
 	})
 	want := order.Registration{
-		Source: "everifin", Kind: order.KindPayment, SourceOrderID: "o1", MerchantReference: "SO-417",
+		Source: "everifin", SourceAccount: "default", Kind: order.KindPayment, SourceOrderID: "o1", MerchantReference: "SO-417",
 		Currency: money.MustCurrency("EUR"), AmountDue: eur("150.99"), RefundLimitPercent: "12.50",
 		Version:    order.Version{IssuedAt: at("2026-11-20T10:00:00Z"), Progress: 7 + 1 + 3},
 		OccurredAt: at("2026-11-20T10:00:00Z"), Basis: order.BasisSourceField,
