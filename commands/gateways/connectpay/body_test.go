@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/order-ledger/order-ledger/commands"
+	"github.com/order-ledger/order-ledger/commands/gateways/connectpay"
 	"github.com/order-ledger/order-ledger/domain/order"
 )
 
@@ -179,4 +181,20 @@ func TestTranslate_CardNumbers(t *testing.T) {
 			t.Errorf("facts %+v, want no alarm for an account number", got)
 		}
 	})
+}
+
+func TestPartitionKey(t *testing.T) {
+	t.Parallel()
+	var translator commands.Translator = connectpay.New()
+	for body, want := range map[string]string{
+		details("Approved"): "SO-417",
+		`{"payment":{"paymentId":"p"},"identifiers":{"merchantReference":"m"}}`: "m",
+		`{"payment":{"paymentId":"p"}}`:                                         "p",
+		`{"identifiers":{"endToEndId":"e"}}`:                                    "e",
+		`{`:                                                                     "", `{"payment":{"paymentId":{}}}`: "", `7`: "",
+	} {
+		if got := translator.(commands.Partitioner).PartitionKey([]byte(body)); got != want {
+			t.Errorf("key of %s is %q, want %q", body, got, want)
+		}
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/order-ledger/order-ledger/commands"
+	"github.com/order-ledger/order-ledger/commands/gateways/everifin"
 	"github.com/order-ledger/order-ledger/domain/order"
 )
 
@@ -123,7 +125,9 @@ func TestTranslate_Rejects(t *testing.T) {
 	}
 	t.Run("NoErrors", func(t *testing.T) {
 		t.Parallel()
-		facts(t, `{"meta":{"status":"SUCCESS"},"errors":[],"data":{"id":"o","status":"PAID"}}`)
+		for _, none := range []string{`[]`, `{}`, `""`, `null`} {
+			facts(t, `{"meta":{"status":"SUCCESS"},"errors":`+none+`,"data":{"id":"o","status":"PAID"}}`)
+		}
 	})
 }
 
@@ -165,4 +169,21 @@ func TestTranslate_PartsThatCannotBeTold(t *testing.T) {
 			t.Errorf("facts %+v, want malformed_body alone", got)
 		}
 	})
+}
+
+func TestPartitionKey(t *testing.T) {
+	t.Parallel()
+	var translator commands.Translator = everifin.New()
+	for body, want := range map[string]string{
+		hookOf("paymentId", "p", "SEEN", hookTime):                        "o",
+		hookOf("refundId", "r", "SEEN", hookTime):                         "o",
+		`{"meta":{"status":"SUCCESS"},"data":{"id":"o","status":"PAID"}}`: "o",
+		`{"id":"p","orderId":"o","status":"SEEN"}`:                        "o",
+		`{"data":{"paymentId":"p","status":"SEEN"}}`:                      "p",
+		`{`: "", `{"data":{"id":{}}}`: "", `[]`: "",
+	} {
+		if got := translator.(commands.Partitioner).PartitionKey([]byte(body)); got != want {
+			t.Errorf("key of %s is %q, want %q", body, got, want)
+		}
+	}
 }

@@ -190,8 +190,11 @@ func errorAnswer(root wire.Value) (code string, failed bool) {
 	if status, err := root.Get("meta", "status").Text(); err == nil && status != "" && word(status) != "SUCCESS" {
 		failed = true
 	}
-	errs := root.Get("errors")
-	return code, failed || errs.Kind() == wire.Object || errs.Kind() == wire.String
+	// One error instead of a list; {} and "" say that there is none.
+	if errs := root.Get("errors"); errs.Kind() == wire.Object || errs.Kind() == wire.String {
+		failed = failed || len(errs.Raw()) > len(`{}`)
+	}
+	return code, failed
 }
 
 func (r *reading) reject(code order.Flag, detail string) {
