@@ -2,6 +2,7 @@ package order
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -77,7 +78,8 @@ func (d *decider) countAwaitingRefund(id string) {
 // refundTotals decides cumulative refund counters and the statuses beside
 // them (domain 4.5, A7, A8).
 func (d *decider) refundTotals(f RefundTotals) {
-	id := d.introduce(f.At, f.Payment, nil, "").ID
+	p := d.introduce(f.At, f.Payment, nil, "")
+	id, ended := p.ID, p.refundEndedAt
 	lastOf := func(step RefundStep) int {
 		for i := len(f.Steps) - 1; i >= 0; i-- {
 			if f.Steps[i].Step == step {
@@ -99,7 +101,7 @@ func (d *decider) refundTotals(f RefundTotals) {
 		st := &f.Steps[i]
 		switch st.Step {
 		case RefundStepInitiated:
-			d.refundInitiated(id, st, f, i == len(f.Steps)-1)
+			d.refundInitiated(id, st, f, ended, i == len(f.Steps)-1)
 		case RefundStepFailed:
 			d.refundFailed(id, st)
 		case RefundStepCompleted:
@@ -116,14 +118,13 @@ func (d *decider) refundTotals(f RefundTotals) {
 	}
 }
 
-// refundInitiated opens a refund, unless a later end of a refund is known: the
-// status is an old one then.
-func (d *decider) refundInitiated(paymentID string, st *RefundStepAt, f RefundTotals, last bool) {
-	p := d.s.payment(paymentID)
+// refundInitiated opens a refund, unless an earlier notification told of a
+// later end of a refund: the status is an old one then.
+func (d *decider) refundInitiated(paymentID string, st *RefundStepAt, f RefundTotals, ended time.Time, last bool) {
 	if d.s.Seen(EventID(d.orderID, st.Key, "RefundInitiated")) && !last {
 		return
 	}
-	if !st.OccurredAt.After(p.refundEndedAt) && !p.refundEndedAt.IsZero() {
+	if !ended.IsZero() && !st.OccurredAt.After(ended) {
 		d.emit(st.At, GatewayStatusObserved{PaymentID: paymentID, Status: st.Status, Recognised: true})
 		return
 	}

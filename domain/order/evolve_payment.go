@@ -137,7 +137,7 @@ func (s *State) applyPaymentMoney(r *Recorded) bool {
 		if less(p.Captured, p.Settled) { // settled money was captured
 			p.Captured = p.Settled
 		}
-		p.AwaitsSettle = nil
+		p.AwaitsSettle, p.captureImplied = nil, false
 	case ReversalInitiated:
 		s.progress(e.PaymentID, PaymentInitiatedStatus, r)
 	case ReversalFailed:

@@ -1,0 +1,19 @@
+// Package decta translates what a DECTA gate (also sold as Cardaq, Appla-X and
+// others, API v0.6) tells about orders into the ledger's facts: the bodies of
+// its webhooks and of its answers to GET /orders/{id}/, which are the same
+// Order object in different degrees of completeness.
+//
+// A gateway order is one payment with several attempts; it is captured at most
+// once, however often its status says "paid". Facts come from three places:
+//
+//   - status_changes, the gate's own history: each entry has its key
+//     "decta:{order}:status:{status}:{time}:{n}", so the whole list is translated
+//     every time and what is known drops out. A body without it has its status
+//     at "modified".
+//   - cumulative counters (amount_refunded, amount_reversed, chargebacks…): they
+//     are reported as totals, and the ledger counts their growth.
+//   - times that are set once (paid, captured, settled).
+//
+// Money is read from the raw number; a counter with too many digits, or a
+// negative one, makes the body uncountable: it is recorded and moves nothing.
+package decta

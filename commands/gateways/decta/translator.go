@@ -1,0 +1,302 @@
+package decta
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/order-ledger/order-ledger/commands"
+	"github.com/order-ledger/order-ledger/commands/gateways/evidence"
+	"github.com/order-ledger/order-ledger/commands/gateways/wire"
+	"github.com/order-ledger/order-ledger/domain/money"
+	"github.com/order-ledger/order-ledger/domain/order"
+)
+
+const (
+	gateway = "decta"
+	// version names the rules of this package; it changes when the same body
+	// means other facts.
+	version = "decta/1"
+	// labelBytesMax bounds a status or code that is kept verbatim.
+	labelBytesMax = 64
+)
+
+// Translator is a commands.Translator. It is safe for use by many goroutines.
+type Translator struct{ policy evidence.Policy }
+
+// New makes a translator.
+func New() *Translator { return &Translator{policy: newPolicy()} }
+
+// Gateway returns "decta".
+func (*Translator) Gateway() string { return gateway }
+
+// Version names the rules of translation.
+func (*Translator) Version() string { return version }
+
+// PartitionKey returns the id of the gateway order that a body is about.
+func (*Translator) PartitionKey(body []byte) string {
+	root, err := wire.Parse(body)
+	if err != nil {
+		return ""
+	}
+	id, err := root.Get("id").ID()
+	if err != nil {
+		return ""
+	}
+	return id
+}
+
+// Translate turns one body into facts. It keeps nothing of the body.
+func (t *Translator) Translate(n commands.Notification) commands.Translation {
+	root, err := wire.Parse(n.Body)
+	if err != nil {
+		return rejected(nil, order.FlagMalformedBody, err.Error())
+	}
+	switch {
+	case root.Kind() != wire.Object:
+		return rejected(nil, order.FlagMalformedBody, "the body is "+root.Kind().String()+", want an Order object")
+	case root.Get("results").Kind() == wire.Array:
+		return rejected(nil, order.FlagMalformedBody, "the body is a list of orders; each order is a body of its own")
+	}
+	found := t.policy.Inspect(root, n.Body)
+	if found.Unfit {
+		return rejected(nil, order.FlagPANDetected, "an id or reference of the body looks like a card number")
+	}
+	r := &reading{root: root, body: n.Body, found: found, details: root.Get("transaction_details")}
+	r.out.Evidence = found.Evidence
+	r.read()
+	if r.out.Rejection != nil {
+		return rejected(r.out.Evidence, r.out.Rejection.Code, r.out.Rejection.Detail)
+	}
+	if r.out.Uncountable != nil {
+		r.out.Facts = nil
+		r.out.Registration.AmountDue, r.out.Registration.Currency = nil, money.Currency{}
+	}
+	return r.out
+}
+
+func rejected(kept []byte, code order.Flag, detail string) commands.Translation {
+	return commands.Translation{Evidence: kept, Rejection: &commands.Rejection{Code: code, Detail: detail}}
+}
+
+// reading is one body while it is translated.
+type reading struct {
+	root, details wire.Value
+	body          []byte
+	found         evidence.Finding
+	out           commands.Translation
+
+	id       string
+	status   string // normalised
+	currency money.Currency
+	total    *money.Money
+	modified time.Time
+	history  []entry
+	digest   string
+}
+
+func (r *reading) payment() order.PaymentRef {
+	return order.PaymentRef{SourceID: r.id, SourceOrderID: r.id}
+}
+
+func (r *reading) read() {
+	id, err := r.root.Get("id").ID()
+	switch {
+	case err != nil:
+		r.reject(order.FlagMalformedBody, err.Error())
+		return
+	case id == "":
+		r.reject(order.FlagUnknownOrder, "the body has no id, so it cannot be told which order it is about")
+		return
+	}
+	r.id, r.out.SourceOrderID = id, id
+	number, err := r.root.Get("number").ID()
+	if err != nil {
+		r.anomaly(order.FlagMalformedBody, "number", err.Error())
+	} else if number != "" {
+		r.out.MerchantReferences = []string{number}
+	}
+	for _, path := range r.found.CardNumbers {
+		r.anomaly(order.FlagPANDetected, path, "member "+path+" holds what looks like a card number")
+	}
+	r.modified = r.time("modified")
+	r.readCurrency()
+	r.readHistory()
+	r.register(number)
+	if r.out.Registration.Kind == order.KindPayout {
+		r.payoutFacts()
+		return
+	}
+	r.paymentFacts()
+}
+
+func (r *reading) readCurrency() {
+	currency, err := r.root.Get("currency").Currency()
+	if err != nil {
+		r.uncountable(order.FlagCurrencyMismatch, err)
+		return
+	}
+	r.currency, r.out.Registration.Currency = currency, currency
+}
+
+// register fills in what the body tells about the order as a whole.
+func (r *reading) register(number string) {
+	reg := &r.out.Registration
+	reg.SourceOrderID, reg.MerchantReference = r.id, number
+	kind, _ := r.root.Get("type").Text()
+	reg.Kind = order.KindPayment
+	if normalise(kind) == "payout" || r.has(statusCreated) {
+		reg.Kind = order.KindPayout
+	}
+	isTest, err := r.root.Get("is_test").Bool()
+	if err != nil {
+		r.anomaly(order.FlagMalformedBody, "is_test", err.Error())
+	}
+	reg.IsTest = isTest || r.has(statusTest)
+	r.total = r.amount("total")
+	if reg.Kind == order.KindPayout {
+		if a := r.amount("amount"); a != nil {
+			r.total = a
+		}
+	}
+	reg.AmountDue = r.total
+	issued := r.time("issued")
+	if issued.IsZero() {
+		issued = r.first(statusIssued).at
+	}
+	reg.Version = order.Version{IssuedAt: issued, ModifiedAt: r.modified}
+	reg.OccurredAt, reg.Basis = issued, order.BasisSourceField
+	if due := r.time("due"); !due.IsZero() {
+		reg.DueAt = &due
+	}
+	if deny := r.root.Get("deny_overdue_payment"); deny.Kind() == wire.Bool {
+		denied, _ := deny.Bool()
+		allowed := !denied
+		reg.AllowOverdue = &allowed
+	}
+	if attempts, err := r.root.Get("max_payment_attempts").Int(); err == nil && attempts > 0 && attempts < 1<<31 {
+		reg.MaxAttempts = int(attempts)
+	}
+	reg.TwoStep, _ = r.root.Get("skip_capture").Bool()
+}
+
+func (r *reading) reject(code order.Flag, detail string) {
+	r.out.Rejection = &commands.Rejection{Code: code, Detail: detail}
+}
+
+func (r *reading) add(f order.Fact) { r.out.Facts = append(r.out.Facts, f) }
+
+// uncountable notes the first amount that cannot be counted.
+func (r *reading) uncountable(code order.Flag, err error) {
+	if r.out.Uncountable == nil {
+		r.out.Uncountable = &order.Anomaly{At: order.At{Status: r.out.Status}, Code: code, Detail: err.Error()}
+	}
+}
+
+// anomaly flags the order because of a part of the body; the rest counts.
+func (r *reading) anomaly(code order.Flag, where, detail string) {
+	if r.digest == "" {
+		sum := sha256.Sum256(r.body)
+		r.digest = hex.EncodeToString(sum[:])
+	}
+	r.add(order.Anomaly{
+		At: order.At{Key: gateway + ":body:" + r.digest + ":" + string(code) + ":" + where}, Code: code, Detail: detail,
+	})
+}
+
+// time reads an optional time. One that cannot be read is flagged and counts
+// as not told: a fact is not refused for its time.
+func (r *reading) time(names ...string) time.Time {
+	return r.timeOf(r.root.Get(names...))
+}
+
+func (r *reading) timeOf(v wire.Value) time.Time {
+	at, err := v.UnixTime()
+	if err != nil && v.Kind() == wire.String {
+		at, err = v.Time()
+	}
+	if err != nil {
+		r.anomaly(order.FlagMalformedBody, v.Path(), err.Error())
+	}
+	return at
+}
+
+// amount reads an optional amount of the body or of its transaction details.
+func (r *reading) amount(name string) *money.Money { return r.amountOf(r.root.Get(name)) }
+
+func (r *reading) amountOf(v wire.Value) *money.Money {
+	if !v.Present() {
+		return nil
+	}
+	if r.currency.IsZero() {
+		r.uncountable(order.FlagCurrencyMismatch, fmt.Errorf("member %s is an amount, and the body names no currency", v.Path()))
+		return nil
+	}
+	amount, err := v.Money(r.currency)
+	if err != nil {
+		r.uncountable(order.Flag(money.Code(err)), err)
+		return nil
+	}
+	return amount
+}
+
+// counter reads a cumulative counter that stands in the body, in its
+// transaction details, or in both; the greater one counts.
+func (r *reading) counter(name string) *money.Money {
+	a, b := r.amount(name), r.amountOf(r.details.Get(name))
+	if a == nil {
+		return b
+	}
+	if b != nil {
+		if c, err := a.Cmp(*b); err == nil && c < 0 {
+			return b
+		}
+	}
+	return a
+}
+
+// looseCounter reads a counter whose shape is not certain: a number, a list of
+// amounts to be added up, or null.
+func (r *reading) looseCounter(name string) *money.Money {
+	v := r.details.Get(name)
+	if v.Kind() != wire.Array {
+		if v.Kind() == wire.Number || v.Kind() == wire.String {
+			return r.amountOf(v)
+		}
+		return nil
+	}
+	var sum *money.Money
+	for item := range v.Elements() {
+		if item.Kind() == wire.Object {
+			item = item.Get("amount")
+		}
+		if item.Kind() != wire.Number && item.Kind() != wire.String {
+			continue
+		}
+		amount := r.amountOf(item)
+		if amount == nil {
+			return nil
+		}
+		if sum == nil {
+			sum = amount
+		} else if added, err := sum.Add(*amount); err == nil {
+			sum = &added
+		}
+	}
+	return sum
+}
+
+// label reads a short word that is kept verbatim.
+func (r *reading) label(v wire.Value) string {
+	text, err := v.Label()
+	if err != nil {
+		return ""
+	}
+	text = strings.TrimSpace(text)
+	if len(text) > labelBytesMax {
+		text = strings.ToValidUTF8(text[:labelBytesMax], "")
+	}
+	return r.found.Text(text)
+}
