@@ -50,7 +50,7 @@ func TestTranslate_Amounts(t *testing.T) {
 				}
 				return
 			}
-			seen, captured := got.Facts[0].(order.PaymentSeen), got.Facts[1].(order.Captured)
+			seen, captured := got.Facts[0].(order.PaymentSeen), got.Facts[2].(order.Captured)
 			if got.Uncountable != nil || seen.Amount.Format() != tc.want || captured.Amount.Format() != tc.want {
 				t.Errorf("asked %v, captured %v, uncountable %+v; want %s", seen.Amount, captured.Amount, got.Uncountable, tc.want)
 			}
@@ -58,7 +58,7 @@ func TestTranslate_Amounts(t *testing.T) {
 	}
 	for _, untold := range []string{`null`, `{}`, `{"amount":null,"currency":"EUR"}`} {
 		got := facts(t, `{"payment":{"paymentId":"p","instructedAmount":`+untold+`},"status":{"code":"Approved"}}`)
-		if seen, captured := got[0].(order.PaymentSeen), got[1].(order.Captured); seen.Amount != nil || captured.Amount != nil {
+		if seen, captured := got[0].(order.PaymentSeen), got[2].(order.Captured); seen.Amount != nil || captured.Amount != nil {
 			t.Errorf("instructedAmount %s: asked %v, captured %v; want not told", untold, seen.Amount, captured.Amount)
 		}
 	}
@@ -94,7 +94,7 @@ func TestTranslate_WithoutStatus(t *testing.T) {
 	t.Run("StatusAsText", func(t *testing.T) {
 		t.Parallel()
 		got := facts(t, `{"payment":{"paymentId":"p"},"status":"Approved"}`)
-		if _, ok := got[1].(order.Captured); !ok {
+		if _, ok := got[2].(order.Captured); !ok {
 			t.Errorf("facts %+v, want a capture", got)
 		}
 	})

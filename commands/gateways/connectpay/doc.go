@@ -23,7 +23,8 @@
 // Statuses that a payment visits once have the key "connectpay:{payment}:{Status}". Of refunds the
 // gateway tells only words, and a payment may go through them again and again: which refund a word
 // is about is decided from what is known of the payment. Approved or Settled may be such a word,
-// too: after PendingRefund it says that the refund failed.
+// too: after PendingRefund it says that the refund failed. That word goes before the capture, so that
+// a body which names a capture only implied until then is not taken for a failed refund.
 //
 // status.isTerminal is kept as evidence and decides nothing, for statuses change after it: Settled
 // follows Approved, and, with instant transfers, Approved follows Settled.

@@ -20,7 +20,7 @@ func Example() {
 	// Output:
 	// [0740] [SO-417]
 	// order.PaymentSeen
-	// order.Settled
 	// order.RefundWord
+	// order.Settled
 	// {"merchant":{"generic1":"SO-417"},"payment":{"paymentId":"0740","paymentMethod":"PIS","instructedAmount":{"amount":"49.00","currency":"EUR"}},"status":{"code":"Settled","isTerminal":true}}
 }

@@ -86,10 +86,7 @@ func (r *reading) status() (verbatim string, known status) {
 		return "", ""
 	}
 	known = parseStatus(text)
-	if verbatim = clip(text); r.mask != nil {
-		verbatim = r.mask(verbatim)
-	}
-	return verbatim, known
+	return r.found.Text(clip(text)), known
 }
 
 // introduce says that the payment is there, and what is asked for.
@@ -115,11 +112,11 @@ func (r *reading) report(known status, amount *money.Money) {
 	case statusPendingProvider:
 		r.add(order.PendingAtProvider{At: r.at, Payment: r.payment})
 	case statusApproved:
+		r.refundMayHaveFailed() // first: a capture only implied so far is named by this body
 		r.add(order.Captured{At: r.at, Payment: r.payment, Amount: amount, Method: r.method()})
-		r.refundMayHaveFailed()
 	case statusSettled:
-		r.add(order.Settled{At: r.at, Payment: r.payment, Amount: amount})
 		r.refundMayHaveFailed()
+		r.add(order.Settled{At: r.at, Payment: r.payment, Amount: amount})
 	case statusFailed:
 		r.add(order.Failed{At: r.at, Payment: r.payment, ReasonCode: r.reason(), Final: true})
 	case statusAbandoned:
@@ -170,10 +167,7 @@ func (r *reading) method() string {
 	if err != nil || len(text) > textBytesMax {
 		return ""
 	}
-	if r.mask != nil {
-		text = r.mask(text)
-	}
-	if !isWord(text) {
+	if text = r.found.Text(text); !isWord(text) {
 		return ""
 	}
 	switch strings.ToLower(text) {

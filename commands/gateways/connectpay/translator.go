@@ -3,9 +3,11 @@ package connectpay
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"strings"
 
 	"github.com/order-ledger/order-ledger/commands"
+	"github.com/order-ledger/order-ledger/commands/gateways/evidence"
 	"github.com/order-ledger/order-ledger/commands/gateways/wire"
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
@@ -22,12 +24,11 @@ const (
 
 // Translator is a commands.Translator. It is safe for use by many goroutines.
 type Translator struct {
-	evidence *wire.AllowList
-	identity map[string]bool
+	policy evidence.Policy
 }
 
 // New makes a translator.
-func New() *Translator { return &Translator{evidence: newEvidence(), identity: newIdentity()} }
+func New() *Translator { return &Translator{policy: newPolicy()} }
 
 // Gateway returns "connectpay".
 func (*Translator) Gateway() string { return gateway }
@@ -45,7 +46,7 @@ func (t *Translator) Translate(n commands.Notification) commands.Translation {
 		return rejected(nil, order.FlagMalformedBody, "the body is "+root.Kind().String()+", want an object")
 	}
 	r := &reading{n: n, root: root}
-	if !r.guard(t) {
+	if !r.guard(t.policy) {
 		return rejected(nil, order.FlagPANDetected, "an id or reference of the body looks like a card number")
 	}
 	r.read()
@@ -81,9 +82,9 @@ func (*Translator) PartitionKey(body []byte) string {
 	return ""
 }
 
-func rejected(evidence []byte, code order.Flag, detail string) commands.Translation {
+func rejected(kept json.RawMessage, code order.Flag, detail string) commands.Translation {
 	return commands.Translation{
-		Evidence: evidence, Rejection: &commands.Rejection{Code: code, Detail: detail},
+		Evidence: kept, Rejection: &commands.Rejection{Code: code, Detail: detail},
 	}
 }
 
@@ -97,17 +98,25 @@ type reading struct {
 	at        order.At // of the body's status
 	anomalies []order.Anomaly
 	digest    string // of the body, once it is asked for
-	// mask hides card numbers in words that are kept verbatim; nil when the body has none.
-	mask func(string) string
+	// found says what may be kept of the body.
+	found evidence.Finding
+}
+
+// guard takes the evidence of the body and looks for card numbers in the body as it was sent. One in
+// an id or reference makes the whole body unfit to keep: guard returns false. Any other is flagged.
+func (r *reading) guard(p evidence.Policy) bool {
+	r.found = p.Inspect(r.root, r.n.Body)
+	r.out.Evidence = r.found.Evidence
+	for _, path := range r.found.CardNumbers {
+		r.anomaly(order.FlagPANDetected, path, "member "+path+" holds what looks like a card number")
+	}
+	return !r.found.Unfit
 }
 
 // read walks the body. What it finds is in r.out.
 func (r *reading) read() {
 	if event := platformEvent(r.root); event != "" {
-		if r.mask != nil {
-			event = r.mask(event)
-		}
-		r.reject(order.FlagUnknownOrder, "platform webhook "+event+" is about the accounts of the platform, "+
+		r.reject(order.FlagUnknownOrder, "platform webhook "+r.found.Text(event)+" is about the accounts of the platform, "+
 			"not about a payment of the gateway; nothing of it is counted")
 		return
 	}

@@ -79,10 +79,10 @@ func TestTranslate_Statuses(t *testing.T) {
 		{"Processing", []order.Fact{seen, order.Processing{At: told("Processing", "Processing"), Payment: ref}}},
 		{"PendingProvider", []order.Fact{seen, order.PendingAtProvider{At: told("PendingProvider", "PendingProvider"), Payment: ref}}},
 		{"Approved", []order.Fact{
-			seen, order.Captured{At: told("Approved", "Approved"), Payment: ref, Amount: &amount, Method: "CARD"}, back("Approved"),
+			seen, back("Approved"), order.Captured{At: told("Approved", "Approved"), Payment: ref, Amount: &amount, Method: "CARD"},
 		}},
 		{"Settled", []order.Fact{
-			seen, order.Settled{At: told("Settled", "Settled"), Payment: ref, Amount: &amount}, back("Settled"),
+			seen, back("Settled"), order.Settled{At: told("Settled", "Settled"), Payment: ref, Amount: &amount},
 		}},
 		{"Failed", []order.Fact{seen, order.Failed{At: told("Failed", "Failed"), Payment: ref, Final: true}}},
 		{"Abandoned", []order.Fact{seen, order.Abandoned{At: told("Abandoned", "Abandoned"), Payment: ref}}},
@@ -147,7 +147,7 @@ func TestTranslate_RefundFailedOncePerBody(t *testing.T) {
 	t.Parallel()
 	key := func(body string) string {
 		got := facts(t, body)
-		return got[len(got)-1].(order.RefundWord).Key
+		return got[1].(order.RefundWord).Key
 	}
 	one, two := details("Approved"), strings.Replace(details("Approved"), "SO-417", "SO-417 ", 1)
 	if key(one) != key(one) || key(one) == key(two) {
@@ -247,7 +247,7 @@ func TestTranslate_Timestamp(t *testing.T) {
 		n := notification(details("Approved"))
 		n.Header = http.Header{}
 		n.Header.Set("x-connectpay-timestamp", header)
-		got := connectpay.New().Translate(n).Facts[1].(order.Captured)
+		got := connectpay.New().Translate(n).Facts[2].(order.Captured)
 		basis := order.BasisSourceEvent
 		if want.IsZero() {
 			basis = order.BasisReceived

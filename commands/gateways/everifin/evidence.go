@@ -1,6 +1,6 @@
 package everifin
 
-import "github.com/order-ledger/order-ledger/commands/gateways/wire"
+import "github.com/order-ledger/order-ledger/commands/gateways/evidence"
 
 // identities are the members that name an order, payment, refund or notification.
 func identities() []string {
@@ -21,26 +21,18 @@ func inOrder(names ...string) []string {
 	return paths
 }
 
-// newEvidence lists what is kept of a body: names of things, statuses, amounts and times. None of
-// them tells who paid, from which account, or what for.
-func newEvidence() *wire.AllowList {
-	paths := append(inOrder(identities()...), inOrder(
+// newPolicy lists what is kept of a body: names of things, statuses, amounts and times. None of them
+// tells who paid, from which account, or what for.
+func newPolicy() evidence.Policy {
+	identity := append(inOrder(identities()...), "eventId")
+	allowed := append(inOrder(
 		"status", "reasonCode", "amount", "currency", "createdAt", "confirmedAt", "finalizedAt",
-	)...)
+	), identity...)
 	for _, name := range [...]string{
 		"refundLimitPercentage", "canBeWithdrawn", "canBeUpdated", "sumOfPaid", "sumOfRefunded",
 		"disableHooks", "isExternalPayment",
 	} {
-		paths = append(paths, name, "data."+name)
+		allowed = append(allowed, name, "data."+name)
 	}
-	return wire.MustAllowList(append(paths, "eventId", "eventType", "eventTimestamp", "meta.status", "errors.#.code")...)
-}
-
-// newIdentity lists the places of a body that name something.
-func newIdentity() map[string]bool {
-	places := map[string]bool{"eventId": true}
-	for _, path := range inOrder(identities()...) {
-		places[path] = true
-	}
-	return places
+	return evidence.NewPolicy(append(allowed, "eventType", "eventTimestamp", "meta.status", "errors.#.code"), identity)
 }

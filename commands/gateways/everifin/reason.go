@@ -20,10 +20,7 @@ func (r *reading) reason(v wire.Value) (code, group string) {
 	if err != nil || text == "" {
 		return "", ""
 	}
-	if code = text; r.mask != nil {
-		code = r.mask(code)
-	}
-	if !isCode(code) {
+	if code = r.found.Text(text); !isCode(code) {
 		code = ""
 	}
 	return code, groupOf(word(text))
