@@ -136,6 +136,9 @@ func (r *references) cached(k keys) (link, bool) {
 	if len(k.own) == 0 {
 		return link{}, false
 	}
+	if len(k.merchant) > 0 && !r.known.Contains(k.merchant[0]) {
+		return link{}, false // the merchant's name for the order may still be unlinked
+	}
 	var target link
 	for i, key := range k.own {
 		l, ok := r.known.Get(key)

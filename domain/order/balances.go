@@ -238,8 +238,14 @@ func (s *State) awaits() bool {
 }
 
 // gatewayDisagrees compares the gateway's own order status with ours, where
-// it uses the same three words.
+// it uses the same three words. A status from before the newest capture says
+// nothing about it.
 func (s *State) gatewayDisagrees() bool {
+	for i := range s.Payments {
+		if s.Payments[i].capturedAt.After(s.gatewayOrderAt) {
+			return false
+		}
+	}
 	switch PaymentState(s.gatewayOrderStatus) {
 	case Unpaid, PartiallyPaid, Paid:
 		return PaymentState(s.gatewayOrderStatus) != s.PaymentState()

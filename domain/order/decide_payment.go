@@ -29,7 +29,8 @@ func (d *decider) introduceVersion(at At, ref PaymentRef, amount *money.Money, m
 		d.countAwaiting(id)
 		return d.s.payment(id)
 	}
-	changed := amount != nil && v.Compare(p.amountVersion) >= 0 && (!p.AmountKnown || !p.Amount.Equal(*amount))
+	changed := amount != nil &&
+		(!p.AmountKnown || (v.Compare(p.amountVersion) >= 0 && !p.Amount.Equal(*amount)))
 	if changed {
 		d.emit(At{Key: "payment:" + ref.SourceID + ":amount:" + amount.String() + ":" + strconv.Itoa(len(d.s.seen)),
 			OccurredAt: at.OccurredAt, Basis: at.Basis},

@@ -66,7 +66,8 @@ func (s *State) Apply(r Recorded) {
 	case OrderPaidExternally:
 		s.External = add(s.External, e.Amount)
 	case GatewayOrderStatusObserved:
-		if !r.Metadata.OccurredAt.Before(s.gatewayOrderAt) {
+		// A status that the source gives no time for cannot be compared with ours.
+		if r.Metadata.OccurredAtBasis != BasisReceived && !r.Metadata.OccurredAt.Before(s.gatewayOrderAt) {
 			s.gatewayOrderStatus, s.gatewayOrderAt = e.Status, r.Metadata.OccurredAt
 		}
 	case AnomalyFlagged:

@@ -1,0 +1,112 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/commands"
+	"github.com/order-ledger/order-ledger/commands/gateways/connectpay"
+	"github.com/order-ledger/order-ledger/commands/gateways/decta"
+	"github.com/order-ledger/order-ledger/commands/gateways/everifin"
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
+)
+
+// Ledger is the whole: what takes notifications in, and what shows them.
+type Ledger struct {
+	Settings config.Settings
+	Accounts config.Accounts
+	Logger   *slog.Logger
+	Store    *Store
+	Intake   *commands.Intake
+	Database *Database
+	Runner   *projections.Runner
+}
+
+// Open opens the event store and prepares the rest; Run makes it work. The
+// caller MUST Close it.
+func Open(s config.Settings, logger *slog.Logger, progress func(string)) (*Ledger, error) {
+	accounts, err := config.LoadAccounts(s)
+	if err != nil {
+		return nil, err
+	}
+	store, err := OpenStore(s, logger)
+	if err != nil {
+		return nil, err
+	}
+	l := &Ledger{
+		Settings: s, Accounts: accounts, Logger: logger, Store: store,
+		Intake: commands.NewIntake(commands.IntakeConfig{
+			Log: store, Logger: logger,
+			Translators: []commands.Translator{decta.New(), everifin.New(), connectpay.New()},
+		}),
+		Database: NewDatabase(s, logger, progress),
+	}
+	l.Runner, err = projections.NewRunner(projections.Config{
+		Log: store, Connect: l.Database.Connect, Logger: logger, Clock: time.Now,
+	})
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return l, nil
+}
+
+// Run keeps database and projector working until ctx ends.
+func (l *Ledger) Run(ctx context.Context) error {
+	// The projector stops before its database does.
+	databaseCtx, stopDatabase := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopDatabase()
+	group, groupCtx := errgroup.WithContext(ctx)
+	databaseDone := make(chan error, 1)
+	go func() { databaseDone <- l.Database.Run(databaseCtx) }()
+	group.Go(func() error {
+		select {
+		case <-groupCtx.Done():
+			return nil
+		case err := <-databaseDone:
+			databaseDone <- err
+			return err
+		}
+	})
+	group.Go(func() error { return l.Runner.Run(groupCtx) })
+	err := group.Wait()
+	stopDatabase()
+	if databaseErr := <-databaseDone; err == nil {
+		err = databaseErr
+	}
+	return err
+}
+
+// WaitForViews returns when the views show everything up to a position.
+func (l *Ledger) WaitForViews(ctx context.Context, p eventstore.Position) error {
+	select {
+	case <-l.Database.Ready():
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	for {
+		pool, err := l.Database.Pool()
+		if err == nil {
+			err = checkpoint.NewReader(pool).WaitFor(ctx, p)
+		}
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		timer := time.NewTimer(200 * time.Millisecond) // the database went away: the projector waits for it, so do we
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Close closes the event store.
+func (l *Ledger) Close() error { return l.Store.Close() }

@@ -1,0 +1,68 @@
+// Package app wires the parts of the ledger together: event store, intake,
+// database and projector.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/eventstore/esdbstore"
+	"github.com/order-ledger/order-ledger/eventstore/node"
+	"github.com/order-ledger/order-ledger/eventstore/node/protocol"
+)
+
+// Store is the event store that the settings chose.
+type Store struct {
+	eventstore.Store
+	// Node is the embedded node; nil with another engine.
+	Node   *node.Node
+	server *protocol.Server
+}
+
+// OpenStore opens the engine. Another process on the same data directory is a
+// *node.LockedError.
+func OpenStore(s config.Settings, logger *slog.Logger) (*Store, error) {
+	if s.EventStore != config.Embedded && s.EventStore != "" {
+		store, err := esdbstore.Open(esdbstore.Options{ConnectionString: s.EventStore, Logger: logger})
+		if err != nil {
+			return nil, err
+		}
+		return &Store{Store: store}, nil
+	}
+	if err := os.MkdirAll(s.DataDir, 0o750); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	n, err := node.Open(node.Options{Dir: s.EventsDir(), Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	return &Store{Store: n, Node: n}, nil
+}
+
+// Serve lets EventStoreDB clients in, where the settings want it. It returns
+// the address, empty when it does not serve.
+func (s *Store) Serve(ctx context.Context, settings config.Settings, logger *slog.Logger) (string, error) {
+	if s.Node == nil || settings.EventStoreListen == "off" || settings.EventStoreListen == "" {
+		return "", nil
+	}
+	server, err := protocol.Start(ctx, protocol.Options{Node: s.Node, Listen: settings.EventStoreListen, Logger: logger})
+	if err != nil {
+		return "", err
+	}
+	s.server = server
+	return server.Addr().String(), nil
+}
+
+// Close ends what Serve began and closes the engine.
+func (s *Store) Close() error {
+	var err error
+	if s.server != nil {
+		err = s.server.Stop()
+	}
+	return errors.Join(err, s.Store.Close())
+}

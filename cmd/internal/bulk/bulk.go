@@ -1,0 +1,213 @@
+// Package bulk takes many notifications in at once: files and streams with one
+// raw body a line. It is the webhooks' path without the webhooks: the same
+// intake, many orders in parallel, the lines of one order in order.
+package bulk
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/order-ledger/order-ledger/commands"
+	"github.com/order-ledger/order-ledger/eventstore"
+)
+
+const (
+	// workers is how many notifications are under way at once: enough for one
+	// fsync to serve many.
+	workers = 256
+	// queued is how many lines may wait for one worker.
+	queued = 16
+	// LineBytesMax bounds a line. What is beyond is cut, which makes the line
+	// malformed, and so quarantined.
+	LineBytesMax = 1 << 20
+	// storeAttemptsMax and storeRetryMax bound how long one line waits for a
+	// store that is away.
+	storeAttemptsMax = 8
+	storeRetryMax    = 2 * time.Second
+)
+
+// Summary counts what became of the lines; each line counts once.
+type Summary struct {
+	Accepted    uint64 `json:"accepted"`
+	Duplicate   uint64 `json:"duplicate"`
+	Quarantined uint64 `json:"quarantined"`
+	Failed      uint64 `json:"failed"`
+	// Last is the position of the last event that was written, if any was.
+	Last eventstore.Position `json:"-"`
+	// FirstFailure says why the first failed line failed.
+	FirstFailure string `json:"first_failure,omitempty"`
+}
+
+// Add adds another summary up.
+func (s *Summary) Add(o Summary) {
+	s.Accepted += o.Accepted
+	s.Duplicate += o.Duplicate
+	s.Quarantined += o.Quarantined
+	s.Failed += o.Failed
+	if o.Last.Compare(s.Last) > 0 {
+		s.Last = o.Last
+	}
+	if s.FirstFailure == "" {
+		s.FirstFailure = o.FirstFailure
+	}
+}
+
+// String is the last line of `ledger ingest`.
+func (s Summary) String() string {
+	return fmt.Sprintf("accepted %d, duplicate %d, quarantined %d, failed %d", s.Accepted, s.Duplicate, s.Quarantined, s.Failed)
+}
+
+// Source says whose notifications are read.
+type Source struct {
+	Gateway, Account string
+	// Verified names how the sender was verified: imports by whoever runs
+	// them.
+	Verified string
+	// Observe, if not nil, is called for each line with what became of it.
+	Observe func(commands.Receipt, error)
+}
+
+// Ingest reads lines to the end. It returns an error when the input cannot be
+// read or ctx ends; lines that cannot be stored are counted as failed.
+func Ingest(ctx context.Context, intake *commands.Intake, source Source, in io.Reader) (Summary, error) {
+	t := &tally{}
+	lanes := make([]chan []byte, workers)
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range lanes {
+		lanes[i] = make(chan []byte, queued)
+		group.Go(func() error {
+			for body := range lanes[i] {
+				if ctx.Err() != nil {
+					continue // let the reader end
+				}
+				receipt, err := accept(ctx, intake, notification(source, body))
+				if ctx.Err() != nil && err != nil {
+					continue
+				}
+				t.count(receipt, err)
+				if source.Observe != nil {
+					source.Observe(receipt, err)
+				}
+			}
+			return nil
+		})
+	}
+	err := dispatch(ctx, intake, source, in, lanes)
+	for _, lane := range lanes {
+		close(lane)
+	}
+	_ = group.Wait() // workers return nil
+	return t.summary, err
+}
+
+func notification(source Source, body []byte) commands.Notification {
+	return commands.Notification{
+		Gateway: source.Gateway, Account: source.Account, Via: commands.ViaImport, Verified: source.Verified, Body: body,
+	}
+}
+
+// dispatch hands each line to the lane of its order.
+func dispatch(ctx context.Context, intake *commands.Intake, source Source, in io.Reader, lanes []chan []byte) error {
+	seed := maphash.MakeSeed()
+	lines := bufio.NewReaderSize(in, 256<<10)
+	for {
+		line, err := readLine(lines)
+		if len(line) > 0 {
+			key := intake.PartitionKey(notification(source, line))
+			select {
+			case lanes[maphash.String(seed, key)%uint64(len(lanes))] <- line:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read notifications: %w", err)
+		}
+	}
+}
+
+// readLine reads one line without its end and without blanks around it. A line
+// that is too long is cut one byte beyond the limit.
+func readLine(in *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := in.ReadSlice('\n')
+		if room := LineBytesMax + 1 - len(line); len(part) > room {
+			part = part[:room]
+		}
+		line = append(line, part...)
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return trim(line), err
+		}
+	}
+}
+
+func trim(line []byte) []byte {
+	blank := func(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+	for len(line) > 0 && blank(line[len(line)-1]) {
+		line = line[:len(line)-1]
+	}
+	for len(line) > 0 && blank(line[0]) {
+		line = line[1:]
+	}
+	return line
+}
+
+// accept takes one line in, and waits a bounded time for a store that is away.
+func accept(ctx context.Context, intake *commands.Intake, n commands.Notification) (commands.Receipt, error) {
+	for attempt := 0; ; attempt++ {
+		receipt, err := intake.Accept(ctx, n)
+		if err == nil || !errors.Is(err, eventstore.ErrUnavailable) || attempt == storeAttemptsMax {
+			return receipt, err
+		}
+		limit := min(10*time.Millisecond<<attempt, storeRetryMax)
+		timer := time.NewTimer(limit/2 + rand.N(limit/2))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return receipt, context.Cause(ctx)
+		}
+	}
+}
+
+// tally adds up what the workers report.
+type tally struct {
+	mu      sync.Mutex
+	summary Summary
+}
+
+func (t *tally) count(r commands.Receipt, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil {
+		t.summary.Failed++
+		if t.summary.FirstFailure == "" {
+			t.summary.FirstFailure = err.Error()
+		}
+		return
+	}
+	switch r.Outcome {
+	case commands.Accepted, commands.Answered:
+		t.summary.Accepted++
+	case commands.Duplicate:
+		t.summary.Duplicate++
+	case commands.Quarantined:
+		t.summary.Quarantined++
+	}
+	if r.Position.Compare(t.summary.Last) > 0 {
+		t.summary.Last = r.Position
+	}
+}

@@ -1,0 +1,157 @@
+// Package config reads what an operator sets: flags and their environment
+// twins, and the YAML file of gateway accounts.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/order-ledger/order-ledger/commands/gateways/signature"
+)
+
+// Settings are the flags, each with its environment twin.
+type Settings struct {
+	DataDir          string // LEDGER_DATA_DIR
+	EventStore       string // LEDGER_EVENTSTORE: embedded, or a connection string
+	EventStoreListen string // LEDGER_EVENTSTORE_LISTEN: address, or off
+	DatabaseURL      string // LEDGER_DATABASE_URL: empty runs a private PostgreSQL
+	HTTP             string // LEDGER_HTTP
+	File             string // LEDGER_CONFIG
+}
+
+// Embedded is the engine that needs nothing installed.
+const Embedded = "embedded"
+
+// EventsDir and PostgresDir are where the embedded node and the private
+// PostgreSQL live.
+func (s Settings) EventsDir() string   { return filepath.Join(s.DataDir, "events") }
+func (s Settings) PostgresDir() string { return filepath.Join(s.DataDir, "postgres") }
+
+// TokenFile holds the token of the bulk endpoint of a running ledger.
+func (s Settings) TokenFile() string { return filepath.Join(s.DataDir, "ingest.token") }
+
+// Gateways are the gateways that the ledger speaks to.
+func Gateways() []string { return []string{"decta", "everifin", "connectpay"} }
+
+// Account is one account of a gateway and how its webhooks are verified.
+type Account struct {
+	Gateway  string
+	Name     string
+	Verifier signature.Verifier
+}
+
+// DefaultAccount is the account of webhooks that name none.
+const DefaultAccount = "default"
+
+// Accounts are all accounts, by gateway and name.
+type Accounts map[string]map[string]Account
+
+// Find returns an account.
+func (a Accounts) Find(gateway, name string) (Account, bool) {
+	account, ok := a[gateway][name]
+	return account, ok
+}
+
+// Unsigned lists the accounts that accept anybody's webhooks.
+func (a Accounts) Unsigned() []string {
+	var names []string
+	for gateway, accounts := range a {
+		for name, account := range accounts {
+			if account.Verifier.Strategy() == signature.StrategyNone {
+				names = append(names, gateway+"/"+name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// file is the YAML file.
+type file struct {
+	Gateways []struct {
+		Gateway string           `yaml:"gateway"`
+		Account string           `yaml:"account"`
+		Verify  signature.Config `yaml:"verify"`
+	} `yaml:"gateways"`
+}
+
+// accountName keeps account names fit for stream names and URLs.
+var accountName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
+// LoadAccounts reads the accounts. Without a file, account "default" of each
+// gateway accepts unsigned webhooks, which only a loopback address may.
+func LoadAccounts(s Settings) (Accounts, error) {
+	accounts := Accounts{}
+	for _, gateway := range Gateways() {
+		accounts[gateway] = map[string]Account{}
+	}
+	if s.File != "" {
+		if err := accounts.read(s.File); err != nil {
+			return nil, err
+		}
+	}
+	loopback, err := IsLoopback(s.HTTP)
+	if err != nil {
+		return nil, err
+	}
+	for _, gateway := range Gateways() {
+		if _, ok := accounts[gateway][DefaultAccount]; !ok && loopback {
+			accounts[gateway][DefaultAccount] = Account{Gateway: gateway, Name: DefaultAccount, Verifier: signature.None()}
+		}
+	}
+	if unsigned := accounts.Unsigned(); !loopback && len(unsigned) > 0 {
+		return nil, fmt.Errorf("address %s is open to the network, and these accounts verify no webhooks: %s; "+
+			"give each a verifier in the configuration file, or listen on 127.0.0.1", s.HTTP, strings.Join(unsigned, ", "))
+	}
+	return accounts, nil
+}
+
+func (a Accounts) read(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read configuration: %w", err)
+	}
+	var f file
+	if err := yaml.UnmarshalWithOptions(text, &f, yaml.Strict()); err != nil {
+		return fmt.Errorf("configuration %s:\n%s", path, yaml.FormatError(err, false, true))
+	}
+	for i, g := range f.Gateways {
+		name := g.Account
+		if name == "" {
+			name = DefaultAccount
+		}
+		where := fmt.Sprintf("configuration %s: gateways[%d] (%s/%s)", path, i, g.Gateway, name)
+		switch _, taken := a[g.Gateway][name]; {
+		case !slices.Contains(Gateways(), g.Gateway):
+			return fmt.Errorf("%s: gateway is not one of %s", where, strings.Join(Gateways(), ", "))
+		case !accountName.MatchString(name):
+			return fmt.Errorf("%s: an account is named with a-z, 0-9, '.', '_' and '-'", where)
+		case taken:
+			return fmt.Errorf("%s: the account is configured twice", where)
+		}
+		verifier, err := signature.New(g.Verify, g.Gateway, signature.ResolveSecret)
+		if err != nil {
+			return fmt.Errorf("%s: %w", where, err)
+		}
+		a[g.Gateway][name] = Account{Gateway: g.Gateway, Name: name, Verifier: verifier}
+	}
+	return nil
+}
+
+// IsLoopback tells whether an address can be reached from this machine only.
+func IsLoopback(address string) (bool, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false, errors.New("listen address " + address + " is not HOST:PORT")
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback()), nil
+}
