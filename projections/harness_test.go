@@ -6,14 +6,17 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -151,6 +154,18 @@ func eventually(tb testing.TB, what string, condition func() bool) {
 		case <-end:
 			tb.Fatalf("waited in vain for: %s", what)
 		}
+	}
+}
+
+// wipe takes a database back to how migrations leave it.
+func wipe(tb testing.TB, pool *pgxpool.Pool) {
+	tb.Helper()
+	const sql = `TRUNCATE ledger_data.orders, ledger_data.test_orders, ledger_data.payouts, ledger_data.payments,
+		ledger_data.refunds, ledger_data.disputes, ledger_data.dispute_timeline, ledger_data.order_history,
+		ledger_data.quarantine, ledger_data.parked_orders;
+		UPDATE ledger_data.checkpoint SET commit_position = NULL, prepare_position = NULL`
+	if _, err := pool.Exec(tb.Context(), sql); err != nil {
+		tb.Fatal(err)
 	}
 }
 
@@ -418,3 +433,34 @@ func (w *world) quarantined(tb testing.TB) appended {
 		},
 		order.Metadata{RecordedAt: now, OccurredAt: now, ReceivedAt: now, Source: "everifin", Actor: "system"})}}
 }
+
+// Short names for what tests write often.
+type (
+	ctxt     = context.Context
+	messages = iter.Seq2[eventstore.Message, error]
+	pgxBatch = pgx.Batch
+)
+
+// positionLike is a bare number in the text of a row.
+var positionLike = regexp.MustCompile(`\b\d+\b`)
+
+var errBroken = errors.New("the subscription broke")
+
+func after(d time.Duration) <-chan time.Time { return time.After(d) }
+
+func isMismatch(err error) bool { return errors.Is(err, projections.ErrCheckpointMismatch) }
+
+func newConn(tb testing.TB, url string) *pgx.Conn {
+	tb.Helper()
+	conn, err := pgx.Connect(tb.Context(), url)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { conn.Close(context.WithoutCancel(tb.Context())) })
+	return conn
+}
+
+var (
+	equateEmpty = cmpopts.EquateEmpty()
+	sortLines   = cmpopts.SortSlices(func(a, b string) bool { return a < b })
+)

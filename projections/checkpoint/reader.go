@@ -27,23 +27,23 @@ func (r *Reader) Checkpoint(ctx context.Context) (eventstore.Position, bool, err
 	return c.Position, c.Known, err
 }
 
-// WaitFor returns when the views show everything up to p, and with an error when ctx ends first or the
-// database does not answer.
+// WaitFor returns when the views show everything up to p. While the database does not answer it asks again, as
+// the runner does; the only end without success is ctx's, and the error then says what stood in the way.
 func (r *Reader) WaitFor(ctx context.Context, p eventstore.Position) error {
 	wait := waitFirst
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
 		c, err := Read(ctx, r.db)
-		if err != nil {
-			return fmt.Errorf("wait for position %s: %w", p, err)
-		}
-		if c.Reached(p) {
+		if err == nil && c.Reached(p) {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for position %s, views stand at %s: %w", p, c, context.Cause(ctx))
+			if err == nil {
+				err = fmt.Errorf("the views stand at %s", c)
+			}
+			return fmt.Errorf("wait for position %s: %w: %w", p, context.Cause(ctx), err)
 		case <-timer.C:
 			wait = min(2*wait, waitMost)
 			timer.Reset(wait)
