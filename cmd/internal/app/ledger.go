@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,6 +15,7 @@ import (
 	"github.com/order-ledger/order-ledger/commands/gateways/connectpay"
 	"github.com/order-ledger/order-ledger/commands/gateways/decta"
 	"github.com/order-ledger/order-ledger/commands/gateways/everifin"
+	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
@@ -110,3 +113,18 @@ func (l *Ledger) WaitForViews(ctx context.Context, p eventstore.Position) error 
 
 // Close closes the event store.
 func (l *Ledger) Close() error { return l.Store.Close() }
+
+// LastProjected is the position of the last event in the log that the views
+// show; false when there is none.
+func (l *Ledger) LastProjected(ctx context.Context) (eventstore.Position, bool, error) {
+	prefixes := order.StreamPrefixes()
+	for e, err := range l.Store.ReadAll(ctx, eventstore.AllRead{Direction: eventstore.Backwards}) {
+		if err != nil {
+			return eventstore.Position{}, false, err
+		}
+		if slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(e.Stream, prefix) }) {
+			return e.Position, true, nil
+		}
+	}
+	return eventstore.Position{}, false, nil
+}

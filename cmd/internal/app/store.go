@@ -34,14 +34,29 @@ func OpenStore(s config.Settings, logger *slog.Logger) (*Store, error) {
 		}
 		return &Store{Store: store}, nil
 	}
-	if err := os.MkdirAll(s.DataDir, 0o750); err != nil {
-		return nil, fmt.Errorf("make data directory: %w", err)
+	if err := MakeDataDir(s); err != nil {
+		return nil, err
 	}
 	n, err := node.Open(node.Options{Dir: s.EventsDir(), Logger: logger})
 	if err != nil {
 		return nil, err
 	}
 	return &Store{Store: n, Node: n}, nil
+}
+
+// MakeDataDir makes the data directory. Others may pass through it, as the user
+// that PostgreSQL runs as must; what is in it is not for them.
+func MakeDataDir(s config.Settings) error {
+	if err := os.MkdirAll(s.DataDir, 0o755); err != nil { //nolint:gosec // G301: see above
+		return fmt.Errorf("make data directory: %w", err)
+	}
+	if s.EventStore != config.Embedded {
+		return nil
+	}
+	if err := os.MkdirAll(s.EventsDir(), 0o700); err != nil {
+		return fmt.Errorf("make data directory: %w", err)
+	}
+	return nil
 }
 
 // Serve lets EventStoreDB clients in, where the settings want it. It returns

@@ -2,6 +2,7 @@ package decta
 
 import (
 	"strings"
+	"time"
 
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
@@ -15,7 +16,7 @@ func (r *reading) paymentFacts() {
 	tried := r.tried()
 	if tried && r.total != nil {
 		r.add(order.PaymentSeen{
-			At:      order.At{Key: r.key(), OccurredAt: r.out.Registration.OccurredAt, Basis: order.BasisSourceField},
+			At:      order.At{Key: r.key(), OccurredAt: r.triedAt(), Basis: order.BasisStatusChange},
 			Payment: r.payment(), Amount: r.total, Method: r.method(), Version: r.out.Registration.Version,
 		})
 	}
@@ -63,6 +64,16 @@ func (r *reading) tried() bool {
 		}
 	}
 	return r.root.Get("captured").Present() || (r.root.Get("paid").Present() && !r.has(statusReceived))
+}
+
+// triedAt is when somebody first tried to pay, as far as the history tells.
+func (r *reading) triedAt() time.Time {
+	for _, e := range r.history {
+		if !beforePayment(e.status) && !r.unknown(e.status) {
+			return e.at
+		}
+	}
+	return r.modified
 }
 
 // historyFact translates the statuses that need nothing but themselves.

@@ -1,0 +1,95 @@
+package web
+
+import (
+	"context"
+	"html/template"
+	"net/http"
+	"time"
+
+	"github.com/order-ledger/order-ledger/projections"
+)
+
+// healthTimeout bounds looking after the parts.
+const healthTimeout = 2 * time.Second
+
+// Health is the answer of /readyz.
+type Health struct {
+	Status string `json:"status"` // ready, or not_ready
+	// Log is where the log ends, Views where the views stand.
+	Log       string `json:"log_position"`
+	Views     string `json:"views_position"`
+	Behind    bool   `json:"views_behind"`
+	Projector string `json:"projector"`
+	Database  string `json:"database"`
+	Parked    int    `json:"parked_orders"`
+	LastError string `json:"last_error,omitempty"`
+}
+
+func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
+	s.json(w, r, http.StatusOK, map[string]string{"status": "alive"})
+}
+
+// readyz says whether the ledger takes notifications in and shows them.
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
+	defer cancel()
+	health := s.health(ctx)
+	status := http.StatusOK
+	if health.Status != "ready" {
+		status = http.StatusServiceUnavailable
+	}
+	s.json(w, r, status, health)
+}
+
+func (s *Server) health(ctx context.Context) Health {
+	st := s.ledger.Runner.Status(ctx)
+	h := Health{
+		Status: "ready", Log: st.Head.String(), Views: st.Checkpoint.String(), Behind: st.Behind, Projector: string(st.Role),
+		Database: "ready", Parked: st.Parked, LastError: st.LastError,
+	}
+	if _, _, err := s.ledger.Store.Head(ctx); err != nil {
+		h.Status, h.LastError = "not_ready", err.Error()
+	}
+	pool, err := s.ledger.Database.Pool()
+	switch {
+	case pool == nil && err != nil:
+		h.Status, h.Database, h.LastError = "not_ready", "unreachable", err.Error()
+	case pool == nil:
+		h.Status, h.Database = "not_ready", "starting"
+	case pool.Ping(ctx) != nil:
+		h.Status, h.Database = "not_ready", "unreachable"
+	}
+	if st.Role != projections.Leader && st.Role != projections.Standby {
+		h.Status = "not_ready"
+	}
+	return h
+}
+
+var indexPage = template.Must(template.New("index").Parse(`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Order ledger</title><style>
+body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem;color:#1b1f24;background:#fff}
+h1{font-size:1.5rem}code{background:#f1f3f5;padding:.1rem .3rem;border-radius:4px}
+table{border-collapse:collapse;width:100%}td{padding:.35rem .8rem .35rem 0;border-bottom:1px solid #e5e8eb;vertical-align:top}
+.ready{color:#116329}.not_ready{color:#a40e26}
+@media (prefers-color-scheme:dark){body{color:#e6e9ec;background:#15181b}code{background:#24292e}td{border-color:#30363c}.ready{color:#56d364}.not_ready{color:#ff7b72}}
+</style></head><body><h1>Order ledger</h1>
+<p>Status: <strong class="{{.Status}}">{{.Status}}</strong> · log at <code>{{.Log}}</code> · views at <code>{{.Views}}</code> · {{.Parked}} orders parked</p>
+<table>
+<tr><td><code>POST /webhooks/{decta|everifin|connectpay}</code></td><td>the gateways' notifications, also <code>…/{account}</code></td></tr>
+<tr><td><code>GET /orders/{id}</code></td><td>an order by our id, the gateway's, or the merchant's reference</td></tr>
+<tr><td><code>GET /orders/{id}/history</code></td><td>every event of it</td></tr>
+<tr><td><a href="/readyz"><code>GET /readyz</code></a></td><td>is everything running, and how far are the views</td></tr>
+<tr><td><a href="/metrics"><code>GET /metrics</code></a></td><td>for Prometheus</td></tr>
+</table><p>Accounting reads schema <code>ledger</code> in PostgreSQL: start with <code>select * from ledger.orders</code>.</p></body></html>
+`))
+
+func (s *Server) index(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
+	defer cancel()
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+	if err := indexPage.Execute(w, s.health(ctx)); err != nil {
+		s.logger.DebugContext(r.Context(), "answer not sent", errAttr(err))
+	}
+}

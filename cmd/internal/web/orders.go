@@ -1,0 +1,79 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/projections/history"
+	"github.com/order-ledger/order-ledger/projections/orders"
+)
+
+// historyPage bounds one answer of an order's history.
+const historyPage = 1000
+
+// order answers with an order, its payments, refunds and disputes, all as of
+// one log position.
+func (s *Server) order(w http.ResponseWriter, r *http.Request) {
+	s.read(w, r, func(ctx context.Context, tx pgx.Tx) (any, error) {
+		return app.FindOrder(ctx, tx, r.PathValue("id"))
+	})
+}
+
+// history answers with an order's events, oldest first, a page at a time.
+func (s *Server) history(w http.ResponseWriter, r *http.Request) {
+	from, err := strconv.ParseUint(r.URL.Query().Get("from"), 10, 63)
+	if err != nil && r.URL.Query().Get("from") != "" {
+		s.problem(w, r, http.StatusBadRequest, "from_invalid", "from is the first revision to show, a number from 0.")
+		return
+	}
+	s.read(w, r, func(ctx context.Context, tx pgx.Tx) (any, error) {
+		detail, err := app.FindOrder(ctx, tx, r.PathValue("id"))
+		if err != nil {
+			return nil, err
+		}
+		events, err := history.NewReader(tx).OfOrder(ctx, detail.ID(), from, historyPage)
+		return map[string]any{"order_id": detail.ID(), "events": events}, err
+	})
+}
+
+// read answers a query in one snapshot of the views.
+func (s *Server) read(w http.ResponseWriter, r *http.Request, query func(context.Context, pgx.Tx) (any, error)) {
+	pool, err := s.ledger.Database.Pool()
+	if pool == nil {
+		s.noViews(w, r, err)
+		return
+	}
+	var answer any
+	err = pgx.BeginTxFunc(r.Context(), pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		var err error
+		answer, err = query(r.Context(), tx)
+		return err
+	})
+	var ambiguous *app.AmbiguousReferenceError
+	switch {
+	case err == nil:
+		s.json(w, r, http.StatusOK, answer)
+	case errors.Is(err, orders.ErrNotFound):
+		s.problem(w, r, http.StatusNotFound, "order_not_found",
+			"No order has the id, gateway id or merchant reference "+strconv.Quote(r.PathValue("id"))+", as far as the views have come.")
+	case errors.As(err, &ambiguous):
+		s.problem(w, r, http.StatusConflict, "reference_ambiguous", ambiguous.Error()+".")
+	default:
+		s.noViews(w, r, err)
+	}
+}
+
+// noViews answers while the database is away; intake goes on meanwhile.
+func (s *Server) noViews(w http.ResponseWriter, r *http.Request, err error) {
+	if err != nil {
+		s.logger.WarnContext(r.Context(), "views cannot be read", errAttr(err))
+	}
+	w.Header().Set("Retry-After", "2")
+	s.problem(w, r, http.StatusServiceUnavailable, "views_unavailable",
+		"The database of the views cannot be reached now. Notifications are still taken in and nothing is lost; ask again.")
+}

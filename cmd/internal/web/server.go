@@ -1,0 +1,156 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
+)
+
+const (
+	// BodyBytesMax bounds a webhook's body.
+	BodyBytesMax = 1 << 20
+	// bodyTimeout bounds receiving and answering an ordinary request.
+	bodyTimeout = 30 * time.Second
+	// headerTimeout and idleTimeout bound the rest of a connection's life.
+	headerTimeout  = 10 * time.Second
+	idleTimeout    = 2 * time.Minute
+	headerBytesMax = 64 << 10
+	// shutdownTimeout is how long requests under way may take to end.
+	shutdownTimeout = 10 * time.Second
+)
+
+// Server serves one ledger over HTTP.
+type Server struct {
+	ledger   *app.Ledger
+	logger   *slog.Logger
+	token    string
+	http     *http.Server
+	listener net.Listener
+	metrics  *metrics
+	registry *prometheus.Registry
+}
+
+// Listen takes the address of the settings. token opens the bulk endpoint;
+// empty closes it.
+func Listen(ctx context.Context, l *app.Ledger, token string) (*Server, error) {
+	var listen net.ListenConfig
+	listener, err := listen.Listen(ctx, "tcp", l.Settings.HTTP)
+	if err != nil {
+		return nil, fmt.Errorf("listen for HTTP: %w", err)
+	}
+	s := &Server{
+		ledger: l, logger: l.Logger, token: token, listener: listener, metrics: newMetrics(), registry: prometheus.NewRegistry(),
+	}
+	s.registry.MustRegister(s.metrics, l.Runner.Collector(), collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.http = &http.Server{
+		Handler: s.withRequestID(s.routes()), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: headerBytesMax, ErrorLog: slog.NewLogLogger(l.Logger.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+// Addr is the address listened on.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// URL is how this machine reaches the server.
+func (s *Server) URL() string { return "http://" + s.Addr() }
+
+// Serve answers requests until ctx ends, and then lets those under way end.
+func (s *Server) Serve(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(s.listener) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve HTTP: %w", err)
+	case <-ctx.Done():
+	}
+	shutdownCtx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), shutdownTimeout, errors.New("shutdown timeout"))
+	defer cancel()
+	err := s.http.Shutdown(shutdownCtx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("end HTTP requests: %w", err), s.http.Close())
+	}
+	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
+		err = errors.Join(err, serveErr)
+	}
+	return err
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /webhooks/{gateway}", s.webhook)
+	mux.HandleFunc("POST /webhooks/{gateway}/{account}", s.webhook)
+	mux.HandleFunc("POST /ingest/{gateway}/{account}", s.ingest)
+	mux.HandleFunc("GET /orders/{id}", s.order)
+	mux.HandleFunc("GET /orders/{id}/{$}", s.order)
+	mux.HandleFunc("GET /orders/{id}/history", s.history)
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /{$}", s.index)
+	mux.HandleFunc("/", s.unknown)
+	return mux
+}
+
+// unknown answers what no route takes, with the reason.
+func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
+	for _, known := range []struct{ method, prefix string }{
+		{http.MethodPost, "/webhooks/"}, {http.MethodPost, "/ingest/"}, {http.MethodGet, "/orders/"},
+	} {
+		if len(r.URL.Path) > len(known.prefix) && r.URL.Path[:len(known.prefix)] == known.prefix && r.Method != known.method {
+			w.Header().Set("Allow", known.method)
+			s.problem(w, r, http.StatusMethodNotAllowed, "method_not_allowed", r.URL.Path+" takes "+known.method+" requests, not "+r.Method+".")
+			return
+		}
+	}
+	s.problem(w, r, http.StatusNotFound, "not_found",
+		"There is nothing at "+r.URL.Path+". Webhooks go to /webhooks/{decta|everifin|connectpay}, orders are read at /orders/{id}.")
+}
+
+type contextKey struct{}
+
+func requestID(ctx context.Context) string {
+	id, _ := ctx.Value(contextKey{}).(string)
+	return id
+}
+
+// withRequestID names each request, bounds it, and keeps a panic of one
+// request from being felt by others.
+func (s *Server) withRequestID(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := rand.Text()
+		w.Header().Set("X-Request-Id", id)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		control := http.NewResponseController(w)
+		deadline := time.Now().Add(bodyTimeout)
+		_ = control.SetReadDeadline(deadline) // both are supported by net/http's connections
+		_ = control.SetWriteDeadline(deadline)
+		r = r.WithContext(context.WithValue(r.Context(), contextKey{}, id))
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler { //nolint:errorlint // it is compared as net/http does
+					panic(p)
+				}
+				s.logger.ErrorContext(r.Context(), "request panicked", slog.String("request_id", id),
+					slog.String("path", r.URL.Path), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+				s.problem(w, r, http.StatusInternalServerError, "internal", "The request could not be answered. The log says more under this request id.")
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+func errAttr(err error) slog.Attr { return slog.Any("error", err) }

@@ -1,0 +1,157 @@
+package web
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/bulk"
+	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/commands"
+	"github.com/order-ledger/order-ledger/commands/gateways/signature"
+	"github.com/order-ledger/order-ledger/domain/order"
+)
+
+// accepted is the answer to a webhook. Gateways look at the status only (and
+// ConnectPay at the word OK); people at the rest.
+type accepted struct {
+	Outcome        commands.Outcome `json:"outcome"`
+	OrderID        string           `json:"order_id,omitempty"`
+	NotificationID string           `json:"notification_id,omitempty"`
+	Position       string           `json:"position,omitempty"`
+	Code           order.Flag       `json:"code,omitempty"`
+	Detail         string           `json:"detail,omitempty"`
+}
+
+// webhook takes one notification of a gateway in. It answers 200 when the
+// notification is durable, whatever it says; a 5xx makes the gateway send it
+// again.
+func (s *Server) webhook(w http.ResponseWriter, r *http.Request) {
+	received := time.Now().UTC()
+	gateway, name := r.PathValue("gateway"), r.PathValue("account")
+	if name == "" {
+		name = config.DefaultAccount
+	}
+	account, ok := s.ledger.Accounts.Find(gateway, name)
+	if !ok {
+		s.refuse(w, r, "", http.StatusNotFound, "unknown_account",
+			"There is no account "+name+" of gateway "+gateway+". Gateways are "+strings.Join(config.Gateways(), ", ")+"; accounts are configured.")
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, BodyBytesMax))
+	if err != nil {
+		s.unreadable(w, r, gateway, err)
+		return
+	}
+	n := commands.Notification{
+		Gateway: gateway, Account: name, Via: commands.ViaWebhook, Header: r.Header, Body: body, ReceivedAt: received,
+		Verified: account.Verifier.Strategy(),
+	}
+	if err := account.Verifier.Verify(r.Header, body, received); err != nil {
+		s.unverified(w, r, n, err)
+		return
+	}
+	receipt, err := s.ledger.Intake.Accept(r.Context(), n)
+	if err != nil {
+		s.logger.ErrorContext(r.Context(), "webhook not stored", slog.String("gateway", gateway), slog.String("account", name), errAttr(err))
+		w.Header().Set("Retry-After", "5")
+		s.refuse(w, r, gateway, http.StatusServiceUnavailable, "not_stored",
+			"The notification could not be stored durably. Nothing is lost: send it again.")
+		return
+	}
+	s.metrics.took(gateway, received)
+	s.metrics.notifications.WithLabelValues(gateway, string(n.Via), string(receipt.Outcome), string(receipt.Code)).Inc()
+	if gateway == "connectpay" { // wants this word
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, "OK")
+		return
+	}
+	answer := accepted{
+		Outcome: receipt.Outcome, OrderID: receipt.OrderID, NotificationID: receipt.NotificationID, Code: receipt.Code, Detail: receipt.Detail,
+	}
+	if receipt.Outcome == commands.Accepted || receipt.Outcome == commands.Quarantined {
+		answer.Position = receipt.Position.String()
+	}
+	s.json(w, r, http.StatusOK, answer)
+}
+
+// refuse answers with a problem and counts it.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, gateway string, status int, code, detail string) {
+	s.metrics.refused.WithLabelValues(gateway, code).Inc()
+	s.problem(w, r, status, code, detail)
+}
+
+func (s *Server) unreadable(w http.ResponseWriter, r *http.Request, gateway string, err error) {
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		w.Header().Set("Connection", "close")
+		s.refuse(w, r, gateway, http.StatusRequestEntityTooLarge, "body_too_large", "The body is larger than 1 MiB (1,048,576 bytes). Nothing was stored.")
+		return
+	}
+	s.refuse(w, r, gateway, http.StatusBadRequest, "body_unreadable", "The body broke off before its end. Nothing was stored: send it again.")
+}
+
+// unverified answers a sender that could not prove who it is. What it sent is
+// noted, without the body and at a bounded rate, so that a wrong secret shows.
+func (s *Server) unverified(w http.ResponseWriter, r *http.Request, n commands.Notification, err error) {
+	code, detail := "signature_failed", "The sender could not be verified."
+	var refusal *signature.Refusal
+	if errors.As(err, &refusal) {
+		code, detail = refusal.Code(), refusal.Detail
+	}
+	recorded, recordErr := s.ledger.Intake.RecordRefused(r.Context(), n, code+": "+detail)
+	s.logger.WarnContext(r.Context(), "webhook refused", slog.String("gateway", n.Gateway), slog.String("account", n.Account),
+		slog.String("code", code), slog.Bool("recorded", recorded), slog.Any("record_error", recordErr))
+	w.Header().Set("WWW-Authenticate", `Signature realm="webhooks"`)
+	s.refuse(w, r, n.Gateway, http.StatusUnauthorized, code, "The webhook is not accepted: "+detail)
+}
+
+// IngestAnswer is the answer of the bulk endpoint.
+type IngestAnswer struct {
+	bulk.Summary
+	Position string `json:"position"`
+	// Views is true when the views show all of it.
+	Views bool `json:"views"`
+}
+
+// ingest takes a stream of notifications in, one a line, and answers when all
+// are durable and the views show them. Only the owner of the data directory
+// knows the token.
+func (s *Server) ingest(w http.ResponseWriter, r *http.Request) {
+	gateway, name := r.PathValue("gateway"), r.PathValue("account")
+	given := sha256.Sum256([]byte(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")))
+	want := sha256.Sum256([]byte(s.token))
+	if s.token == "" || subtle.ConstantTimeCompare(given[:], want[:]) != 1 {
+		s.problem(w, r, http.StatusUnauthorized, "token_wrong", "The bulk endpoint takes the token in the ledger's data directory.")
+		return
+	}
+	if _, ok := s.ledger.Accounts.Find(gateway, name); !ok {
+		s.problem(w, r, http.StatusNotFound, "unknown_account", "There is no account "+name+" of gateway "+gateway+".")
+		return
+	}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Time{}) // as long as the stream takes
+	_ = control.SetWriteDeadline(time.Time{})
+	summary, err := bulk.Ingest(r.Context(), s.ledger.Intake, bulk.Source{
+		Gateway: gateway, Account: name, Verified: "import",
+		Observe: func(receipt commands.Receipt, err error) {
+			outcome := receipt.Outcome
+			if err != nil {
+				outcome = "failed"
+			}
+			s.metrics.notifications.WithLabelValues(gateway, string(commands.ViaImport), string(outcome), string(receipt.Code)).Inc()
+		},
+	}, r.Body)
+	if err != nil {
+		s.problem(w, r, http.StatusBadRequest, "stream_broken", "The stream broke off: "+err.Error())
+		return
+	}
+	answer := IngestAnswer{Summary: summary, Position: summary.Last.String()}
+	answer.Views = s.ledger.WaitForViews(r.Context(), summary.Last) == nil
+	s.json(w, r, http.StatusOK, answer)
+}

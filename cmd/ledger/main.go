@@ -1,0 +1,139 @@
+// Command ledger is the order ledger: it takes in what payment gateways
+// report, keeps it as immutable events, and shows it in PostgreSQL.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/config"
+)
+
+// Exit codes.
+const (
+	exitOK       = 0
+	exitFailed   = 1 // the command failed, or something it was to do did
+	exitUsage    = 2 // the command line is wrong
+	exitNotFound = 3 // what was asked for is not there
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
+	code := run(ctx, os.Args[1:], os.Getenv, stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// stdio is where a command reads and writes: out is for data, err for people.
+type stdio struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// exitError carries an exit code besides its text.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// run executes one command line.
+func run(ctx context.Context, args []string, env func(string) string, io stdio) int {
+	c := &cli{env: env, io: io}
+	root := c.root()
+	root.SetArgs(args)
+	root.SetIn(io.in)
+	root.SetOut(io.out)
+	root.SetErr(io.err)
+	err := root.ExecuteContext(ctx)
+	var exit *exitError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &exit):
+		_, _ = fmt.Fprintln(io.err, "ledger: "+exit.Error())
+		return exit.code
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return exitFailed
+	}
+	_, _ = fmt.Fprintln(io.err, "ledger: "+err.Error())
+	return exitFailed
+}
+
+// cli is what all commands share.
+type cli struct {
+	env      func(string) string
+	io       stdio
+	settings config.Settings
+	json     bool
+	logJSON  bool
+	verbose  bool
+}
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ledger",
+		Short: "An event-sourced order ledger",
+		Long: `ledger takes in what payment gateways report about orders, keeps every fact as
+an immutable event, and shows balances, refunds and disputes in PostgreSQL.
+
+  ledger demo      shows everything, with simulated traffic
+  ledger serve     runs the ledger
+
+Flags have environment twins: --data-dir is LEDGER_DATA_DIR, and so on.
+Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not found.`,
+		SilenceUsage: true, SilenceErrors: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &exitError{code: exitUsage, err: fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
+	})
+	flags := root.PersistentFlags()
+	text := func(target *string, name, variable, fallback, usage string) {
+		if v := c.env(variable); v != "" {
+			fallback = v
+		}
+		flags.StringVar(target, name, fallback, usage+" ["+variable+"]")
+	}
+	text(&c.settings.DataDir, "data-dir", "LEDGER_DATA_DIR", "./ledger-data", "directory of everything local")
+	text(&c.settings.EventStore, "eventstore", "LEDGER_EVENTSTORE", config.Embedded,
+		"event store: embedded, or an esdb://, esdb+discover:// or kurrentdb:// connection string")
+	text(&c.settings.EventStoreListen, "eventstore-listen", "LEDGER_EVENTSTORE_LISTEN", "127.0.0.1:2113",
+		"address where the embedded node serves EventStoreDB's protocol, or off")
+	text(&c.settings.DatabaseURL, "database-url", "LEDGER_DATABASE_URL", "", "PostgreSQL URL; empty runs a private PostgreSQL")
+	text(&c.settings.HTTP, "http", "LEDGER_HTTP", "127.0.0.1:8080", "address of API and webhooks")
+	text(&c.settings.File, "config", "LEDGER_CONFIG", "", "YAML file of gateway accounts")
+	flags.BoolVar(&c.json, "json", false, "print data as JSON")
+	flags.BoolVar(&c.logJSON, "log-json", c.env("LEDGER_LOG_JSON") != "", "write logs as JSON [LEDGER_LOG_JSON]")
+	flags.BoolVarP(&c.verbose, "verbose", "v", false, "log more")
+	root.AddCommand(c.serve(), c.ingest(), c.order(), c.status(), c.migrate(), c.version())
+	return root
+}
+
+// logger writes to standard error: warnings and worse, more when asked for.
+func (c *cli) logger(level slog.Level) *slog.Logger {
+	if c.verbose {
+		level = slog.LevelDebug
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if c.logJSON {
+		return slog.New(slog.NewJSONHandler(c.io.err, options))
+	}
+	return slog.New(slog.NewTextHandler(c.io.err, options))
+}
+
+// say writes a line for a person.
+func (c *cli) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(c.io.err, format+"\n", args...)
+}

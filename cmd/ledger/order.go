@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/domain/money"
+	"github.com/order-ledger/order-ledger/projections/history"
+	"github.com/order-ledger/order-ledger/projections/orders"
+)
+
+func (c *cli) order() *cobra.Command {
+	parent := &cobra.Command{Use: "order", Short: "Look at one order"}
+	parent.AddCommand(
+		&cobra.Command{
+			Use: "show ID", Short: "Balances, payments, refunds and disputes of an order",
+			Long: "show prints an order by our id, the gateway's id of it, or the merchant's reference.",
+			Args: cobra.ExactArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return c.withOrder(cmd.Context(), args[0], c.showOrder)
+			},
+		},
+		&cobra.Command{
+			Use: "history ID", Short: "Every event of an order, oldest first",
+			Args: cobra.ExactArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return c.withOrder(cmd.Context(), args[0], c.showHistory)
+			},
+		},
+	)
+	return parent
+}
+
+// withOrder finds an order in the views and shows it, in one snapshot.
+func (c *cli) withOrder(ctx context.Context, name string, show func(context.Context, pgx.Tx, app.OrderDetail) error) error {
+	return c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+			detail, err := app.FindOrder(ctx, tx, name)
+			if errors.Is(err, orders.ErrNotFound) {
+				return &exitError{code: exitNotFound, err: fmt.Errorf("no order goes by %q, as far as the views have come", name)}
+			}
+			if err != nil {
+				return err
+			}
+			return show(ctx, tx, detail)
+		})
+	})
+}
+
+// withDatabase uses the database of the views. A private one is started, or
+// shared with the ledger that runs it.
+func (c *cli) withDatabase(ctx context.Context, use func(context.Context, *pgx.Conn) error) (err error) {
+	database := app.NewDatabase(c.settings, c.logger(slog.LevelWarn), nil)
+	runCtx, stop := context.WithCancel(ctx)
+	ran := make(chan error, 1)
+	go func() { ran <- database.Run(runCtx) }()
+	defer func() {
+		stop()
+		err = errors.Join(err, <-ran)
+	}()
+	select {
+	case <-database.Ready():
+	case runErr := <-ran:
+		ran <- nil
+		return runErr
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	conn, err := database.Connect(ctx)
+	if err != nil {
+		return fmt.Errorf("connect to the database: %w", err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	return use(ctx, conn)
+}
+
+func (c *cli) printJSON(v any) error {
+	encoder := json.NewEncoder(c.io.out)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
+}
+
+func (c *cli) newTable(header ...any) table.Writer {
+	t := table.NewWriter()
+	t.SetOutputMirror(c.io.out)
+	t.SetStyle(table.StyleLight)
+	t.Style().Options.SeparateRows = false
+	if len(header) > 0 {
+		t.AppendHeader(table.Row(header))
+	}
+	return t
+}
+
+func (c *cli) showOrder(_ context.Context, _ pgx.Tx, d app.OrderDetail) error {
+	if c.json {
+		return c.printJSON(d)
+	}
+	if p := d.Payout; p != nil {
+		t := c.newTable("payout " + p.OrderID)
+		t.AppendRows([]table.Row{
+			{"source", p.Source + "/" + p.SourceAccount, p.SourceOrderID}, {"state", p.State},
+			{"amount", known(p.Amount)}, {"paid out", p.PaidOut}, {"flags", p.Flags},
+		})
+		t.Render()
+		return nil
+	}
+	o := d.Order
+	t := c.newTable("order "+o.ID, string(o.PaymentState))
+	row := func(name string, value any) { t.AppendRow(table.Row{name, value}) }
+	row("gateway", o.Source+"/"+o.SourceAccount+"  "+o.SourceOrderID)
+	row("merchant reference", o.MerchantReference)
+	row("refund, dispute, lifecycle", fmt.Sprintf("%s, %s, %s", o.RefundState, o.DisputeState, o.Lifecycle))
+	row("gateway says", o.GatewayStatus)
+	row("amount due", known(o.AmountDue))
+	for _, a := range []struct {
+		name   string
+		amount money.Money
+	}{
+		{"authorised", o.Authorised}, {"expected", o.Expected}, {"captured", o.Captured}, {"settled", o.Settled},
+		{"received externally", o.ReceivedExternally}, {"reversed", o.Reversed}, {"refund pending", o.RefundPending},
+		{"refunded", o.Refunded}, {"dispute held", o.DisputeHeld}, {"dispute lost", o.DisputeLost}, {"overpaid", o.Overpaid},
+	} {
+		if !a.amount.IsZero() {
+			row(a.name, a.amount.Format())
+		}
+	}
+	row("gross paid", o.GrossPaid.Format())
+	row("net", o.Net.Format())
+	if len(o.Flags) > 0 {
+		row("flags", fmt.Sprint(o.Flags))
+	}
+	row("recorded", o.FirstRecordedAt.Format("2006-01-02 15:04:05")+" … "+o.LastRecordedAt.Format("2006-01-02 15:04:05")+" UTC")
+	row("events", fmt.Sprintf("%d, the last at position %d", o.Revision+1, o.Position))
+	t.Render()
+	c.showParts(d)
+	return nil
+}
+
+func (c *cli) showParts(d app.OrderDetail) {
+	if len(d.Payments) > 0 {
+		t := c.newTable("payment", "gateway's id", "method", "status", "amount", "captured", "settled", "reason")
+		for _, p := range d.Payments {
+			t.AppendRow(table.Row{p.ID, p.SourcePaymentID, p.Method, p.Status, known(p.Amount), p.Captured, p.Settled, p.ReasonCode})
+		}
+		t.Render()
+	}
+	if len(d.Refunds) > 0 {
+		t := c.newTable("refund", "gateway's id", "status", "amount")
+		for _, r := range d.Refunds {
+			t.AppendRow(table.Row{r.ID, r.SourceRefundID, r.Status, known(r.Amount)})
+		}
+		t.Render()
+	}
+	for _, dispute := range d.Disputes {
+		t := c.newTable("dispute "+dispute.ID, "stage", "amount", "moved", "occurred")
+		for _, step := range dispute.Timeline {
+			t.AppendRow(table.Row{step.Seq, step.Stage, known(step.Amount), step.Moved, step.OccurredAt.Format("2006-01-02 15:04:05")})
+		}
+		t.AppendFooter(table.Row{dispute.Track, dispute.ReasonCode, "held " + dispute.Held.String(), "lost " + dispute.Lost.String(), string(dispute.Outcome)})
+		t.Render()
+	}
+}
+
+func known(m *money.Money) string {
+	if m == nil {
+		return "not known"
+	}
+	return m.Format()
+}
+
+// historyPage is how many events are read at once.
+const historyPage = 1000
+
+func (c *cli) showHistory(ctx context.Context, tx pgx.Tx, d app.OrderDetail) error {
+	t := c.newTable("rev", "event", "occurred", "recorded", "source", "what")
+	all := []history.Event{}
+	for from := uint64(0); ; {
+		events, err := history.NewReader(tx).OfOrder(ctx, d.ID(), from, historyPage)
+		if err != nil {
+			return err
+		}
+		all = append(all, events...)
+		if len(events) < historyPage {
+			break
+		}
+		from = events[len(events)-1].Revision + 1
+	}
+	if c.json {
+		return c.printJSON(all)
+	}
+	for _, e := range all {
+		t.AppendRow(table.Row{
+			e.Revision, e.EventType, e.OccurredAt.Format("2006-01-02 15:04:05"), e.RecordedAt.Format("2006-01-02 15:04:05"), e.Source, gist(e.Data),
+		})
+	}
+	t.Render()
+	return nil
+}
+
+// gist is what a person wants to see of an event first.
+func gist(data json.RawMessage) string {
+	var e struct {
+		Amount       *money.Money `json:"amount"`
+		AmountDue    *money.Money `json:"amount_due"`
+		NewAmountDue *money.Money `json:"new_amount_due"`
+		Status       string       `json:"status"`
+		Code         string       `json:"code"`
+		Cause        string       `json:"cause"`
+		Reason       string       `json:"reason"`
+		ReasonCode   string       `json:"reason_code"`
+		Gateway      string       `json:"gateway"`
+		Verified     string       `json:"verified"`
+	}
+	if json.Unmarshal(data, &e) != nil {
+		return ""
+	}
+	var parts []string
+	for _, m := range []*money.Money{e.Amount, e.AmountDue, e.NewAmountDue} {
+		if m != nil {
+			parts = append(parts, m.Format())
+		}
+	}
+	for _, text := range []string{e.Status, e.Code, e.Cause, e.Reason, e.ReasonCode} {
+		if text != "" {
+			parts = append(parts, text)
+		}
+	}
+	if e.Verified != "" {
+		parts = append(parts, e.Gateway+" verified by "+e.Verified)
+	}
+	return strings.Join(parts, ", ")
+}

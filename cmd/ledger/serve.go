@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/cmd/internal/web"
+	"github.com/order-ledger/order-ledger/eventstore/node"
+)
+
+// memoryLimit is where the garbage collector starts to work harder; it is no
+// hard bound.
+const memoryLimit = 400 << 20
+
+func (c *cli) serve() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Run the ledger: intake, API, projections, event store",
+		Long: `serve takes webhooks in at /webhooks/{decta|everifin|connectpay}, keeps the views in
+PostgreSQL up to date and answers queries, until it is stopped. It is ready
+when GET /readyz answers 200. Notifications are taken in while the database is away.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			logger := c.logger(slog.LevelInfo)
+			return c.run(cmd.Context(), logger, func(line string) { logger.Info("database", slog.String("state", line)) },
+				func(_ context.Context, l *app.Ledger, server *web.Server, events string) error {
+					logger.Info("serving", slog.String("http", server.URL()), slog.String("events", events), slog.Int("pid", os.Getpid()))
+					if unsigned := l.Accounts.Unsigned(); len(unsigned) > 0 {
+						logger.Warn("these accounts accept webhooks from anybody on this machine; configure verifiers before others can reach it",
+							slog.Any("accounts", unsigned))
+					}
+					return nil
+				})
+		},
+	}
+}
+
+// run opens the ledger, serves it and calls started, until ctx ends or a part
+// fails. started may return to leave the ledger running.
+func (c *cli) run(
+	ctx context.Context, logger *slog.Logger, progress func(string),
+	started func(ctx context.Context, l *app.Ledger, server *web.Server, events string) error,
+) (err error) {
+	debug.SetMemoryLimit(memoryLimit)
+	ledger, err := app.Open(c.settings, logger, progress)
+	if err != nil {
+		return c.explain(err)
+	}
+	defer func() { err = errors.Join(err, ledger.Close()) }()
+	token, err := newToken(c.settings)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(c.settings.TokenFile()) }()
+	server, err := web.Listen(ctx, ledger, token)
+	if err != nil {
+		return c.explain(err)
+	}
+	events, err := ledger.Store.Serve(ctx, c.settings, logger)
+	if err != nil {
+		return c.explain(err)
+	}
+	if ledger.Store.Node != nil {
+		if err := ledger.Store.Node.SetLockInfo(server.URL()); err != nil {
+			return err
+		}
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error { return server.Serve(groupCtx) })
+	group.Go(func() error { return ledger.Run(groupCtx) })
+	group.Go(func() error { return started(groupCtx, ledger, server, events) })
+	return group.Wait()
+}
+
+// newToken makes the token of the bulk endpoint and leaves it in the data
+// directory, for the owner only.
+func newToken(s config.Settings) (string, error) {
+	token := rand.Text()
+	if err := app.MakeDataDir(s); err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(s.TokenFile(), []byte(token), 0o600); err != nil {
+		return "", fmt.Errorf("write token of the bulk endpoint: %w", err)
+	}
+	return token, nil
+}
+
+// explain turns what commonly goes wrong at a start into a sentence that says
+// what to do.
+func (c *cli) explain(err error) error {
+	var locked *node.LockedError
+	if errors.As(err, &locked) {
+		where := ""
+		if locked.Info != "" {
+			where = " at " + locked.Info
+		}
+		return fmt.Errorf("a ledger is already running on %s: process %d%s; stop it, or choose another --data-dir",
+			c.settings.DataDir, locked.PID, where)
+	}
+	return err
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/cmd/internal/web"
+	"github.com/order-ledger/order-ledger/eventstore/node"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
+)
+
+// statusTimeout bounds each question that status asks.
+const statusTimeout = 5 * time.Second
+
+// statusReport is what `ledger status` prints.
+type statusReport struct {
+	Engine  string `json:"event_store"`
+	Running bool   `json:"running"`
+	PID     int    `json:"pid,omitempty"`
+	URL     string `json:"url,omitempty"`
+	// Log is where the log ends, Views where the views stand.
+	Log      string      `json:"log_position"`
+	Views    string      `json:"views_position"`
+	Parked   int         `json:"parked_orders"`
+	Database string      `json:"database"`
+	Health   *web.Health `json:"health,omitempty"`
+}
+
+func (c *cli) status() *cobra.Command {
+	return &cobra.Command{
+		Use: "status", Short: "Where the log and the views stand, and who is running",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			report, err := c.report(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if c.json {
+				return c.printJSON(report)
+			}
+			running := "no"
+			if report.Running {
+				running = fmt.Sprintf("process %d at %s", report.PID, report.URL)
+			}
+			t := c.newTable()
+			t.AppendRows([]table.Row{
+				{"event store", report.Engine}, {"running", running}, {"log ends at", report.Log}, {"views stand at", report.Views},
+				{"parked orders", report.Parked}, {"database", report.Database},
+			})
+			t.Render()
+			return nil
+		},
+	}
+}
+
+func (c *cli) report(ctx context.Context) (statusReport, error) {
+	r := statusReport{Engine: "embedded node in " + c.settings.EventsDir()}
+	if c.settings.EventStore != config.Embedded {
+		r.Engine = "EventStoreDB" // the connection string may hold a password
+	} else if pid, info, held, err := node.ReadLock(c.settings.EventsDir()); err == nil && held {
+		r.Running, r.PID, r.URL = true, pid, info
+		r.Health = askHealth(ctx, info)
+	}
+	if r.Health != nil {
+		r.Log = r.Health.Log
+	} else if err := c.readHead(ctx, &r); err != nil {
+		return r, err
+	}
+	err := c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		at, err := checkpoint.Read(ctx, conn)
+		if err != nil {
+			return err
+		}
+		r.Views = at.String()
+		return conn.QueryRow(ctx, `select (select count(*) from ledger.parked_orders), 'PostgreSQL ' || current_setting('server_version')`).
+			Scan(&r.Parked, &r.Database)
+	})
+	return r, err
+}
+
+func (c *cli) readHead(ctx context.Context, r *statusReport) error {
+	if c.settings.EventStore == config.Embedded {
+		if _, err := os.Stat(c.settings.EventsDir()); errors.Is(err, os.ErrNotExist) {
+			r.Log = "none"
+			return nil
+		}
+	}
+	store, err := app.OpenStore(c.settings, c.logger(slog.LevelWarn))
+	if err != nil {
+		return c.explain(err)
+	}
+	head, ok, err := store.Head(ctx)
+	if r.Log = head.String(); !ok {
+		r.Log = "none"
+	}
+	return errors.Join(err, store.Close())
+}
+
+// askHealth asks a running ledger how it is; nil when it does not answer.
+func askHealth(ctx context.Context, url string) *web.Health {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", nil)
+	if err != nil {
+		return nil
+	}
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = answer.Body.Close() }()
+	var h web.Health
+	if json.NewDecoder(io.LimitReader(answer.Body, 1<<16)).Decode(&h) != nil {
+		return nil
+	}
+	return &h
+}
