@@ -18,9 +18,12 @@ import (
 // errClientDead says that the client gave up and must be replaced.
 var errClientDead = errors.New("client connection closed for good")
 
-// gotRevision finds the actual revision in the client's text of a version
-// conflict, the only place where it can be had.
-var gotRevision = regexp.MustCompile(`but got '(-?\d+|no_stream)'`)
+// gotRevision and deleteConflict find the actual revision in the client's text
+// of a version conflict, the only place where it can be had.
+var (
+	gotRevision    = regexp.MustCompile(`but got '(-?\d+|no_stream)'`)
+	deleteConflict = regexp.MustCompile(`WrongExpectedVersion\. Stream: .*Actual version: (-?\d*)`)
+)
 
 // translate maps what the client answers to the port's errors. The original
 // stays in the chain.
@@ -103,11 +106,16 @@ func actualRevision(err error) int64 {
 	if m == nil {
 		return -2
 	}
-	if m[1] == "no_stream" {
+	return parseActual(m[1])
+}
+
+// parseActual reads a revision out of a text; -2 when there is none.
+func parseActual(text string) int64 {
+	if text == "no_stream" {
 		return -1
 	}
-	n, parseErr := strconv.ParseInt(m[1], 10, 64)
-	if parseErr != nil {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
 		return -2
 	}
 	return n
