@@ -30,6 +30,12 @@ func (n *Node) submit(ctx context.Context, r *request) (eventstore.AppendResult,
 	if err := ctx.Err(); err != nil {
 		return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", r.stream, err)
 	}
+	if err := n.broken.get(); err != nil {
+		return eventstore.AppendResult{}, stoppedWriting(r.stream, err)
+	}
+	if err := n.guard.refuse(); err != nil {
+		return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", r.stream, err)
+	}
 	if err := n.queue.put(r); err != nil {
 		return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", r.stream, err)
 	}
@@ -40,7 +46,13 @@ func (n *Node) submit(ctx context.Context, r *request) (eventstore.AppendResult,
 		// Before the decider has taken it the append can still be called off; afterwards it stands.
 		r.state.CompareAndSwap(requestQueued, requestCancelled)
 		return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", r.stream, ctx.Err())
+	case <-n.broken.happened:
+		return eventstore.AppendResult{}, stoppedWriting(r.stream, n.broken.get())
 	}
+}
+
+func stoppedWriting(stream string, cause error) error {
+	return fmt.Errorf("append to stream %q: %w: the log stopped writing: %w", stream, eventstore.ErrUnavailable, cause)
 }
 
 // operation tells what a request does to its stream.

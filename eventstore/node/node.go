@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -26,7 +27,8 @@ type Node struct {
 	queue  *appendQueue
 	writer *writer
 	live   *liveLog
-	broken brokenFlag
+	guard  *guardFS
+	broken *failure
 
 	closing   chan struct{} // closed when Close begins: no new calls, subscriptions end
 	stopped   chan struct{} // closed when the writer has answered everything
@@ -50,9 +52,10 @@ func Open(opts Options) (*Node, error) {
 		opts:    opts,
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),
+		broken:  newFailure(),
 	}
 	if opts.FS == nil {
-		if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
+		if err := createDir(opts.Dir); err != nil {
 			return nil, fmt.Errorf("create event log directory: %w", err)
 		}
 		if n.lock, err = acquireLock(opts.Dir); err != nil {
@@ -61,17 +64,33 @@ func Open(opts Options) (*Node, error) {
 		n.opts.FS = vfs.Default
 	}
 	if err := n.openStorage(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open event log %s: %w", opts.Dir, err), n.closeStorage())
+		if n.db != nil {
+			_ = n.db.Close() // why Open fails is known
+		}
+		n.cache.Unref()
+		return nil, errors.Join(fmt.Errorf("open event log %s: %w", opts.Dir, err), n.lock.release())
 	}
+	n.guard.armed.Store(true)
 	n.queue = newAppendQueue(n.opts)
 	n.start()
 	opts.Logger.Info("event log open", "dir", opts.Dir, "head", n.live.head())
 	return n, nil
 }
 
+// createDir makes a directory whose existence survives a power failure.
+func createDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return syncDir(vfs.Default, filepath.Dir(filepath.Clean(dir)))
+}
+
 func (n *Node) openStorage() error {
 	n.cache = pebble.NewCache(n.opts.CacheBytes)
-	db, err := pebble.Open(n.opts.Dir, pebbleOptions(n.opts, n.cache, &n.broken))
+	n.guard = newGuardFS(n.opts, n.broken)
+	po := pebbleOptions(n.opts, n.cache, n.broken)
+	po.FS = n.guard
+	db, err := openPebble(n.opts.Dir, po)
 	if err != nil {
 		return err
 	}
@@ -86,6 +105,16 @@ func (n *Node) openStorage() error {
 	n.live = newLiveLog(tail.position, n.opts.LiveBufferBytes)
 	n.writer, err = newWriter(n, tail)
 	return err
+}
+
+// openPebble turns Pebble's panics on disks that fail while it opens into errors.
+func openPebble(dir string, opts *pebble.Options) (db *pebble.DB, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("storage engine: %v", p)
+		}
+	}()
+	return pebble.Open(dir, opts)
 }
 
 // start runs the decider and the committer until the queue is closed.
@@ -131,6 +160,9 @@ func readTail(db *pebble.DB) (t tail, err error) {
 		}
 		t.position = pos + uint64(frameCount(v)) - 1
 	}
+	if err := it.Error(); err != nil {
+		return t, err // SetBounds forgets it
+	}
 	it.SetBounds([]byte{keyStream}, prefixEnd(keyStream))
 	if it.Last() {
 		v, err := it.ValueAndErr()
@@ -142,6 +174,9 @@ func readTail(db *pebble.DB) (t tail, err error) {
 			return t, err
 		}
 		t.stream = entry.stream
+	}
+	if (t.position == 0) != (t.stream == 0) && it.Error() == nil {
+		return t, fmt.Errorf("the log ends at position %d, but the last stream is %d", t.position, t.stream)
 	}
 	return t, it.Error()
 }
@@ -183,18 +218,25 @@ func (n *Node) SetLockInfo(info string) error {
 	return n.lock.setInfo(info)
 }
 
-// Err returns why the node no longer takes appends, or nil. It does not heal: only a new Open does.
+// Err returns why the node no longer takes appends, or nil. It does not heal: only a new process that
+// opens the log does.
 func (n *Node) Err() error { return n.broken.get() }
 
 // Close implements eventstore.Store. It waits for the appends under way and for the reads that touch
 // the disk at the moment, not for consumers: a sequence that is still being consumed ends with
-// ErrClosed at its next step.
+// ErrClosed at its next step. A clean Close leaves no write-ahead log to replay.
+//
+// A node whose write-ahead log failed is not closed cleanly: it keeps its files and its lock until the
+// process ends, because what Pebble was doing at that moment is stuck for ever.
 func (n *Node) Close() error {
 	n.closeOnce.Do(func() {
 		close(n.closing)
 		n.queue.close()
-		<-n.stopped
-		n.closeErr = n.closeStorage()
+		select {
+		case <-n.stopped:
+			n.closeErr = n.closeStorage()
+		case <-n.guard.parked:
+		}
 		n.opts.Logger.Info("event log closed", "dir", n.opts.Dir, "head", n.live.head())
 	})
 	return n.closeErr
@@ -204,15 +246,25 @@ func (n *Node) closeStorage() error {
 	n.uses.Lock()
 	defer n.uses.Unlock()
 	n.dbClosed = true
-	var err error
-	// A broken write path may hold Pebble's locks for ever; there is nothing left to save by Close.
-	if n.db != nil && n.broken.get() == nil {
-		err = n.db.Close()
-	}
-	if n.cache != nil {
+	done := make(chan error, 1)
+	go func() { done <- n.closeDB() }()
+	select {
+	case err := <-done:
 		n.cache.Unref()
+		return errors.Join(err, n.lock.release())
+	case <-n.guard.parked:
+		return nil
 	}
-	return errors.Join(err, n.lock.release())
+}
+
+// closeDB leaves tables only, so that checksums cover every byte and the next Open has nothing to
+// replay. When writing has failed there is nothing to add to what the callers were told.
+func (n *Node) closeDB() error {
+	if n.broken.get() != nil {
+		_ = n.db.Close()
+		return nil
+	}
+	return errors.Join(n.db.Flush(), n.db.Close())
 }
 
 // use keeps the database open until release is called.
@@ -234,16 +286,4 @@ func (n *Node) isClosing() bool {
 	default:
 		return false
 	}
-}
-
-// brokenFlag remembers the first failure of the write path.
-type brokenFlag struct{ err atomic.Pointer[error] }
-
-func (b *brokenFlag) set(err error) { b.err.CompareAndSwap(nil, &err) }
-
-func (b *brokenFlag) get() error {
-	if p := b.err.Load(); p != nil {
-		return *p
-	}
-	return nil
 }

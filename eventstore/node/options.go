@@ -49,6 +49,9 @@ type Options struct {
 	// eventstore.ErrUnavailable while reads go on; appends are taken again when there is more. It
 	// keeps the write-ahead log from ever meeting a full disk. 0 is 64 MiB; negative turns it off.
 	MinFreeBytes int64
+	// RetryDelay is the time between two attempts to write a table after one failed; appends are refused
+	// meanwhile. 0 is one second.
+	RetryDelay time.Duration
 }
 
 const (
@@ -62,10 +65,7 @@ const (
 	defaultCachedHeads      = 65_536
 	defaultMaxSubscriptions = 1024
 	defaultMinFreeBytes     = 64 << 20
-
-	// headsPerAppend is the greatest number of stream heads that one append touches: the stream, its
-	// metadata stream, and the stream that a metadata stream speaks of.
-	headsPerAppend = 3
+	defaultRetryDelay       = time.Second
 )
 
 // withDefaults validates the options and fills in what is zero.
@@ -89,16 +89,17 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.CachedHeads, defaultCachedHeads)
 	setDefault(&o.MaxSubscriptions, defaultMaxSubscriptions)
 	setDefault(&o.MinFreeBytes, defaultMinFreeBytes)
+	setDefault(&o.RetryDelay, defaultRetryDelay)
 	if o.CacheBytes < 0 || o.LiveBufferBytes < 0 || o.MaxQueuedAppends < 0 || o.MaxQueuedBytes < 0 ||
 		o.MaxGroupAppends < 0 || o.MaxGroupBytes < 0 || o.CachedHeads < 0 || o.MaxSubscriptions < 0 {
 		return o, errors.New("node options: a limit is negative")
 	}
 	// A head that the group under way has touched must not be evicted: it is newer than the disk.
-	o.CachedHeads = max(o.CachedHeads, headsPerAppend*o.MaxGroupAppends+1)
+	o.CachedHeads = max(o.CachedHeads, o.MaxGroupAppends+1)
 	return o, nil
 }
 
-func setDefault[T int | int64 | uint64](v *T, def T) {
+func setDefault[T ~int | ~int64 | ~uint64](v *T, def T) {
 	if *v == 0 {
 		*v = def
 	}

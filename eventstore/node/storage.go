@@ -19,7 +19,7 @@ const (
 // pebbleOptions are chosen for a log: the write-ahead log is always on and never delays a sync, write
 // buffers are few because memory is bounded, and every level has a Bloom filter because most lookups
 // of event ids and stream names find nothing.
-func pebbleOptions(opts Options, cache *pebble.Cache, broken *brokenFlag) *pebble.Options {
+func pebbleOptions(opts Options, cache *pebble.Cache, broken *failure) *pebble.Options {
 	po := &pebble.Options{
 		FS:                          opts.FS,
 		Cache:                       cache,
@@ -31,10 +31,19 @@ func pebbleOptions(opts Options, cache *pebble.Cache, broken *brokenFlag) *pebbl
 		Logger:                      pebbleLogger{log: opts.Logger, broken: broken},
 		CompactionConcurrencyRange:  func() (int, int) { return 1, compactionsInSandbox },
 	}
+	// Statistics of tables serve deletions, of which a log has none, and Pebble tries to load those of a
+	// damaged table again and again.
+	po.DisableTableStats = true
 	po.Experimental.SpanPolicyFunc = splitByKind
 	po.EventListener = &pebble.EventListener{
 		BackgroundError: func(err error) {
 			opts.Logger.Error("event log background work failed", "error", err)
+		},
+		// Reads of the damaged part fail; going on writing could only spread what is wrong.
+		DataCorruption: func(info pebble.DataCorruptionInfo) {
+			broken.set(fmt.Errorf("corrupt file %s: %w", info.Path, info.Details))
+			opts.Logger.Error("event log is damaged and stops writing; verify it and restore a backup",
+				"file", info.Path, "error", info.Details)
 		},
 	}
 	for i := range po.Levels {
@@ -58,7 +67,7 @@ func splitByKind(start []byte) (pebble.SpanPolicy, []byte, error) {
 // be trusted; that stops writing for good but not the process: what is on disk can still be read.
 type pebbleLogger struct {
 	log    *slog.Logger
-	broken *brokenFlag
+	broken *failure
 }
 
 func (l pebbleLogger) Infof(format string, args ...any) {

@@ -67,9 +67,9 @@ func verifyFS(ctx context.Context, fs vfs.FS, dir string, progress func(VerifyPr
 	}
 	cache := pebble.NewCache(opts.CacheBytes)
 	defer cache.Unref()
-	po := pebbleOptions(opts, cache, &brokenFlag{})
+	po := pebbleOptions(opts, cache, newFailure())
 	po.ReadOnly = true
-	db, err := pebble.Open(dir, po)
+	db, err := openPebble(dir, po)
 	if err != nil {
 		return report, fmt.Errorf("verify event log %s: %w", dir, err)
 	}

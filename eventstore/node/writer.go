@@ -71,6 +71,9 @@ func (w *writer) decideGroups(groups chan<- *group) {
 		if len(w.requests) == 0 {
 			return
 		}
+		if w.node.broken.get() != nil {
+			continue
+		}
 		g := w.decideGroup(w.requests)
 		clear(w.requests)
 		w.apply(g)
@@ -100,7 +103,7 @@ func (w *writer) decideGroup(requests []*request) *group {
 }
 
 func (w *writer) decideRequest(g *group, r *request) (eventstore.AppendResult, error) {
-	if err := w.refuseWrites(); err != nil {
+	if err := w.checkFreeSpace(); err != nil {
 		return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", r.stream, err)
 	}
 	name, isMetadata := baseName(r.stream)
@@ -219,14 +222,6 @@ func (w *writer) writeDirectory(b *pebble.Batch, head *namedHead) error {
 	return nil
 }
 
-// refuseWrites tells why no append can be taken at all.
-func (w *writer) refuseWrites() error {
-	if err := w.node.broken.get(); err != nil {
-		return fmt.Errorf("%w: the log stopped writing: %w", eventstore.ErrUnavailable, err)
-	}
-	return w.checkFreeSpace()
-}
-
 // checkFreeSpace refuses appends before the disk is full, so that the write-ahead log never is cut.
 func (w *writer) checkFreeSpace() error {
 	opts := w.node.opts
@@ -251,52 +246,36 @@ func (w *writer) checkFreeSpace() error {
 	return w.spaceErr
 }
 
-// apply hands the group to the write-ahead log without waiting for the fsync. Pebble panics when that
-// log cannot be written: the panic stops writing, not the process.
+// apply hands the group to the write-ahead log without waiting for the fsync. When that fails, callers
+// do not depend on this goroutine any more: see guardFS and submit.
 func (w *writer) apply(g *group) {
 	if g.batch == nil {
 		return
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			w.node.breakWriting(fmt.Errorf("write-ahead log: %v", p))
-			g.batch = nil
-		}
-	}()
 	if err := w.node.db.ApplyNoSyncWait(g.batch, pebble.Sync); err != nil {
-		w.node.breakWriting(fmt.Errorf("write-ahead log: %w", err))
-		g.batch = nil
+		w.node.broken.set(fmt.Errorf("write-ahead log: %w", err))
 	}
 }
 
-// commitGroups is the committer: it waits for each group's fsync and publishes it.
+// commitGroups is the committer: it waits for each group's fsync and publishes it. After a failed
+// write or fsync the kernel may have dropped dirty pages, so that a second fsync would succeed without
+// them: from then on nothing is published or acknowledged any more.
 func (w *writer) commitGroups(groups <-chan *group) {
 	n := w.node
 	for g := range groups {
-		if g.batch != nil {
+		if g.batch != nil && n.broken.get() == nil {
 			if err := errors.Join(g.batch.SyncWait(), g.batch.Close()); err != nil {
-				n.breakWriting(fmt.Errorf("sync of the write-ahead log: %w", err))
+				n.broken.set(fmt.Errorf("sync of the write-ahead log: %w", err))
 			}
 		}
-		err := n.broken.get()
-		if err == nil {
-			n.live.publish(g.frames, g.head)
+		if n.broken.get() != nil {
+			continue // the callers know already
 		}
+		n.live.publish(g.frames, g.head)
 		for _, a := range g.answers {
-			if err != nil {
-				a.answer = answer{err: fmt.Errorf("append to stream %q: %w: the log stopped writing: %w",
-					a.to.stream, eventstore.ErrUnavailable, err)}
-			}
 			a.to.answer <- a.answer
 		}
 	}
-}
-
-// breakWriting stops all writing for good. After a failed write or fsync the kernel may have dropped
-// dirty pages, so that a second fsync succeeds without them: nothing may be acknowledged any more.
-func (n *Node) breakWriting(err error) {
-	n.broken.set(err)
-	n.opts.Logger.Error("event log stops writing; reads go on until it is opened again", "dir", n.opts.Dir, "error", err)
 }
 
 func newSystemEvent(eventType string, data []byte) eventstore.EventData {

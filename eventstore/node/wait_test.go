@@ -1,0 +1,34 @@
+package node_test
+
+import (
+	"iter"
+	"testing"
+	"time"
+)
+
+// waitFor polls a condition that another goroutine or process brings about.
+func waitFor(t *testing.T, condition func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	deadline := time.NewTimer(30 * time.Second)
+	defer deadline.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatal("condition not met in time")
+		}
+	}
+}
+
+// collect reads a sequence to its end or first error.
+func collect[T any](seq iter.Seq2[T, error]) (out []T, err error) {
+	for v, err := range seq {
+		if err != nil {
+			return out, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
