@@ -24,10 +24,15 @@ func (e *UnknownEventTypeError) Error() string { return fmt.Sprintf("unknown eve
 func Encode(e Event, m Metadata) (eventType string, data, metadata []byte, err error) {
 	m.Schema = SchemaVersion
 	eventType = e.EventType()
-	if data, err = json.Marshal(e); err != nil {
+	if evidence, ok := e.(NotificationRecorded); ok {
+		data, err = encodeEvidence(&evidence)
+	} else {
+		data, err = json.Marshal(e)
+	}
+	if err != nil {
 		return "", nil, nil, fmt.Errorf("encode %s: %w", eventType, err)
 	}
-	if metadata, err = json.Marshal(m); err != nil {
+	if metadata, err = encodeMetadata(&m); err != nil {
 		return "", nil, nil, fmt.Errorf("encode envelope of %s: %w", eventType, err)
 	}
 	return eventType, data, metadata, nil

@@ -101,7 +101,7 @@ func decideObserve(state State, c Observe) ([]Decided, error) {
 	if state.Seen(evidence) {
 		return nil, nil
 	}
-	d := &decider{s: state.Clone(), orderID: c.OrderID, receivedAt: c.ReceivedAt}
+	d := &decider{s: state.scratch(), orderID: c.OrderID, receivedAt: c.ReceivedAt}
 	reg := c.Registration
 	at := At{OccurredAt: reg.OccurredAt, Basis: reg.Basis}
 
@@ -216,7 +216,7 @@ func (d *decider) changeDue(at At, reg Registration, previous Version) {
 	}
 	v := reg.Version
 	key := fmt.Sprintf("due:%s:%d:%d:%d:%s:%d", reg.SourceOrderID, v.IssuedAt.Unix(), v.ModifiedAt.Unix(), v.Progress,
-		reg.AmountDue, len(d.s.seen))
+		reg.AmountDue, d.s.events())
 	d.emit(At{Key: key, OccurredAt: latest(v.IssuedAt, v.ModifiedAt), Basis: BasisSourceField},
 		OrderAmountChanged{SourceOrderID: reg.SourceOrderID, NewAmountDue: *reg.AmountDue})
 }
@@ -262,7 +262,7 @@ func (d *decider) dueFromPayments() {
 	if !known || (d.s.DueKnown && d.s.AmountDue.Equal(due)) {
 		return
 	}
-	d.emit(At{Key: fmt.Sprintf("due:payments:%s:%d", due, len(d.s.seen))}, OrderAmountChanged{NewAmountDue: due})
+	d.emit(At{Key: fmt.Sprintf("due:payments:%s:%d", due, d.s.events())}, OrderAmountChanged{NewAmountDue: due})
 }
 
 var errUnknownFact = errors.New("no rule for this fact")

@@ -187,7 +187,7 @@ func (d *decider) nextMovement(disputeID string) int {
 // decideResolveDispute ends a dispute. It first moves what is held to what is
 // lost, so that nothing stays held (invariant I17).
 func decideResolveDispute(state State, c ResolveDispute) ([]Decided, error) {
-	d := &decider{s: state.Clone(), orderID: state.ID, receivedAt: c.OccurredAt}
+	d := &decider{s: state.scratch(), orderID: state.ID, receivedAt: c.OccurredAt}
 	at := At{Key: "cmd:" + c.Key, OccurredAt: c.OccurredAt, Basis: BasisOperator}
 	if d.s.Seen(EventID(d.orderID, at.Key, DisputeResolved{}.EventType())) {
 		return nil, nil

@@ -32,7 +32,7 @@ func (d *decider) introduceVersion(at At, ref PaymentRef, amount *money.Money, m
 	changed := amount != nil &&
 		(!p.AmountKnown || (v.Compare(p.amountVersion) >= 0 && !p.Amount.Equal(*amount)))
 	if changed {
-		d.emit(At{Key: "payment:" + ref.SourceID + ":amount:" + amount.String() + ":" + strconv.Itoa(len(d.s.seen)),
+		d.emit(At{Key: "payment:" + ref.SourceID + ":amount:" + amount.String() + ":" + strconv.Itoa(d.s.events()),
 			OccurredAt: at.OccurredAt, Basis: at.Basis},
 			PaymentAmountLearned{PaymentID: id, Amount: *amount, Method: method, Version: version})
 		d.countAwaiting(id)
@@ -264,7 +264,7 @@ func adjustment(b Balance, from, to money.Money, paymentID string) Adjustment {
 
 // correct puts right what an earlier event assumed.
 func (d *decider) correct(key string, corrects uuid.UUID, reason string, adjustments []Adjustment) {
-	d.emit(At{Key: "correct:" + key + ":" + strconv.Itoa(len(d.s.seen))}, LedgerCorrectionRecorded{
+	d.emit(At{Key: "correct:" + key + ":" + strconv.Itoa(d.s.events())}, LedgerCorrectionRecorded{
 		CorrectsEventID: corrects.String(), Reason: reason, Adjustments: adjustments,
 	})
 }

@@ -1,6 +1,7 @@
 package order
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -55,13 +56,22 @@ type State struct {
 	LastEventID                     uuid.UUID
 
 	seen map[uuid.UUID]struct{}
+	// known holds further ids that belong to the state that a scratch copy was
+	// made of; see scratch.
+	known map[uuid.UUID]struct{}
 }
 
 // Seen tells whether an event with this id is in the stream.
 func (s *State) Seen(id uuid.UUID) bool {
-	_, ok := s.seen[id]
+	if _, ok := s.seen[id]; ok {
+		return true
+	}
+	_, ok := s.known[id]
 	return ok
 }
+
+// events counts the events folded.
+func (s *State) events() int { return len(s.seen) + len(s.known) }
 
 // Lifecycle is the last due-date or closing fact; payment does not change it.
 type Lifecycle string
@@ -247,6 +257,17 @@ type Payout struct {
 
 // Clone copies the state so that both copies can be folded on independently.
 func (s *State) Clone() State {
+	c := s.scratch()
+	c.seen = make(map[uuid.UUID]struct{}, s.events()+8)
+	maps.Copy(c.seen, s.known)
+	maps.Copy(c.seen, s.seen)
+	c.known = nil
+	return c
+}
+
+// scratch is a Clone that is cheaper to make, and good only as long as s is
+// not folded on: it looks event ids of the past up in s.
+func (s *State) scratch() State {
 	c := *s
 	c.Payments = slices.Clone(s.Payments)
 	c.Refunds = slices.Clone(s.Refunds)
@@ -255,9 +276,6 @@ func (s *State) Clone() State {
 		c.Disputes[i].Steps = slices.Clone(s.Disputes[i].Steps)
 	}
 	c.flags, c.holdsEnded = slices.Clone(s.flags), slices.Clone(s.holdsEnded)
-	c.seen = make(map[uuid.UUID]struct{}, len(s.seen)+8)
-	for id := range s.seen {
-		c.seen[id] = struct{}{}
-	}
+	c.seen, c.known = nil, s.seen
 	return c
 }
