@@ -123,6 +123,7 @@ func decideObserve(state State, c Observe) ([]Decided, error) {
 	}
 	d.register(at, reg)
 	d.changeDue(at, reg, previous)
+	d.learnTotal(at, reg)
 	d.checkKind(reg)
 	for _, f := range c.Facts {
 		if err := d.fact(f); err != nil {

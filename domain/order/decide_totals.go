@@ -15,24 +15,79 @@ import (
 //	released      the rest of the hold, once captured or over
 //	reversed  V   the taken-back counter beyond what the hold released
 func (d *decider) totals(at At, f Totals) {
+	assumed := false
+	if f.Total.Currency().IsZero() {
+		var known bool
+		if f.Total, assumed, known = d.untoldTotal(f.Payment, f.Method, at); !known {
+			d.awaitTotal(at, f)
+			return
+		}
+	}
 	p := d.introduce(at, f.Payment, &f.Total, f.Method)
 	id := p.ID
 	if f.Held && p.Held.IsZero() && f.Total.IsPositive() {
 		d.emit(at.with(":hold").on(f.HeldAt), PaymentAuthorized{PaymentID: id, Amount: f.Total, ExpiresAt: f.HoldEnds})
 	}
 	if f.Captured {
-		d.captureTotals(at, id, f)
+		d.captureTotals(at, id, f, assumed)
 	}
 	d.releaseRest(at, id)
 	d.takeBack(at, id, f)
 }
 
-func (d *decider) captureTotals(at At, id string, f Totals) {
+// untoldTotal is the total of a snapshot that does not tell it: the payment's
+// own, or what the order asks for where the payment is the order itself.
+func (d *decider) untoldTotal(ref PaymentRef, method string, at At) (total money.Money, assumed, known bool) {
+	p := d.introduce(at, ref, nil, method)
+	switch {
+	case p.AmountKnown:
+		return p.Amount, false, true
+	case d.s.DueKnown && ref.SourceID == d.s.SourceOrderID:
+		return d.s.AmountDue, true, true
+	}
+	return money.Money{}, false, false
+}
+
+// awaitTotal records what a snapshot says as far as it can be without any
+// amount; the rest waits.
+func (d *decider) awaitTotal(at At, f Totals) {
+	if f.Captured {
+		d.captured(at.with(":captured").on(f.CapturedAt), Captured{
+			Payment: f.Payment, Method: f.Method, Scheme: f.Scheme, ARN: f.ARN, Implied: f.CaptureImplied,
+		})
+	}
+	id := DeriveID(d.orderID, "payment", f.Payment.SourceID)
+	if f.Held && !f.Captured {
+		d.emit(at.with(":hold").on(f.HeldAt), GatewayStatusObserved{PaymentID: id, Status: at.Status, Recognised: true})
+	}
+	if f.ReversalReported && d.s.payment(id).AwaitsReversal == nil {
+		d.awaitReversal(at.on(f.ReversedAt), id, money.Money{})
+	}
+}
+
+// learnTotal tells the payment of a gateway order that is one payment what it
+// asks for, once a body says it; what waited for it is counted.
+func (d *decider) learnTotal(at At, reg Registration) {
+	if reg.AmountDue == nil || reg.SourceOrderID == "" || d.s.Kind == KindPayout {
+		return
+	}
+	id := DeriveID(d.orderID, "payment", reg.SourceOrderID)
 	p := d.s.payment(id)
-	amount, assumed := f.Total, false
+	if p == nil || p.SourceID == "" || p.AmountKnown {
+		return
+	}
+	p = d.introduce(at, PaymentRef{SourceID: reg.SourceOrderID, SourceOrderID: reg.SourceOrderID}, reg.AmountDue, "")
+	if a := p.AwaitsReversal; a != nil && p.Captured.IsPositive() {
+		d.takeBack(a.at(), id, Totals{At: a.at(), ReversalReported: true})
+	}
+}
+
+func (d *decider) captureTotals(at At, id string, f Totals, assumed bool) {
+	p := d.s.payment(id)
+	amount := f.Total
 	if p.Held.IsPositive() && f.TakenBack != nil {
 		if f.ReversalReported || !less(*f.TakenBack, f.Total) { // released and reversed cannot be told apart here
-			assumed = f.TakenBack.IsPositive()
+			assumed = assumed || f.TakenBack.IsPositive()
 		} else {
 			amount = floorZero(sub(f.Total, *f.TakenBack))
 		}

@@ -212,7 +212,9 @@ type (
 	Totals struct {
 		At
 		Payment PaymentRef
-		Total   money.Money
+		// Total is the zero Money, without currency, when the body does not
+		// tell it: the payment's own then, now or when it becomes known.
+		Total money.Money
 		// Held: the snapshot shows that the payment was a hold first.
 		Held     bool
 		HeldAt   time.Time

@@ -13,10 +13,10 @@ import (
 // of money, then the counters of refunds and disputes.
 func (r *reading) paymentFacts() {
 	attempts := 0
-	tried := r.tried()
+	triedAt, tried := r.tried()
 	if tried && r.total != nil {
 		r.add(order.PaymentSeen{
-			At:      order.At{Key: r.key(), OccurredAt: r.triedAt(), Basis: order.BasisStatusChange},
+			At:      order.At{Key: r.key(), OccurredAt: triedAt, Basis: order.BasisStatusChange},
 			Payment: r.payment(), Amount: r.total, Method: r.method(), Version: r.out.Registration.Version,
 		})
 	}
@@ -41,7 +41,7 @@ func (r *reading) paymentFacts() {
 			r.add(order.Processing{At: at, Payment: r.payment(), Attempt: attempts})
 		case statusFailed:
 			r.add(order.Failed{
-				At: at, Payment: r.payment(), Attempt: attempts, ReasonCode: r.failureCode(e), Phase: "processing",
+				At: at, Payment: r.payment(), Attempt: attempts, ReasonCode: r.failureCode(e), Phase: phaseProcessing,
 			})
 		default:
 			if presupposesCapture(e.status) {
@@ -53,27 +53,20 @@ func (r *reading) paymentFacts() {
 	totals()
 	r.refunds()
 	r.disputes()
-	r.settlement()
+	if tried {
+		r.settlement()
+	}
 }
 
-// tried tells whether anybody has tried to pay.
-func (r *reading) tried() bool {
+// tried tells whether anybody has tried to pay, and when first, as far as the
+// body tells.
+func (r *reading) tried() (at time.Time, tried bool) {
 	for _, e := range r.history {
-		if !beforePayment(e.status) && !r.unknown(e.status) {
-			return true
+		if isTry(e.status) {
+			return e.at, true
 		}
 	}
-	return r.root.Get("captured").Present() || (r.root.Get("paid").Present() && !r.has(statusReceived))
-}
-
-// triedAt is when somebody first tried to pay, as far as the history tells.
-func (r *reading) triedAt() time.Time {
-	for _, e := range r.history {
-		if !beforePayment(e.status) && !r.unknown(e.status) {
-			return e.at
-		}
-	}
-	return r.modified
+	return r.modified, !r.captured.IsZero() || (!r.paid.IsZero() && !r.has(statusReceived))
 }
 
 // historyFact translates the statuses that need nothing but themselves.
@@ -99,7 +92,7 @@ func (r *reading) historyFact(e entry, at order.At) {
 	case statusReversalInitiated:
 		r.add(order.ReversalStarted{At: at, Payment: r.payment()})
 	case statusReversalFailed:
-		r.add(order.ReversalRefused{At: at, Payment: r.payment(), Phase: r.phase()})
+		r.add(order.ReversalRefused{At: at, Payment: r.payment(), Phase: r.phase(e)})
 	default:
 		r.otherFact(e, at)
 	}
@@ -108,79 +101,62 @@ func (r *reading) historyFact(e entry, at order.At) {
 func (r *reading) otherFact(e entry, at order.At) {
 	if stage, ok := stageOf(e.status); ok {
 		r.add(order.DisputeStage{
-			At: at, Payment: r.payment(), Stage: stage, ReasonCode: r.reasonCode(), ARN: r.label(r.details.Get("arn")),
+			At: at, Payment: r.payment(), Stage: stage, ReasonCode: r.reasonCode(), ARN: r.code(r.details.Get("arn")),
 		})
 		return
 	}
 	if _, ok := refundStepOf(e.status); ok {
 		return // told by RefundTotals
 	}
-	r.add(order.StatusObserved{At: at, Recognised: !r.unknown(e.status)})
-}
-
-func (r *reading) unknown(status string) bool {
-	switch status {
-	case statusDraft, statusTest, statusCreated, statusIssued, statusViewed, statusInProgress, statusFailed, statusHold, statusPaid,
-		statusOverdue, statusExpired, statusCancelled, statusRejected, statusReceived, statusReversalInitiated,
-		statusReversed, statusReversalFailed, statusWithdrawn:
-		return false
-	}
-	_, isStage := stageOf(status)
-	_, isRefund := refundStepOf(status)
-	return !isStage && !isRefund
+	r.add(order.StatusObserved{At: at, Recognised: recognised(e.status)})
 }
 
 // key is the identity of the payment's totals, counters and times.
 func (r *reading) key() string { return gateway + ":" + r.id }
 
-func (r *reading) holds() bool { return r.has(statusHold) || r.root.Get("captured").Present() }
+func (r *reading) holds() bool { return r.has(statusHold) || !r.captured.IsZero() }
 
 // totalsOnce adds the totals unless they stand among the facts already.
 func (r *reading) totalsOnce() {
-	for _, f := range r.out.Facts {
-		if _, done := f.(order.Totals); done {
-			return
-		}
+	if !r.told {
+		r.told = true
+		r.totals()
 	}
-	r.totals()
 }
 
 // totals reports what was held, captured and taken back of the payment so far.
+// A body that does not tell the order's total leaves it to the ledger.
 func (r *reading) totals() {
-	paidAt, capturedAt := r.time("paid"), r.time("captured")
-	captured := r.has(statusPaid) || r.has(statusWithdrawn) || !capturedAt.IsZero() ||
-		(!paidAt.IsZero() && !r.has(statusReceived))
-	implied := false
+	captured, implied := r.has(statusPaid) || r.has(statusWithdrawn) || !r.captured.IsZero() ||
+		(!r.paid.IsZero() && !r.has(statusReceived)), false
 	for _, e := range r.history {
 		if !captured && presupposesCapture(e.status) {
 			captured, implied = true, true
 		}
 	}
-	if paidAt.IsZero() {
-		paidAt = capturedAt
-	}
-	if paidAt.IsZero() {
-		paidAt = r.first(statusPaid).at
-	}
-	at := order.At{Key: r.key(), OccurredAt: r.modified, Basis: order.BasisSourceField, Status: r.out.Status}
-	if r.total == nil {
-		if captured {
-			at.Key += ":captured"
-			r.add(order.Captured{At: at, Payment: r.payment(), Method: r.method(), Scheme: r.scheme(), Implied: implied})
-		}
-		return
-	}
-	if e := r.first(statusPaid); e.status != "" {
-		at.Status = e.verbatim
-	} else if e := r.first(statusHold); e.status != "" {
-		at.Status = e.verbatim
-	}
-	r.add(order.Totals{
-		At: at, Payment: r.payment(), Total: *r.total, Held: r.holds(), HeldAt: r.first(statusHold).at,
-		Captured: captured, CapturedAt: paidAt, CaptureImplied: implied,
-		Method: r.method(), Scheme: r.scheme(), ARN: r.label(r.details.Get("arn")),
+	f := order.Totals{
+		At:      order.At{Key: r.key(), OccurredAt: r.modified, Basis: order.BasisSourceField, Status: r.out.Status},
+		Payment: r.payment(), Held: r.holds(), HeldAt: r.first(statusHold).at,
+		Captured: captured, CaptureImplied: implied, Method: r.method(), Scheme: r.scheme(), ARN: r.code(r.details.Get("arn")),
 		TakenBack: r.counter("amount_reversed"), ReversalReported: r.has(statusReversed), ReversedAt: r.first(statusReversed).at,
-	})
+	}
+	for _, at := range []time.Time{r.paid, r.captured, r.first(statusPaid).at, r.first(statusWithdrawn).at} {
+		if f.CapturedAt.IsZero() {
+			f.CapturedAt = at
+		}
+	}
+	if f.Held && f.HeldAt.IsZero() {
+		f.HeldAt = f.CapturedAt
+	}
+	for _, status := range []string{statusHold, statusPaid} {
+		if e := r.first(status); e.status != "" {
+			f.Status = e.verbatim
+		}
+	}
+	if r.total != nil {
+		f.Total = *r.total
+	}
+	r.add(f)
 }
 
 func (r *reading) method() string { return r.label(r.details.Get("method")) }
@@ -196,7 +172,7 @@ func (r *reading) refunds() {
 	}
 	for _, e := range r.history {
 		if step, ok := refundStepOf(e.status); ok {
-			f.Steps = append(f.Steps, order.RefundStepAt{At: r.factAt(e), Step: step, Phase: r.phase()})
+			f.Steps = append(f.Steps, order.RefundStepAt{At: r.factAt(e), Step: step, Phase: r.phase(e)})
 		}
 	}
 	counted := (f.Refunded != nil || f.RefundReversed != nil) && r.has(statusPaid)
@@ -236,7 +212,7 @@ func (r *reading) settlement() {
 	if at.IsZero() {
 		at = r.timeOf(r.details.Get("cleared"))
 	}
-	if at.IsZero() || !r.tried() || r.has(statusReceived) {
+	if at.IsZero() || r.has(statusReceived) {
 		return
 	}
 	r.add(order.Settled{
@@ -247,41 +223,53 @@ func (r *reading) settlement() {
 
 func positive(m *money.Money) bool { return m != nil && m.IsPositive() }
 
-// failureCode is the processing's code, which belongs to the newest failure.
+// failureCode is the processing's code. It is about the newest attempt, so it
+// explains a failure only while no other attempt followed.
 func (r *reading) failureCode(e entry) string {
-	last := entry{}
-	for _, known := range r.history {
-		if known.status == statusFailed {
-			last = known
+	for i := len(r.history) - 1; r.history[i] != e; i-- {
+		if s := r.history[i].status; s == statusFailed || s == statusInProgress || s == statusHold || s == statusPaid {
+			return ""
 		}
 	}
-	if e != last {
-		return ""
+	if code := r.code(r.details.Get("processing_status", "code")); code != "" {
+		return code
 	}
-	return r.label(r.details.Get("processing_status", "code"))
+	code := ""
+	for item := range r.details.Get("errors").Elements() {
+		if told := r.code(item.Get("code")); told != "" {
+			code = told
+		}
+	}
+	return code
 }
 
-// phase tells an operation that was never accepted from one that failed later.
-// Only the event's name tells; it is a hint.
-func (r *reading) phase() string {
-	name, _ := r.root.First("event_type", "event").Text()
-	if strings.Contains(strings.ReplaceAll(name, " ", ""), "init_failure") {
-		return "init"
+// phases of an operation that did not succeed.
+const (
+	phaseInit       = "init"       // it was never accepted
+	phaseProcessing = "processing" // it was accepted and failed later
+)
+
+// phase tells how far a failed operation came. Only the event's name tells,
+// which is a hint about the newest status.
+func (r *reading) phase(e entry) string {
+	name, _ := r.root.First("event_type", "event", "_event").Text()
+	if r.isNewest(e) && strings.Contains(strings.ReplaceAll(name, " ", ""), "init_failure") {
+		return phaseInit
 	}
-	return "processing"
+	return phaseProcessing
 }
 
 // reasonCode is the dispute's reason in its scheme's name space, the number as
 // the gate wrote it: 13.10 is not 13.1.
 func (r *reading) reasonCode() string {
-	code := r.label(r.details.Get("chargebacks_reason_code"))
-	if code == "" || code == "0" {
+	code := r.code(r.details.Get("chargebacks_reason_code"))
+	if strings.Trim(code, "0.") == "" { // "none" where the gate has nothing but numbers
 		return ""
 	}
-	switch scheme := normalise(r.scheme()); scheme {
+	switch normalise(r.scheme()) {
 	case "visa":
 		return "visa:" + code
-	case "mastercard", "mc", "maestro":
+	case "mastercard", "master_card", "mc", "maestro":
 		return "mc:" + code
 	case "amex", "american_express":
 		return "amex:" + code
@@ -315,7 +303,7 @@ func (r *reading) payoutFacts() {
 		case statusReversed:
 			f.Status = order.PayoutStateReversed
 		default:
-			r.add(order.StatusObserved{At: f.At, Recognised: !r.unknown(e.status)})
+			r.add(order.StatusObserved{At: f.At, Recognised: recognised(e.status)})
 			continue
 		}
 		r.add(f)

@@ -1,7 +1,8 @@
 package decta
 
 import (
-	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/order-ledger/order-ledger/commands/gateways/wire"
@@ -22,65 +23,132 @@ type entry struct {
 func (r *reading) factAt(e entry) order.At {
 	second := "-"
 	if !e.at.IsZero() {
-		second = fmt.Sprint(e.at.Unix())
+		second = strconv.FormatInt(e.at.Unix(), 10)
 	}
 	return order.At{
-		Key:        fmt.Sprintf("%s:%s:status:%s:%s:%d", gateway, r.id, e.status, second, e.n),
+		Key:        r.key() + ":status:" + e.status + ":" + second + ":" + strconv.Itoa(e.n),
 		OccurredAt: e.at, Basis: e.basis, Status: e.verbatim,
 	}
 }
 
-// readHistory reads the gate's history and the present status.
+// readHistory reads the gate's history, oldest first, and the present status.
 func (r *reading) readHistory() {
-	for item := range r.root.Get("status_changes").Elements() {
-		named := item.Get("new_status")
-		if named.Kind() == wire.Object {
-			named = named.First("status", "name", "code")
-		}
-		r.remember(r.label(named), r.timeOf(item.Get("on")), order.BasisStatusChange)
+	changes := r.root.Get("status_changes")
+	if changes.Present() && changes.Kind() != wire.Array {
+		r.anomaly(order.FlagMalformedBody, changes.Path(), "member "+changes.Path()+" is "+changes.Kind().String()+", want an array")
 	}
-	verbatim := r.label(r.root.Get("status"))
-	r.status, r.out.Status = normalise(verbatim), verbatim
-	if r.status == "" || (len(r.history) > 0 && r.history[len(r.history)-1].status == r.status) {
+	for item := range changes.Elements() {
+		if verbatim := r.statusOf(item.Get("new_status")); normalise(verbatim) != "" {
+			r.history = append(r.history, entry{
+				status: normalise(verbatim), verbatim: verbatim, at: r.timeOf(item.Get("on")), basis: order.BasisStatusChange,
+			})
+		}
+	}
+	sortHistory(r.history)
+	r.presentStatus()
+	type moment struct {
+		status string
+		second int64
+	}
+	times := make(map[moment]int, len(r.history))
+	for i := range r.history {
+		e := &r.history[i]
+		m := moment{e.status, e.at.Unix()}
+		e.n = times[m]
+		times[m]++
+		if e.at.IsZero() {
+			e.basis = order.BasisReceived
+		}
+	}
+}
+
+// presentStatus adds the body's own status to the history unless it is there:
+// as the last entry, or as one of the same second as the last.
+func (r *reading) presentStatus() {
+	verbatim := r.statusOf(r.root.Get("status"))
+	status := normalise(verbatim)
+	r.out.Status = verbatim
+	if status == "" {
 		return
 	}
-	at, basis := r.modified, order.BasisSourceField
-	if at.IsZero() {
-		at = r.ownTime()
+	for i := len(r.history) - 1; i >= 0 && r.history[i].at.Equal(r.history[len(r.history)-1].at); i-- {
+		if r.history[i].status == status {
+			return
+		}
 	}
+	at := r.modified
 	if at.IsZero() {
-		basis = order.BasisReceived
+		at = r.ownTime(status)
 	}
-	r.remember(verbatim, at, basis)
+	r.history = append(r.history, entry{status: status, verbatim: verbatim, at: at, basis: order.BasisSourceField})
+}
+
+// sortHistory orders entries by time. The gate's own order decides between
+// equal times; an entry without time stays behind the one before it.
+func sortHistory(history []entry) {
+	inOrder := true
+	var newest time.Time
+	for _, e := range history {
+		inOrder = inOrder && (e.at.IsZero() || !e.at.Before(newest))
+		if e.at.After(newest) {
+			newest = e.at
+		}
+	}
+	if inOrder {
+		return
+	}
+	type placed struct {
+		entry
+		place time.Time
+	}
+	all := make([]placed, len(history))
+	var place time.Time
+	for i, e := range history {
+		if !e.at.IsZero() {
+			place = e.at
+		}
+		all[i] = placed{entry: e, place: place}
+	}
+	slices.SortStableFunc(all, func(a, b placed) int { return a.place.Compare(b.place) })
+	for i := range all {
+		history[i] = all[i].entry
+	}
+}
+
+// statusOf reads a status, which is a string or an object that names it.
+func (r *reading) statusOf(v wire.Value) string {
+	named := v
+	if v.Kind() == wire.Object {
+		named = v.First("status", "name", "code")
+	}
+	switch named.Kind() {
+	case wire.Bool, wire.Array, wire.Object:
+		r.anomaly(order.FlagMalformedBody, v.Path(), "member "+v.Path()+" is "+v.Kind().String()+", want a status")
+		return ""
+	default:
+		return r.label(named)
+	}
 }
 
 // ownTime is the time that a body has for its own status besides "modified".
-func (r *reading) ownTime() time.Time {
-	switch r.status {
-	case statusIssued, statusViewed, statusPaid:
-		return r.time(r.status)
-	case statusReceived:
-		return r.time("paid")
+func (r *reading) ownTime(status string) time.Time {
+	switch status {
+	case statusIssued:
+		return r.issued
+	case statusViewed:
+		return r.timeOf(r.root.Get("viewed"))
+	case statusPaid, statusReceived:
+		if r.paid.IsZero() {
+			return r.captured
+		}
+		return r.paid
 	}
 	return time.Time{}
 }
 
-func (r *reading) remember(verbatim string, at time.Time, basis order.Basis) {
-	status := normalise(verbatim)
-	if status == "" {
-		return
-	}
-	e := entry{status: status, verbatim: verbatim, at: at, basis: basis}
-	for _, known := range r.history {
-		if known.status == status && known.at.Equal(at) {
-			e.n++
-		}
-	}
-	r.history = append(r.history, e)
-}
-
 func (r *reading) has(status string) bool { return r.first(status).status != "" }
 
+// first is the oldest entry of a status; the zero entry when there is none.
 func (r *reading) first(status string) entry {
 	for _, e := range r.history {
 		if e.status == status {
@@ -89,3 +157,6 @@ func (r *reading) first(status string) entry {
 	}
 	return entry{}
 }
+
+// isNewest tells whether nothing came after an entry.
+func (r *reading) isNewest(e entry) bool { return e == r.history[len(r.history)-1] }

@@ -2,6 +2,7 @@ package decta
 
 import (
 	"strings"
+	"unicode"
 
 	"github.com/order-ledger/order-ledger/domain/order"
 )
@@ -42,31 +43,82 @@ const (
 )
 
 // normalise brings the spellings of the documents, of the engine and of its
-// clients to one.
+// clients to one: lower case, words joined by "_".
 func normalise(text string) string {
-	s := strings.ToLower(strings.TrimSpace(text))
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '-' || r == '_' || r == '\t' }), "_")
-	switch s {
-	case "recieved":
-		return statusReceived
-	case "canceled":
-		return statusCancelled
-	case "representment":
-		return statusRepresentation
-	case "prearbitration":
-		return statusPreArbitration
-	case "precompliance":
-		return statusPreCompliance
-	case "goodfaith":
-		return statusGoodFaith
-	case "inprogress":
-		return statusInProgress
-	case "refund_in_progress":
-		return statusRefundInitiated
-	case "reversal_in_progress":
-		return statusReversalInitiated
+	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
+		return unicode.IsSpace(r) || r == '-' || r == '_'
+	})
+	if known, ok := oneWord(strings.Join(words, "")); ok {
+		return known
 	}
-	return s
+	return strings.Join(words, "_")
+}
+
+// oneWord finds the statuses that the documents, the engine and its clients
+// spell in more than one way, by their letters alone.
+func oneWord(letters string) (status string, ok bool) {
+	switch letters {
+	case "inprogress":
+		return statusInProgress, true
+	case "recieved": // as the gateway's documentation has it
+		return statusReceived, true
+	case "canceled":
+		return statusCancelled, true
+	case "refundinitiated", "refundinprogress":
+		return statusRefundInitiated, true
+	case "refundfailed":
+		return statusRefundFailed, true
+	case "refundreversed":
+		return statusRefundReversed, true
+	case "reversalinitiated", "reversalinprogress":
+		return statusReversalInitiated, true
+	case "reversalfailed":
+		return statusReversalFailed, true
+	case "representment":
+		return statusRepresentation, true
+	case "prearbitration":
+		return statusPreArbitration, true
+	case "precompliance":
+		return statusPreCompliance, true
+	case "goodfaith":
+		return statusGoodFaith, true
+	case "fraudadvice":
+		return statusFraudAdvice, true
+	}
+	return "", false
+}
+
+// recognised tells whether the documents or the engine know a status.
+func recognised(status string) bool {
+	switch status {
+	case statusDraft, statusTest, statusCreated, statusIssued, statusViewed, statusInProgress, statusFailed, statusHold, statusPaid,
+		statusOverdue, statusExpired, statusCancelled, statusRejected, statusReceived, statusReversalInitiated,
+		statusReversed, statusReversalFailed, statusWithdrawn:
+		return true
+	}
+	_, isStage := stageOf(status)
+	_, isRefund := refundStepOf(status)
+	return isStage || isRefund
+}
+
+// isTry tells statuses in which somebody has tried to pay.
+func isTry(status string) bool {
+	switch status {
+	case statusDraft, statusIssued, statusViewed, statusTest, statusCreated, statusOverdue, statusExpired, statusCancelled,
+		statusRejected, statusReceived:
+		return false
+	}
+	return recognised(status)
+}
+
+// presupposesCapture tells statuses that cannot be without a captured payment.
+func presupposesCapture(status string) bool {
+	switch status {
+	case statusRefundInitiated, statusRefunded, statusRefundFailed, statusRefundReversed,
+		statusChargeback, statusRepresentation, statusPreArbitration, statusArbitration, statusCompliance:
+		return true
+	}
+	return false
 }
 
 // stageOf is the stage that a status says a dispute has reached.
@@ -107,24 +159,4 @@ func refundStepOf(status string) (order.RefundStep, bool) {
 		return order.RefundStepReversed, true
 	}
 	return "", false
-}
-
-// presupposesCapture tells statuses that cannot be without a captured payment.
-func presupposesCapture(status string) bool {
-	switch status {
-	case statusRefundInitiated, statusRefunded, statusRefundFailed, statusRefundReversed,
-		statusChargeback, statusRepresentation, statusPreArbitration, statusArbitration, statusCompliance:
-		return true
-	}
-	return false
-}
-
-// beforePayment tells statuses in which nobody has tried to pay yet.
-func beforePayment(status string) bool {
-	switch status {
-	case "", statusDraft, statusIssued, statusViewed, statusTest, statusOverdue, statusExpired, statusCancelled, statusRejected,
-		statusReceived:
-		return true
-	}
-	return false
 }

@@ -3,7 +3,6 @@ package decta
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"strings"
 	"time"
 
@@ -19,8 +18,6 @@ const (
 	// version names the rules of this package; it changes when the same body
 	// means other facts.
 	version = "decta/1"
-	// labelBytesMax bounds a status or code that is kept verbatim.
-	labelBytesMax = 64
 )
 
 // Translator is a commands.Translator. It is safe for use by many goroutines.
@@ -89,12 +86,13 @@ type reading struct {
 	out           commands.Translation
 
 	id       string
-	status   string // normalised
 	currency money.Currency
 	total    *money.Money
-	modified time.Time
-	history  []entry
-	digest   string
+	// What the body says about times of its own; zero when it does not.
+	issued, modified, captured, paid time.Time
+	history                          []entry // oldest first
+	told                             bool    // the totals stand among the facts
+	digest                           string  // of the body, made when needed
 }
 
 func (r *reading) payment() order.PaymentRef {
@@ -121,7 +119,12 @@ func (r *reading) read() {
 	for _, path := range r.found.CardNumbers {
 		r.anomaly(order.FlagPANDetected, path, "member "+path+" holds what looks like a card number")
 	}
-	r.modified = r.time("modified")
+	r.issued, r.modified = r.timeOf(r.root.Get("issued")), r.timeOf(r.root.Get("modified"))
+	r.captured, r.paid = r.timeOf(r.root.Get("captured")), r.timeOf(r.root.Get("paid"))
+	if r.details.Present() && r.details.Kind() != wire.Object {
+		r.anomaly(order.FlagMalformedBody, r.details.Path(),
+			"member "+r.details.Path()+" is "+r.details.Kind().String()+", want an object")
+	}
 	r.readCurrency()
 	r.readHistory()
 	r.register(number)
@@ -147,7 +150,7 @@ func (r *reading) register(number string) {
 	reg.SourceOrderID, reg.MerchantReference = r.id, number
 	kind, _ := r.root.Get("type").Text()
 	reg.Kind = order.KindPayment
-	if normalise(kind) == "payout" || r.has(statusCreated) {
+	if strings.Contains(normalise(kind), "payout") || r.has(statusCreated) {
 		reg.Kind = order.KindPayout
 	}
 	isTest, err := r.root.Get("is_test").Bool()
@@ -155,20 +158,20 @@ func (r *reading) register(number string) {
 		r.anomaly(order.FlagMalformedBody, "is_test", err.Error())
 	}
 	reg.IsTest = isTest || r.has(statusTest)
-	r.total = r.amount("total")
+	r.total = r.amountOf(r.root.Get("total"))
 	if reg.Kind == order.KindPayout {
-		if a := r.amount("amount"); a != nil {
+		if a := r.amountOf(r.root.Get("amount")); a != nil {
 			r.total = a
 		}
 	}
 	reg.AmountDue = r.total
-	issued := r.time("issued")
+	issued := r.issued
 	if issued.IsZero() {
 		issued = r.first(statusIssued).at
 	}
 	reg.Version = order.Version{IssuedAt: issued, ModifiedAt: r.modified}
 	reg.OccurredAt, reg.Basis = issued, order.BasisSourceField
-	if due := r.time("due"); !due.IsZero() {
+	if due := r.timeOf(r.root.Get("due")); !due.IsZero() {
 		reg.DueAt = &due
 	}
 	if deny := r.root.Get("deny_overdue_payment"); deny.Kind() == wire.Bool {
@@ -204,99 +207,4 @@ func (r *reading) anomaly(code order.Flag, where, detail string) {
 	r.add(order.Anomaly{
 		At: order.At{Key: gateway + ":body:" + r.digest + ":" + string(code) + ":" + where}, Code: code, Detail: detail,
 	})
-}
-
-// time reads an optional time. One that cannot be read is flagged and counts
-// as not told: a fact is not refused for its time.
-func (r *reading) time(names ...string) time.Time {
-	return r.timeOf(r.root.Get(names...))
-}
-
-func (r *reading) timeOf(v wire.Value) time.Time {
-	at, err := v.UnixTime()
-	if err != nil && v.Kind() == wire.String {
-		at, err = v.Time()
-	}
-	if err != nil {
-		r.anomaly(order.FlagMalformedBody, v.Path(), err.Error())
-	}
-	return at
-}
-
-// amount reads an optional amount of the body or of its transaction details.
-func (r *reading) amount(name string) *money.Money { return r.amountOf(r.root.Get(name)) }
-
-func (r *reading) amountOf(v wire.Value) *money.Money {
-	if !v.Present() {
-		return nil
-	}
-	if r.currency.IsZero() {
-		r.uncountable(order.FlagCurrencyMismatch, fmt.Errorf("member %s is an amount, and the body names no currency", v.Path()))
-		return nil
-	}
-	amount, err := v.Money(r.currency)
-	if err != nil {
-		r.uncountable(order.Flag(money.Code(err)), err)
-		return nil
-	}
-	return amount
-}
-
-// counter reads a cumulative counter that stands in the body, in its
-// transaction details, or in both; the greater one counts.
-func (r *reading) counter(name string) *money.Money {
-	a, b := r.amount(name), r.amountOf(r.details.Get(name))
-	if a == nil {
-		return b
-	}
-	if b != nil {
-		if c, err := a.Cmp(*b); err == nil && c < 0 {
-			return b
-		}
-	}
-	return a
-}
-
-// looseCounter reads a counter whose shape is not certain: a number, a list of
-// amounts to be added up, or null.
-func (r *reading) looseCounter(name string) *money.Money {
-	v := r.details.Get(name)
-	if v.Kind() != wire.Array {
-		if v.Kind() == wire.Number || v.Kind() == wire.String {
-			return r.amountOf(v)
-		}
-		return nil
-	}
-	var sum *money.Money
-	for item := range v.Elements() {
-		if item.Kind() == wire.Object {
-			item = item.Get("amount")
-		}
-		if item.Kind() != wire.Number && item.Kind() != wire.String {
-			continue
-		}
-		amount := r.amountOf(item)
-		if amount == nil {
-			return nil
-		}
-		if sum == nil {
-			sum = amount
-		} else if added, err := sum.Add(*amount); err == nil {
-			sum = &added
-		}
-	}
-	return sum
-}
-
-// label reads a short word that is kept verbatim.
-func (r *reading) label(v wire.Value) string {
-	text, err := v.Label()
-	if err != nil {
-		return ""
-	}
-	text = strings.TrimSpace(text)
-	if len(text) > labelBytesMax {
-		text = strings.ToValidUTF8(text[:labelBytesMax], "")
-	}
-	return r.found.Text(text)
 }
