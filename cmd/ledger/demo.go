@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/cmd/internal/demo"
+	"github.com/order-ledger/order-ledger/cmd/internal/simulate"
+	"github.com/order-ledger/order-ledger/cmd/internal/web"
+)
+
+const (
+	demoOrdersDefault   = 300
+	demoSeedDefault     = 7
+	demoDurationDefault = 10 * time.Second
+	// demoViewsTimeout bounds the wait for the views after the traffic.
+	demoViewsTimeout = time.Minute
+	// demoStoriesMax is how many kinds of orders are told of while they
+	// complete; differencesMax how many differences are shown.
+	demoStoriesMax = 14
+	differencesMax = 10
+)
+
+// errDemoOver ends a demo that is not to keep serving.
+var errDemoOver = errors.New("demo over")
+
+type demoFlags struct {
+	orders   int
+	seed     uint64
+	duration time.Duration
+	once     bool
+}
+
+func (c *cli) demo() *cobra.Command {
+	var f demoFlags
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show everything: serve, with simulated traffic of all three gateways",
+		Long: `demo starts the event store, PostgreSQL, migrations, intake, projector and HTTP,
+sends simulated but wire-true notifications through the real webhooks, compares
+the views with what truly happened, and keeps serving until Ctrl-C. Its data is
+apart from that of "ledger serve", in the folder "demo" of the data directory.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c.settings.DataDir = filepath.Join(c.settings.DataDir, "demo")
+			c.say("Starting the order ledger in %s", c.settings.DataDir)
+			err := c.run(cmd.Context(), c.logger(slog.LevelError), func(line string) { c.say("  · %s", line) },
+				func(ctx context.Context, l *app.Ledger, server *web.Server, events string) error {
+					return c.playDemo(ctx, f, l, server, events)
+				})
+			if errors.Is(err, errDemoOver) {
+				return nil
+			}
+			return err
+		},
+	}
+	cmd.Flags().IntVar(&f.orders, "orders", demoOrdersDefault, "how many orders to simulate")
+	cmd.Flags().Uint64Var(&f.seed, "seed", demoSeedDefault, "which orders; the same seed makes the same")
+	cmd.Flags().DurationVar(&f.duration, "duration", demoDurationDefault, "over which time to send them")
+	cmd.Flags().BoolVar(&f.once, "once", false, "end after the summary")
+	return cmd
+}
+
+func (c *cli) playDemo(ctx context.Context, f demoFlags, l *app.Ledger, server *web.Server, events string) error {
+	select {
+	case <-l.Database.Ready():
+	case <-ctx.Done():
+		return nil
+	}
+	c.say("Ready. Sending %d orders of three gateways through %s/webhooks/…\n", f.orders, server.URL())
+	result, err := c.sendDemo(ctx, f, server.URL())
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	last, ok, err := l.LastProjected(ctx)
+	if err == nil && ok {
+		waitCtx, cancel := context.WithTimeoutCause(ctx, demoViewsTimeout, errors.New("the views did not catch up"))
+		err = l.WaitForViews(waitCtx, last)
+		cancel()
+	}
+	if err != nil {
+		return err
+	}
+	pool, err := l.Database.Pool()
+	if err != nil {
+		return err
+	}
+	if err := c.demoSummary(ctx, pool, result); err != nil {
+		return err
+	}
+	c.demoFurther(l, server, events)
+	if f.once {
+		return errDemoOver
+	}
+	c.say("\nServing until Ctrl-C.")
+	return nil
+}
+
+// sendDemo sends the traffic and tells of the first order of each kind.
+func (c *cli) sendDemo(ctx context.Context, f demoFlags, url string) (demo.Result, error) {
+	var bar *mpb.Bar
+	var container *mpb.Progress
+	if file, ok := c.io.err.(*os.File); ok && isTerminal(file) {
+		container = mpb.New(mpb.WithOutput(c.io.err), mpb.WithWidth(40))
+		bar = container.AddBar(0, mpb.PrependDecorators(decor.Name("notifications  "), decor.CountersNoUnit("%d / %d")),
+			mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5})))
+	}
+	told := map[string]bool{}
+	traffic := demo.Traffic{URL: url, Orders: f.orders, Seed: f.seed, Duration: f.duration}
+	traffic.Sent = func(sent, total int) {
+		if bar != nil {
+			bar.SetTotal(int64(total), false)
+			bar.SetCurrent(int64(sent))
+		}
+	}
+	traffic.Done = func(e simulate.Expected) {
+		if e.Figures == nil || told[e.Scenario] || len(told) >= demoStoriesMax {
+			return
+		}
+		told[e.Scenario] = true
+		line := fmt.Sprintf("  %-10s  %-34s %14s  %-14s refund %-7s dispute %s\n",
+			e.Gateway, e.Scenario, e.GrossPaid+" "+textOf(e.Currency), e.PaymentState, e.RefundState, e.DisputeState)
+		if container != nil {
+			_, _ = container.Write([]byte(line))
+		} else {
+			_, _ = fmt.Fprint(c.io.err, line)
+		}
+	}
+	result, err := demo.Send(ctx, traffic)
+	if bar != nil {
+		bar.SetTotal(-1, true)
+		container.Wait()
+	}
+	return result, err
+}
+
+func textOf(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// demoSummary shows what the views hold and whether it is true.
+func (c *cli) demoSummary(ctx context.Context, pool *pgxpool.Pool, result demo.Result) error {
+	differences, err := demo.Compare(ctx, pool, result.Expected)
+	if err != nil {
+		return err
+	}
+	if c.json {
+		return errors.Join(c.printJSON(map[string]any{
+			"orders": len(result.Expected), "notifications": result.Notifications, "differences": differences,
+			"seconds": result.Took.Seconds(),
+		}), differenceError(differences))
+	}
+	c.say("\n%d notifications about %d orders taken in, %.0f a second\n",
+		result.Notifications, len(result.Expected), float64(result.Notifications)/result.Took.Seconds())
+	for _, q := range []struct{ title, sql string }{
+		{"orders by payment state", `select payment_state as "payment state", count(*) as orders,
+			count(*) filter (where refund_state <> 'NONE') as "with refunds", count(*) filter (where dispute_state <> 'NONE') as "with disputes",
+			count(*) filter (where flags <> '{}') as "with flags"
+			from ledger.orders group by payment_state order by payment_state`},
+		{"money by currency", `select currency, sum(amount_due)::text as due, sum(gross_paid)::text as paid, sum(refunded)::text as refunded,
+			sum(dispute_held)::text as "held by disputes", sum(net)::text as net
+			from ledger.orders where currency is not null group by currency order by currency`},
+		{"what became of refunds and disputes", `select 'refund' as what, status as state, count(*) as number from ledger.refunds group by 2
+			union all select 'dispute', coalesce(outcome, stage, 'money moved'), count(*) from ledger.disputes group by 2 order by 1, 2`},
+	} {
+		if err := c.printQuery(ctx, pool, q.title, q.sql); err != nil {
+			return err
+		}
+	}
+	if len(differences) == 0 {
+		c.say("✓ every figure of all %d orders equals what truly happened, to the cent", len(result.Expected))
+		return nil
+	}
+	for i, d := range differences {
+		if i == differencesMax {
+			c.say("  … and %d more", len(differences)-i)
+			break
+		}
+		c.say("✗ %s", d)
+	}
+	return differenceError(differences)
+}
+
+func differenceError(differences []string) error {
+	if len(differences) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d figures differ from what truly happened", len(differences))
+}
+
+// printQuery prints what a query finds as a table.
+func (c *cli) printQuery(ctx context.Context, db demo.Querier, title, sql string) error {
+	rows, err := db.Query(ctx, sql)
+	if err != nil {
+		return fmt.Errorf("query %s: %w", title, err)
+	}
+	defer rows.Close()
+	t := c.newTable()
+	t.SetTitle(title)
+	var header table.Row
+	var columns []table.ColumnConfig
+	for i, field := range rows.FieldDescriptions() {
+		header = append(header, field.Name)
+		if i > 0 {
+			columns = append(columns, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
+		}
+	}
+	t.AppendHeader(header)
+	t.SetColumnConfigs(columns)
+	for rows.Next() {
+		values, err := rows.Values()
+		if err != nil {
+			return fmt.Errorf("query %s: %w", title, err)
+		}
+		t.AppendRow(values)
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("query %s: %w", title, err)
+	}
+	t.Render()
+	return nil
+}
+
+// demoFurther says where to look next.
+func (c *cli) demoFurther(l *app.Ledger, server *web.Server, events string) {
+	c.say("\nLook further:")
+	c.say("  browser     %s/", server.URL())
+	c.say("  an order    curl -s %s/orders/ID", server.URL())
+	c.say("  health      curl -s %s/readyz", server.URL())
+	if events != "" {
+		c.say("  events      any EventStoreDB client: esdb://%s?tls=false", events)
+	}
+	c.say("  SQL         psql '%s'", l.Database.URL())
+	c.say("              select payment_state, count(*), sum(net) from ledger.orders group by 1;")
+	c.say("              select * from ledger.refund_balances where refund_pending > 0;")
+	c.say("              select event_type, occurred_at, data from ledger.order_history where order_id = '…' order by revision;")
+}
+

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/simulate"
+)
+
+func (c *cli) simulate() *cobra.Command {
+	var options simulate.Options
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "simulate --orders N --seed S --out DIR",
+		Short: "Write notifications of simulated orders, and what they end in",
+		Long: `simulate writes realistic notifications, with duplicates, reordering and late
+arrivals, to decta.ndjson, everifin.ndjson and connectpay.ndjson in DIR, and the
+true final figures of every order to expected.ndjson (those of ledger.orders)
+and expected-other.ndjson (test orders and payouts). The same seed makes the
+same bytes.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dir == "" {
+				return &exitError{code: exitUsage, err: errors.New("--out names the folder to write to")}
+			}
+			if options.Orders <= 0 {
+				return &exitError{code: exitUsage, err: errors.New("--orders is a number above 0")}
+			}
+			progress := func(int) {}
+			if file, ok := c.io.err.(*os.File); ok && isTerminal(file) {
+				container := mpb.New(mpb.WithOutput(c.io.err), mpb.WithWidth(48))
+				bar := container.AddBar(int64(options.Orders),
+					mpb.PrependDecorators(decor.Name("orders  "), decor.CountersNoUnit("%d / %d")), mpb.AppendDecorators(decor.Percentage()))
+				progress = func(done int) { bar.SetCurrent(int64(done)) }
+				defer container.Wait()
+				defer bar.Abort(false)
+			}
+			return simulate.WriteFiles(cmd.Context(), options, dir, progress)
+		},
+	}
+	cmd.Flags().IntVar(&options.Orders, "orders", 0, "how many orders")
+	cmd.Flags().Uint64Var(&options.Seed, "seed", 1, "which orders")
+	cmd.Flags().StringVar(&dir, "out", "", "folder to write to")
+	return cmd
+}
