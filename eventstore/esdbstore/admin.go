@@ -45,10 +45,10 @@ func (s *Store) end(
 	if err != nil {
 		return eventstore.Position{}, err
 	}
-	defer leave(nil)
+	defer leave()
 	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, eventstore.ErrUnavailable)
 	defer cancel()
-	result, err := call(ctx, s, func(c *esdb.Client) (*esdb.DeleteResult, error) { return use(ctx, c) }, nil)
+	result, err := call(ctx, s, func(c *esdb.Client) (*esdb.DeleteResult, error) { return use(ctx, c) })
 	if err != nil {
 		return eventstore.Position{}, translateDelete(ctx, stream, expected, err)
 	}

@@ -53,26 +53,26 @@ func (s *Store) Append(
 	if err != nil {
 		return eventstore.AppendResult{}, err
 	}
-	defer leave(nil)
+	defer leave()
 	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, eventstore.ErrUnavailable)
 	defer cancel()
 
 	options := esdb.AppendToStreamOptions{ExpectedRevision: clientRevision(expected)}
 	var written *esdb.WriteResult
-	try := func() error {
+	// Equal ids at an expected revision are written once, however often they
+	// are sent; without one the server remembers only recent ids, so only what
+	// never reached it is sent again.
+	repeatable := expected != eventstore.Any && expected != eventstore.StreamExists
+	err = s.retry(ctx, "append", func() error {
 		var err error
 		written, err = call(ctx, s, func(c *esdb.Client) (*esdb.WriteResult, error) {
 			return c.AppendToStream(ctx, stream, options, proposed...)
-		}, nil)
-		return translate(ctx, stream, expected, err)
-	}
-	// Equal ids at an expected revision are written once, however often they
-	// are sent; with Any the server remembers only recent ones.
-	if expected == eventstore.Any || expected == eventstore.StreamExists {
-		err = try()
-	} else {
-		err = s.retry(ctx, "append", try)
-	}
+		})
+		if err = translate(ctx, stream, expected, err); err != nil && !repeatable && !errors.Is(err, errNotSent) {
+			return final{err}
+		}
+		return err
+	})
 	if err != nil {
 		return eventstore.AppendResult{}, err
 	}

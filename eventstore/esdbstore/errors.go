@@ -15,9 +15,6 @@ import (
 	"github.com/order-ledger/order-ledger/eventstore"
 )
 
-// errClientDead says that the client gave up and must be replaced.
-var errClientDead = errors.New("client connection closed for good")
-
 // gotRevision and deleteConflict find the actual revision in the client's text
 // of a version conflict, the only place where it can be had.
 var (
@@ -30,6 +27,9 @@ var (
 func translate(ctx context.Context, stream string, expected eventstore.ExpectedRevision, err error) error {
 	if err == nil {
 		return nil
+	}
+	if errors.Is(err, eventstore.ErrClosed) || errors.Is(err, eventstore.ErrUnavailable) {
+		return err // the session's own
 	}
 	if ctx.Err() != nil { // the client reports a cancelled call as unknown
 		return context.Cause(ctx)
@@ -53,9 +53,12 @@ func translateCode(e *esdb.Error, stream string, expected eventstore.ExpectedRev
 		return joined(eventstore.ErrStreamNotFound, err)
 	case esdb.ErrorCodeAccessDenied, esdb.ErrorCodeUnauthenticated:
 		return joined(eventstore.ErrAccessDenied, err)
-	case esdb.ErrorCodeConnectionClosed:
-		return joined(eventstore.ErrUnavailable, errors.Join(errClientDead, err))
-	case esdb.ErrorUnavailable, esdb.ErrorAborted, esdb.ErrorCodeNotLeader, esdb.ErrorCodeDeadlineExceeded:
+	case esdb.ErrorCodeConnectionClosed, esdb.ErrorCodeNotLeader:
+		return joined(eventstore.ErrUnavailable, errors.Join(errNotSent, err))
+	case esdb.ErrorUnavailable, esdb.ErrorAborted, esdb.ErrorCodeDeadlineExceeded:
+		if isClientDead(err) {
+			return joined(eventstore.ErrUnavailable, errors.Join(errNotSent, err))
+		}
 		return joined(eventstore.ErrUnavailable, err)
 	case esdb.ErrorCodeParsing, esdb.ErrorCodeUnsupportedFeature, esdb.ErrorCodeResourceAlreadyExists:
 		return joined(eventstore.ErrInvalid, err)
@@ -90,6 +93,17 @@ func translateText(err error) error {
 		}
 	}
 	return err
+}
+
+// isDisconnected tells that the connection is of no more use, by a typed error
+// or, from subscriptions, a bare status.
+func isDisconnected(err error) bool {
+	var e *esdb.Error
+	if errors.As(err, &e) && e.Code() == esdb.ErrorUnavailable {
+		return true
+	}
+	s, ok := statusOf(err)
+	return ok && s.Code() == codes.Unavailable
 }
 
 // statusOf finds a gRPC status anywhere in the chain.

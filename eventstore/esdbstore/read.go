@@ -25,7 +25,7 @@ func (s *Store) ReadStream(ctx context.Context, stream string, read eventstore.S
 			yield(eventstore.RecordedEvent{}, err)
 			return
 		}
-		defer leave(nil)
+		defer leave()
 		s.readStream(ctx, stream, read)(yield)
 	}
 }
@@ -66,7 +66,7 @@ func (s *Store) ReadAll(ctx context.Context, read eventstore.AllRead) iter.Seq2[
 			yield(eventstore.RecordedEvent{}, err)
 			return
 		}
-		defer leave(nil)
+		defer leave()
 		s.read(ctx, "$all", func(ctx context.Context, c *esdb.Client) (*esdb.ReadStream, error) {
 			return c.ReadAll(ctx, options, countOf(read.Count))
 		})(yield)
@@ -93,56 +93,55 @@ func (s *Store) read(
 	return func(yield func(eventstore.RecordedEvent, error) bool) {
 		begun, stopped := false, false
 		err := s.retry(ctx, "read", func() error {
-			opened, err := call(ctx, s, func(c *esdb.Client) (*esdb.ReadStream, error) { return open(ctx, c) }, (*esdb.ReadStream).Close)
-			if err != nil {
-				return translate(ctx, stream, eventstore.Any, err)
-			}
-			defer opened.Close()
-			defer context.AfterFunc(ctx, opened.Close)()
-			for {
-				received, err := receive(opened)
-				switch {
-				case errors.Is(err, io.EOF) && ctx.Err() == nil:
-					return nil
-				case err != nil && begun: // not to be repeated
-					return fmt.Errorf("read of %q broke: %w", stream, &broken{translate(ctx, stream, eventstore.Any, err)})
-				case err != nil:
-					return translate(ctx, stream, eventstore.Any, err)
-				}
+			err := s.readOnce(ctx, open, func(e eventstore.RecordedEvent) bool {
 				begun = true
-				if !yield(received, nil) {
-					stopped = true
-					return nil
-				}
+				stopped = !yield(e, nil)
+				return !stopped
+			})
+			if err = translate(ctx, stream, eventstore.Any, err); err != nil && begun {
+				return final{fmt.Errorf("read of %q broke: %w", stream, err)}
 			}
+			return err
 		})
 		if err != nil && !stopped {
-			var b *broken
-			if errors.As(err, &b) {
-				err = b.cause
-			}
 			yield(eventstore.RecordedEvent{}, err)
 		}
 	}
 }
 
-// broken hides an error from retry.
-type broken struct{ cause error }
-
-func (b *broken) Error() string { return b.cause.Error() }
-
-// receive is one Recv, with the client's panics turned into errors.
-func receive(opened *esdb.ReadStream) (event eventstore.RecordedEvent, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: event store client panicked: %v", eventstore.ErrUnavailable, p)
+// readOnce shows what one read receives until its end.
+func (s *Store) readOnce(
+	ctx context.Context, open func(context.Context, *esdb.Client) (*esdb.ReadStream, error), show func(eventstore.RecordedEvent) bool,
+) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	events, ses, err := receive(ctx, s, func(c *esdb.Client) (func() (eventstore.RecordedEvent, error), func(), error) {
+		opened, err := open(ctx, c)
+		if err != nil {
+			return nil, nil, err
 		}
-	}()
-	resolved, err := opened.Recv()
+		return func() (eventstore.RecordedEvent, error) {
+			resolved, err := opened.Recv()
+			if err != nil {
+				return eventstore.RecordedEvent{}, err
+			}
+			return recorded(resolved), nil
+		}, opened.Close, nil
+	})
 	if err != nil {
-		return eventstore.RecordedEvent{}, err
+		return err
 	}
-	return recorded(resolved), nil
+	for {
+		e, err := take(ctx, events, ses)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case !show(e):
+			return nil
+		}
+	}
 }
 
 // recorded takes the event at its own place: links are not followed.

@@ -16,14 +16,15 @@ import (
 )
 
 const (
-	// discoverAttemptsMax bounds one client's search for a server before the
-	// session replaces the client.
-	discoverAttemptsMax = 20
+	// discoverAttempts is how often one client looks at all seeds. It is not
+	// the connection string's: a client that found nothing is replaced, and
+	// whoever calls decides how long to go on.
+	discoverAttempts = 1
 	// callTimeout ends appends and look-ups that nobody else bounds.
 	callTimeout = 30 * time.Second
 	// retryAttemptsMax and retryDelayMax bound how a call that is safe to
 	// repeat is repeated while the server is away.
-	retryAttemptsMax = 5
+	retryAttemptsMax = 8
 	retryDelayMax    = time.Second
 )
 
@@ -43,14 +44,17 @@ type Store struct {
 	config   *esdb.Configuration
 	logger   *slog.Logger
 	watchdog time.Duration
+	// root ends when the store is closed.
+	root   context.Context
+	cancel context.CancelCauseFunc
 
-	mu     sync.Mutex
-	client *esdb.Client // nil before the first call and after a death
-	closed bool
-	// open counts reads, subscriptions and calls under way: the client panics
-	// when it is closed under one of them.
-	open sync.WaitGroup
-	done chan struct{}
+	mu      sync.Mutex
+	current *session // nil before the first call and after a lost connection
+	// sessions are all that are not closed yet.
+	sessions map[*session]struct{}
+	closed   bool
+	// work counts the goroutines that may be inside of a client.
+	work sync.WaitGroup
 }
 
 var _ eventstore.Store = (*Store)(nil)
@@ -70,7 +74,7 @@ func Open(o Options) (*Store, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	config.MaxDiscoverAttempts = max(config.MaxDiscoverAttempts, discoverAttemptsMax)
+	config.MaxDiscoverAttempts = discoverAttempts
 	config.Logger = func(level esdb.LogLevel, format string, args ...any) {
 		if len(args) == 1 { // the client hands its arguments over as one slice at times
 			if inner, ok := args[0].([]any); ok {
@@ -79,7 +83,8 @@ func Open(o Options) (*Store, error) {
 		}
 		logger.Debug("event store client", slog.String("client_level", level), slog.String("message", fmt.Sprintf(format, args...)))
 	}
-	s := &Store{config: config, logger: logger, watchdog: o.Watchdog, done: make(chan struct{})}
+	s := &Store{config: config, logger: logger, watchdog: o.Watchdog, sessions: map[*session]struct{}{}}
+	s.root, s.cancel = context.WithCancelCause(context.Background())
 	if s.watchdog == 0 {
 		s.watchdog = 30 * time.Second
 	}
@@ -92,138 +97,81 @@ func withoutSecrets(err error, text string) string {
 	return strings.ReplaceAll(err.Error(), text, "…")
 }
 
-// Close waits for the calls, reads and subscriptions under way, which it ends,
-// and closes the connection.
+// Close ends the calls, reads and subscriptions under way, waits until they have
+// left the client, and closes the connection. It does not wait for consumers:
+// a sequence that is still being consumed ends with ErrClosed at its next step.
 func (s *Store) Close() error {
 	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return nil
-	}
 	s.closed = true
-	close(s.done)
+	s.cancel(eventstore.ErrClosed)
 	s.mu.Unlock()
-	s.open.Wait()
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		s.work.Wait()
+	}()
+	timer := time.NewTimer(stuckTimeout)
+	defer timer.Stop()
+	select {
+	case <-left:
+	case <-timer.C:
+		s.logger.Warn("event store client does not let go of its callers, breaking them off")
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.client == nil {
-		return nil
+	for ses := range s.sessions {
+		s.closeSession(ses)
 	}
-	if err := s.client.Close(); err != nil {
-		return fmt.Errorf("close event store client: %w", err)
-	}
+	s.current = nil
+	s.mu.Unlock()
+	<-left
 	return nil
 }
 
-// enter counts a piece of work; its context ends when the store is closed.
-func (s *Store) enter(ctx context.Context) (context.Context, context.CancelCauseFunc, error) {
+// start runs a piece of work that Close waits for, unless it is closed.
+func (s *Store) start(work func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
+		return false
+	}
+	s.work.Go(work)
+	return true
+}
+
+// enter makes the context of one call, which ends when the store is closed.
+func (s *Store) enter(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	if s.root.Err() != nil {
 		return nil, nil, eventstore.ErrClosed
 	}
-	s.open.Add(1)
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := make(chan struct{})
-	go func() {
-		select {
-		case <-s.done:
-			cancel(eventstore.ErrClosed)
-		case <-stop:
-		}
-	}()
-	var once sync.Once
-	return ctx, func(cause error) {
-		once.Do(func() {
-			close(stop)
-			cancel(cause)
-			s.open.Done()
-		})
+	stop := context.AfterFunc(s.root, func() { cancel(eventstore.ErrClosed) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
 	}, nil
 }
 
-// connected returns the client, making a new one after a death.
-func (s *Store) connected() (*esdb.Client, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.client == nil {
-		client, err := esdb.NewClient(s.config)
-		if err != nil {
-			return nil, joined(eventstore.ErrUnavailable, err)
-		}
-		s.client = client
-	}
-	return s.client, nil
-}
-
-// bury forgets a dead client, so that the next call makes a new one. A dead
-// client has nothing left to close.
-func (s *Store) bury(dead *esdb.Client) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.client == dead {
-		s.client = nil
-	}
-}
-
-// call runs one use of the client, bounded by ctx whatever the client does,
-// with panics turned into errors. abandoned, if not nil, gets the value of a
-// use that came too late.
-func call[T any](ctx context.Context, s *Store, use func(*esdb.Client) (T, error), abandoned func(T)) (T, error) {
-	type answer struct {
-		value T
-		err   error
-	}
-	var zero T
-	client, err := s.connected()
-	if err != nil {
-		return zero, err
-	}
-	answers := make(chan answer, 1)
-	go func() {
-		var a answer
-		defer func() {
-			if p := recover(); p != nil {
-				a.err = fmt.Errorf("%w: event store client panicked: %v", eventstore.ErrUnavailable, p)
-			}
-			answers <- a
-		}()
-		a.value, a.err = use(client)
-	}()
-	select {
-	case a := <-answers:
-		var e *esdb.Error
-		if errors.As(a.err, &e) && e.Code() == esdb.ErrorCodeConnectionClosed {
-			s.bury(client)
-		}
-		return a.value, a.err
-	case <-ctx.Done():
-		if abandoned != nil {
-			go func() {
-				if a := <-answers; a.err == nil {
-					abandoned(a.value)
-				}
-			}()
-		}
-		return zero, context.Cause(ctx)
-	}
-}
+// final is an error after which a call must not be repeated.
+type final struct{ error }
 
 // retry repeats a call that is safe to repeat while the server is away.
 func (s *Store) retry(ctx context.Context, what string, try func() error) error {
-	var err error
 	for attempt := range retryAttemptsMax {
-		if err = try(); err == nil || !errors.Is(err, eventstore.ErrUnavailable) || ctx.Err() != nil {
+		err := try()
+		if f, ok := err.(final); ok { //nolint:errorlint // it is only ever the outermost error
+			return f.error
+		}
+		if err == nil || !errors.Is(err, eventstore.ErrUnavailable) || ctx.Err() != nil || attempt == retryAttemptsMax-1 {
 			return err
 		}
 		delay := rand.N(min(20*time.Millisecond<<attempt, retryDelayMax)) + time.Millisecond
 		s.logger.DebugContext(ctx, "event store call failed, trying again", slog.String("call", what),
 			slog.Duration("after", delay), slog.Any("error", err))
-		if waitErr := wait(ctx, delay); waitErr != nil {
+		if wait(ctx, delay) != nil {
 			return err
 		}
 	}
-	return err
+	return nil
 }
 
 func wait(ctx context.Context, d time.Duration) error {

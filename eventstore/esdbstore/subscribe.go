@@ -133,7 +133,7 @@ func (s *Store) supervise(ctx context.Context, sub subscription, yield func(even
 		yield(nil, err)
 		return
 	}
-	defer leave(nil)
+	defer leave()
 	for attempt := 0; ; attempt++ {
 		delivered, stopped, err := s.follow(ctx, sub, yield)
 		switch {
@@ -163,32 +163,32 @@ func (s *Store) supervise(ctx context.Context, sub subscription, yield func(even
 func (s *Store) follow(
 	ctx context.Context, sub subscription, yield func(eventstore.Message, error) bool,
 ) (delivered, stopped bool, err error) {
+	outer := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	closeSub := func(c *esdb.Subscription) { _ = c.Close() }
-	opened, err := call(ctx, s, func(c *esdb.Client) (*esdb.Subscription, error) { return sub.open(ctx, c) }, closeSub)
+	messages, ses, err := receive(ctx, s, func(c *esdb.Client) (func() (eventstore.Message, error), func(), error) {
+		opened, err := sub.open(ctx, c)
+		if err != nil {
+			return nil, nil, err
+		}
+		return func() (eventstore.Message, error) { return nextMessage(opened) }, func() { _ = opened.Close() }, nil
+	})
 	if err != nil {
-		return false, false, translate(ctx, sub.name, eventstore.Any, err)
+		return false, false, translate(outer, sub.name, eventstore.Any, err)
 	}
-	defer closeSub(opened)
-	defer context.AfterFunc(ctx, func() { closeSub(opened) })()
-
-	var messages atomic.Int64
+	var count atomic.Int64
 	watched := make(chan struct{})
 	defer func() { cancel(nil); <-watched }()
 	go func() {
 		defer close(watched)
-		s.watch(ctx, sub, &messages, cancel)
+		s.watch(ctx, sub, &count, cancel)
 	}()
 	for {
-		m, err := receiveMessage(opened)
+		m, err := take(ctx, messages, ses)
 		if err != nil {
-			if cause := context.Cause(ctx); cause != nil {
-				err = cause
-			}
-			return delivered, false, translate(context.WithoutCancel(ctx), sub.name, eventstore.Any, err)
+			return delivered, false, translate(outer, sub.name, eventstore.Any, err)
 		}
-		messages.Add(1)
+		count.Add(1)
 		if m == nil || !sub.processed(m) {
 			continue
 		}
@@ -233,14 +233,8 @@ func (s *Store) watch(ctx context.Context, sub subscription, messages *atomic.In
 	}
 }
 
-// receiveMessage is one Recv, with the client's panics turned into errors; nil
-// for messages that mean nothing to the port.
-func receiveMessage(opened *esdb.Subscription) (m eventstore.Message, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: event store client panicked: %v", eventstore.ErrUnavailable, p)
-		}
-	}()
+// nextMessage is one Recv; nil for messages that mean nothing to the port.
+func nextMessage(opened *esdb.Subscription) (eventstore.Message, error) {
 	e := opened.Recv()
 	switch {
 	case e.SubscriptionDropped != nil:
