@@ -37,7 +37,9 @@ func (r *reading) paymentFacts() {
 				r.add(order.StatusObserved{At: at, Recognised: true})
 			}
 		case statusInProgress:
-			attempts++
+			if r.root.Get("status_changes").Present() { // a status alone does not tell how many came before
+				attempts++
+			}
 			r.add(order.Processing{At: at, Payment: r.payment(), Attempt: attempts})
 		case statusFailed:
 			r.add(order.Failed{
