@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"strings"
 
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -41,9 +43,15 @@ func (a authenticator) check(ctx context.Context) error {
 	return status.Error(codes.Unauthenticated, "Not Authenticated")
 }
 
-func (a authenticator) unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	if err := a.check(ctx); err != nil {
-		return nil, err
+// unary lets clients ask anonymously whom they talk to: the official ones send
+// no password while they look for a node.
+func (a authenticator) unary(ctx context.Context, req any, call *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	switch call.FullMethod {
+	case serverfeatures.ServerFeatures_GetSupportedMethods_FullMethodName, gossip.Gossip_Read_FullMethodName:
+	default:
+		if err := a.check(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return next(ctx, req)
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/eventstore/esdbstore"
 	"github.com/order-ledger/order-ledger/eventstore/eventstoretest"
@@ -11,10 +13,10 @@ import (
 	"github.com/order-ledger/order-ledger/eventstore/node/protocol"
 )
 
-// serve starts a node behind its protocol.
-func serve(t *testing.T, o protocol.Options) *protocol.Server {
+// openNode opens a node in memory that is closed at the end of the test.
+func openNode(t testing.TB) *node.Node {
 	t.Helper()
-	n, err := node.Open(node.Options{Dir: t.TempDir()})
+	n, err := node.Open(node.Options{Dir: "log", FS: vfs.NewMem(), CacheBytes: 16 << 20, MemTableBytes: 4 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +25,15 @@ func serve(t *testing.T, o protocol.Options) *protocol.Server {
 			t.Errorf("close node: %v", err)
 		}
 	})
-	o.Node = n
+	return n
+}
+
+// serve starts a node behind its protocol.
+func serve(t testing.TB, o protocol.Options) *protocol.Server {
+	t.Helper()
+	if o.Node == nil {
+		o.Node = openNode(t)
+	}
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"
 	}
@@ -39,7 +49,7 @@ func serve(t *testing.T, o protocol.Options) *protocol.Server {
 	return s
 }
 
-func connect(t *testing.T, connection string) eventstore.Store {
+func connect(t testing.TB, connection string) eventstore.Store {
 	t.Helper()
 	s, err := esdbstore.Open(esdbstore.Options{ConnectionString: connection})
 	if err != nil {
@@ -49,12 +59,11 @@ func connect(t *testing.T, connection string) eventstore.Store {
 }
 
 // TestProtocol_Conformance runs the port's suite against the node through the
-// official client.
+// official client, each test with a node of its own.
 func TestProtocol_Conformance(t *testing.T) {
 	t.Parallel()
-	s := serve(t, protocol.Options{})
 	eventstoretest.Run(t, func(t *testing.T) eventstore.Store {
-		return connect(t, s.ConnectionString())
+		return connect(t, serve(t, protocol.Options{}).ConnectionString())
 	}, eventstoretest.Features{KnowsActual: true, CheckpointsWhenCaughtUp: true})
 }
 

@@ -144,6 +144,11 @@ func checkExposure(o Options) error {
 	if len(o.Users) > 0 && o.Certificate == nil {
 		return errors.New("event store users need a certificate: clients send no password without TLS")
 	}
+	for name, password := range o.Users {
+		if name == "" || password == "" {
+			return fmt.Errorf("event store user %q has no name or no password", name)
+		}
+	}
 	ip := net.ParseIP(host)
 	loopback := host == "localhost" || (ip != nil && ip.IsLoopback())
 	if !loopback && (o.Certificate == nil || len(o.Users) == 0) {
