@@ -89,7 +89,7 @@ type batch struct {
 	// span tells for each stream the first and the last revision in the batch.
 	span map[string]span
 
-	history    history.Rows
+	history    *history.Rows
 	quarantine quarantine.Rows
 	// quarantined are the events behind quarantine's rows.
 	quarantined []*eventstore.RecordedEvent
@@ -103,8 +103,9 @@ type batch struct {
 // span is a range of revisions, both inclusive.
 type span struct{ first, last uint64 }
 
-func newBatch() *batch {
+func newBatch(trail *history.Rows) *batch {
 	return &batch{
+		history: trail,
 		touched: make(map[string]*orderState),
 		parked:  make(map[string]*parked.Order),
 		span:    make(map[string]span),

@@ -2,6 +2,7 @@ package projections_test
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/url"
 	"sync/atomic"
@@ -218,5 +219,32 @@ func TestRunner_NoDatabaseYet(t *testing.T) {
 	reach(t, log, newPool(t, at))
 	if st := r.Status(t.Context()); st.LastErrorAt.After(time.Now()) || st.Role != projections.Leader {
 		t.Errorf("status %+v", st)
+	}
+}
+
+// TestRunner_ForeignLog: read models of one log refuse to go on with another, shorter or longer.
+func TestRunner_ForeignLog(t *testing.T) {
+	t.Parallel()
+	for _, notifications := range []int{10, 200} {
+		log, at := newLog(t), newDatabase(t)
+		pool := newPool(t, at)
+		appendAll(t, log, newWorld(17).history(t, 5, 60))
+		r := start(t, config(log, at))
+		reach(t, log, pool)
+		r.stop(t)
+		before := dump(t, pool)
+
+		other := newLog(t)
+		appendAll(t, other, newWorld(18).history(t, 5, notifications))
+		runner, err := projections.NewRunner(config(other, at))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), deadline)
+		if err := runner.Run(ctx); !errors.Is(err, projections.ErrForeignLog) {
+			t.Errorf("with another log of %d notifications: %v", notifications, err)
+		}
+		cancel()
+		same(t, "another log", before, dump(t, pool))
 	}
 }

@@ -32,6 +32,8 @@ type folder struct {
 	seen checkpoint.Checkpoint
 
 	pending *batch
+	// spare brings back the memory of audit trails that were written.
+	spare <-chan *history.Rows
 }
 
 // run folds what comes in and hands a sealed batch to out for each token of free. While the writer is
@@ -40,7 +42,7 @@ func (f *folder) run(ctx context.Context, in <-chan *item, free <-chan struct{},
 	idle := time.NewTicker(f.cfg.IdleCheckpoint)
 	defer idle.Stop()
 	mayIdle := true
-	f.pending = newBatch()
+	f.pending = newBatch(new(history.Rows))
 	for {
 		source, token := in, free
 		if f.full() {
@@ -285,7 +287,13 @@ func (f *folder) handOver() *batch {
 			f.cache.put(o)
 		}
 	}
-	f.pending = newBatch()
+	select {
+	case trail := <-f.spare:
+		trail.Reset()
+		f.pending = newBatch(trail)
+	default:
+		f.pending = newBatch(new(history.Rows))
+	}
 	return done
 }
 

@@ -250,6 +250,7 @@ type simulated struct {
 	id     string
 	due    money.Money
 	facts  int
+	step   int
 }
 
 // day is when the made-up histories begin.
@@ -320,14 +321,23 @@ func (w *world) amount(currency string) money.Money {
 // notify makes the next notification about an order; false when it means nothing new.
 func (w *world) notify(tb testing.TB, s *simulated) (appended, bool) {
 	tb.Helper()
+	var facts []order.Fact
+	for range 1 + w.random.IntN(3) {
+		facts = append(facts, w.fact(s, w.now()))
+	}
+	return w.notifyOf(tb, s, facts...)
+}
+
+// now is when the next notification is received.
+func (w *world) now() time.Time { return day.Add(time.Duration(w.n+1) * 1234567 * time.Microsecond) }
+
+// notifyOf makes a notification with these facts.
+func (w *world) notifyOf(tb testing.TB, s *simulated, facts ...order.Fact) (appended, bool) {
+	tb.Helper()
+	now := w.now()
 	w.n++
 	digest := sha256.Sum256(fmt.Appendf(nil, "%s body %d", s.id, w.n))
 	hexDigest := hex.EncodeToString(digest[:])
-	now := day.Add(time.Duration(w.n) * 1234567 * time.Microsecond)
-	var facts []order.Fact
-	for range 1 + w.random.IntN(3) {
-		facts = append(facts, w.fact(s, now))
-	}
 	decided, err := order.Decide(s.state, order.Observe{
 		OrderID: s.id, ReceivedAt: now, Facts: facts,
 		Evidence: order.NotificationRecorded{

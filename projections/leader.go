@@ -3,14 +3,41 @@ package projections
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"log/slog"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections/history"
 )
 
 //go:embed lock.sql
 var lockSQL string
+
+// ErrForeignLog is what Run returns when the newest projected event is not where it was in the log: the log was
+// replaced or restored from an older copy, or the database belongs to another one. The read models of one log
+// must not go on with another.
+var ErrForeignLog = errors.New("projections: the read models are of another log")
+
+// recogniseLog makes sure that the log is the one that the database was projected from.
+func (r *Runner) recogniseLog(ctx context.Context, conn *pgx.Conn) error {
+	commit, id, found, err := history.Last(ctx, conn)
+	if err != nil || !found {
+		return err
+	}
+	at := eventstore.Position{Commit: commit, Prepare: commit}
+	for ev, err := range r.cfg.Log.ReadAll(ctx, eventstore.AllRead{From: &at, Count: 1}) {
+		if err != nil {
+			return fmt.Errorf("look for the newest projected event in the log: %w", err)
+		}
+		if ev.ID == id {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: event %s is not at position %s", ErrForeignLog, id, at)
+}
 
 // becomeLeader returns when this connection holds the database's one lock for projecting. It asks again
 // and again instead of waiting inside PostgreSQL, where a waiting statement would keep vacuum from its

@@ -188,7 +188,7 @@ func TestParked_RefusedByPostgres(t *testing.T) {
 	const constraint = "ALTER TABLE ledger_data.orders ADD CONSTRAINT strange CHECK (captured < 400 OR currency <> 'EUR')"
 	log := newLog(t)
 	w := newWorld(23)
-	appendMany(t, log, w.history(t, 20, 300))
+	appendMany(t, log, w.history(t, 12, 120))
 	want := project(t, log, nil)
 
 	var first string

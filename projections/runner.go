@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/history"
 	"github.com/order-ledger/order-ledger/projections/parked"
 )
 
@@ -37,8 +38,8 @@ func NewRunner(cfg Config) (*Runner, error) {
 }
 
 // Run projects until ctx ends, and then returns nil. It goes on after every failure of the database or the
-// log, from the stored checkpoint; the only error it returns is ErrCheckpointMismatch. It may be called
-// once.
+// log, from the stored checkpoint; the only errors it returns are ErrCheckpointMismatch and ErrForeignLog. It
+// may be called once.
 func (r *Runner) Run(ctx context.Context) error {
 	defer r.status.change(func(st *Status) { st.Role, st.Live = Stopped, false })
 	failures := 0
@@ -47,7 +48,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if errors.Is(err, ErrCheckpointMismatch) {
+		if errors.Is(err, ErrCheckpointMismatch) || errors.Is(err, ErrForeignLog) {
 			r.status.failed(err)
 			return err
 		}
@@ -103,6 +104,9 @@ func (r *Runner) session(ctx context.Context) (led bool, err error) {
 	if err := r.becomeLeader(ctx, conn); err != nil {
 		return false, err
 	}
+	if err := r.recogniseLog(ctx, conn); err != nil {
+		return false, err
+	}
 	at, err := checkpoint.TakeOver(ctx, conn)
 	if err != nil {
 		return false, err
@@ -148,16 +152,17 @@ func (r *Runner) lead(ctx context.Context, conn *pgx.Conn, at checkpoint.Checkpo
 	items := make(chan *item, r.cfg.BatchEvents)
 	free := make(chan struct{})
 	batches := make(chan *batch)
+	spare := make(chan *history.Rows, 2) // one is being written, one is being folded
 
 	f := &folder{
 		cfg: &r.cfg, log: r.log, budget: budget, status: r.status, verdict: r.verdict, seen: at,
 		cache:  newStateCache(r.cfg.CachedOrders, r.cfg.CacheBytes),
-		parked: make(map[string]*parked.Order, len(held)),
+		parked: make(map[string]*parked.Order, len(held)), spare: spare,
 	}
 	for i := range held {
 		f.parked[held[i].Stream] = &held[i]
 	}
-	w := &writer{cfg: &r.cfg, conn: conn, status: r.status, at: at}
+	w := &writer{cfg: &r.cfg, conn: conn, status: r.status, at: at, spare: spare}
 
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error { return feed(groupCtx, r.cfg.Log, at, budget, most, items) })

@@ -69,7 +69,7 @@ func TestRunner_SameRowsInAnyBatchSize(t *testing.T) {
 func TestRunner_AnyRestarts(t *testing.T) {
 	t.Parallel()
 	log := newLog(t)
-	appendMany(t, log, newWorld(3).history(t, 20, 150))
+	appendMany(t, log, newWorld(3).history(t, 12, 50))
 	want := project(t, log, nil)
 	url := newDatabase(t)
 	pool := newPool(t, url)
@@ -78,7 +78,7 @@ func TestRunner_AnyRestarts(t *testing.T) {
 		for range rapid.IntRange(0, 3).Draw(rt, "restarts") {
 			stopAfter := rapid.IntRange(1, 6).Draw(rt, "batches")
 			cfg := config(log, url)
-			cfg.BatchEvents = rapid.IntRange(1, 60).Draw(rt, "batch")
+			cfg.BatchEvents = rapid.IntRange(1, 30).Draw(rt, "batch")
 			reached := make(chan struct{}, 1)
 			cfg.OnBatch = func(projections.Batch) {
 				if stopAfter--; stopAfter == 0 {

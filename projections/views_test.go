@@ -3,6 +3,7 @@ package projections_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -306,5 +307,30 @@ func TestViews_DisputeTimeline(t *testing.T) {
 	}
 	if text := dump(t, pool); strings.Contains(text, "NaN") {
 		t.Error("NaN in the tables")
+	}
+}
+
+// TestViews_StrangeFlags: a flag is shown as it is, whatever a foreign or newer writer put into it.
+func TestViews_StrangeFlags(t *testing.T) {
+	t.Parallel()
+	log, at := newLog(t), newDatabase(t)
+	pool := newPool(t, at)
+	id := newWorld(34).id()
+	m := order.Metadata{OccurredAt: day, RecordedAt: day, Source: "decta", Actor: "system"}
+	events := []eventstore.EventData{encode(t, uuid.New(), order.OrderRegistered{OrderID: id, Kind: order.KindPayment}, m)}
+	want := []order.Flag{"", " x ", "NULL", `"quoted"`, `a,b`, `back\slash`, "late", "{}"}
+	for _, f := range want {
+		events = append(events, encode(t, uuid.New(), order.AnomalyFlagged{Code: f}, m))
+	}
+	appendAll(t, log, []appended{{"order-" + id, events}})
+	start(t, config(log, at))
+	reach(t, log, pool)
+	o, err := orders.NewReader(pool).Get(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, o.Flags); diff != "" {
+		t.Errorf("flags (-want +got):\n%s", diff)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/history"
 )
 
 var (
@@ -27,6 +28,8 @@ type writer struct {
 	conn   *pgx.Conn
 	status *statusBoard
 	at     checkpoint.Checkpoint
+	// spare takes the memory of audit trails that were written.
+	spare chan<- *history.Rows
 }
 
 // run asks for batches with tokens and writes them, until ctx ends or one fails. A transaction under way
@@ -90,6 +93,10 @@ func (w *writer) write(ctx context.Context, b *batch) error {
 	}
 	w.at.Known, w.at.Position = true, b.to
 	w.status.committed(b, began)
+	select {
+	case w.spare <- b.history:
+	default:
+	}
 	w.cfg.OnBatch(Batch{
 		Position: b.to, Events: b.events, Orders: len(b.touched), Parked: b.newlyParked,
 		Took: w.cfg.Clock().Sub(began),

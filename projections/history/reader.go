@@ -11,8 +11,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-//go:embed of_order.sql
-var ofOrderSQL string
+var (
+	//go:embed of_order.sql
+	ofOrderSQL string
+	//go:embed last.sql
+	lastSQL string
+)
 
 // Event is one row of ledger.order_history. Times are UTC.
 type Event struct {
@@ -58,4 +62,21 @@ func (r *Reader) OfOrder(ctx context.Context, orderID string, from uint64, limit
 		return nil, fmt.Errorf("read the history of order %q: %w", orderID, err)
 	}
 	return events, nil
+}
+
+// Last returns the commit position and the id of the newest event of the audit trail, and false when there is
+// none.
+func Last(ctx context.Context, db Querier) (position uint64, id uuid.UUID, found bool, err error) {
+	rows, err := db.Query(ctx, lastSQL)
+	if err != nil {
+		return 0, uuid.Nil, false, fmt.Errorf("read the newest event of the history: %w", err)
+	}
+	_, err = pgx.ForEachRow(rows, []any{&position, &id}, func() error {
+		found = true
+		return nil
+	})
+	if err != nil {
+		return 0, uuid.Nil, false, fmt.Errorf("read the newest event of the history: %w", err)
+	}
+	return position, id, found, nil
 }

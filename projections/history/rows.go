@@ -33,6 +33,9 @@ type Rows struct {
 // Len counts the rows.
 func (r *Rows) Len() int { return r.n }
 
+// Reset empties the rows and keeps their memory.
+func (r *Rows) Reset() { r.tuples, r.n = r.tuples[:0], 0 }
+
 // Entry is one event for the audit trail.
 type Entry struct {
 	OrderID string
