@@ -61,7 +61,7 @@ func build() (binary string, guard *watchdog, err error) {
 		return "", nil, err
 	}
 	binary = filepath.Join(dir, "ledger")
-	cmd := exec.Command("go", "build", raceFlag, "-o", binary, program)
+	cmd := exec.Command("go", "build", raceFlag, "-ldflags=-s -w", "-o", binary, program) // no debug tables: links faster
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", nil, fmt.Errorf("%w\n%s", err, out)
