@@ -179,7 +179,7 @@ func (c *cli) demoSummary(ctx context.Context, pool *pgxpool.Pool, result demo.R
 		{"money by currency", `select currency, sum(amount_due)::text as due, sum(gross_paid)::text as paid, sum(refunded)::text as refunded,
 			sum(dispute_held)::text as "held by disputes", sum(net)::text as net
 			from ledger.orders where currency is not null group by currency order by currency`},
-		{"what became of refunds and disputes", `select 'refund' as what, status as state, count(*) as number from ledger.refunds group by 2
+		{"refunds and disputes", `select 'refund' as what, status as state, count(*) as number from ledger.refunds group by 2
 			union all select 'dispute', coalesce(outcome, stage, 'money moved'), count(*) from ledger.disputes group by 2 order by 1, 2`},
 	} {
 		if err := c.printQuery(ctx, pool, q.title, q.sql); err != nil {
