@@ -39,7 +39,10 @@ func connectPayPayments() []scenario {
 			s.newConnectPay(pis, s.currency, s.price(s.currency)).start()
 		}},
 		{name: "two payments, both lost", weight: 4, play: playBothLost},
-		{name: "paid in yen", weight: 6, play: func(s *script) { c := currency{"JPY", 0}; s.newConnectPay(card, c, s.price(c)).start().move("Approved") }},
+		{name: "paid in yen", weight: 6, play: func(s *script) {
+			c := currency{"JPY", 0}
+			s.newConnectPay(card, c, s.price(c)).start().move("Approved")
+		}},
 		{name: "paid in dinars", weight: 6, play: func(s *script) {
 			c := currency{"BHD", 3}
 			s.newConnectPay(card, c, s.price(c)).start().move("Approved", "Settled")
