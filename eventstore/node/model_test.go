@@ -344,6 +344,9 @@ func (m *machine) doMetadata(t *rapid.T) {
 }
 
 func (m *machine) doReopen(t *rapid.T) {
+	if rapid.IntRange(0, 3).Draw(t, "rarely") != 0 {
+		return
+	}
 	if err := m.node.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -227,10 +227,10 @@ func TestNode_PowerLossAtEveryStep(t *testing.T) {
 	mu.Lock()
 	crashes = nil // a log that was never opened holds nothing
 	mu.Unlock()
-	if err := errors.Join(write(n, 0, 2, 60, nil, &acks), n.Close()); err != nil {
+	if err := errors.Join(write(n, 0, 2, 20, nil, &acks), n.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if len(crashes) < 100 {
+	if len(crashes) < 60 {
 		t.Fatalf("only %d crashes", len(crashes))
 	}
 	for _, c := range crashes {

@@ -162,7 +162,7 @@ func TestVerify_FindsWhatIsWrong(t *testing.T) {
 // to answer; it never loses or changes anything silently.
 func TestNode_BitFlips(t *testing.T) {
 	t.Parallel()
-	const flipsPerFile = 40
+	const flipsPerFile = 12
 	fs := vfs.NewMem()
 	n := open(t, crashOptions(fs))
 	writeSample(t, n)
