@@ -166,8 +166,10 @@ func (r *reading) register(number string) {
 	}
 	reg.AmountDue = r.total
 	issued := r.issued
-	if issued.IsZero() {
-		issued = r.first(statusIssued).at
+	for _, status := range []string{statusIssued, statusCreated} {
+		if issued.IsZero() {
+			issued = r.first(status).at
+		}
 	}
 	reg.Version = order.Version{IssuedAt: issued, ModifiedAt: r.modified}
 	reg.OccurredAt, reg.Basis = issued, order.BasisSourceField
