@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -105,6 +106,9 @@ Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not found.`,
 			fallback = v
 		}
 		flags.StringVar(target, name, fallback, usage+" ["+variable+"]")
+		if c.env(variable) != "" {
+			flags.Lookup(name).DefValue = "" // help shows no value of the environment: URLs hold passwords
+		}
 	}
 	text(&c.settings.DataDir, "data-dir", "LEDGER_DATA_DIR", "./ledger-data", "directory of everything local")
 	text(&c.settings.EventStore, "eventstore", "LEDGER_EVENTSTORE", config.Embedded,
@@ -118,7 +122,38 @@ Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not found.`,
 	flags.BoolVar(&c.logJSON, "log-json", c.env("LEDGER_LOG_JSON") != "", "write logs as JSON [LEDGER_LOG_JSON]")
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "log more")
 	root.AddCommand(c.demo(), c.serve(), c.ingest(), c.simulate(), c.order(), c.status(), c.migrate(), c.version())
+	explainUsage(root)
 	return root
+}
+
+// explainUsage makes wrong arguments and unknown commands errors of usage, with a way on.
+func explainUsage(cmd *cobra.Command) {
+	check := cmd.Args
+	if cmd.HasSubCommands() {
+		check = func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			err := fmt.Errorf("there is no command %q", cmd.CommandPath()+" "+args[0])
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
+			}
+			return err
+		}
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if check == nil {
+			return nil
+		}
+		if err := check(cmd, args); err != nil {
+			return &exitError{code: exitUsage, err: fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
+		}
+		return nil
+	}
+	for _, sub := range cmd.Commands() {
+		explainUsage(sub)
+	}
 }
 
 // logger writes to standard error: warnings and worse, more when asked for.
