@@ -1,6 +1,7 @@
 package decta
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -8,15 +9,20 @@ import (
 	"github.com/order-ledger/order-ledger/domain/order"
 )
 
+// factsBeside is how many facts a body means besides those of its history:
+// the payment, its totals, those of refunds and disputes, the settlement.
+const factsBeside = 5
+
 // paymentFacts are the facts of an order that collects money: its history in
 // the gate's order, with the payment's totals where the history first speaks
 // of money, then the counters of refunds and disputes.
 func (r *reading) paymentFacts() {
+	r.out.Facts = slices.Grow(r.out.Facts, len(r.history)+factsBeside)
 	attempts := 0
 	triedAt, tried := r.tried()
 	if tried && r.total != nil {
 		r.add(order.PaymentSeen{
-			At:      order.At{Key: r.key(), OccurredAt: triedAt, Basis: order.BasisStatusChange},
+			At:      order.At{Key: r.key, OccurredAt: triedAt, Basis: order.BasisStatusChange},
 			Payment: r.payment(), Amount: r.total, Method: r.method(), Version: r.out.Registration.Version,
 		})
 	}
@@ -113,9 +119,6 @@ func (r *reading) otherFact(e entry, at order.At) {
 	r.add(order.StatusObserved{At: at, Recognised: recognised(e.status)})
 }
 
-// key is the identity of the payment's totals, counters and times.
-func (r *reading) key() string { return gateway + ":" + r.id }
-
 func (r *reading) holds() bool { return r.has(statusHold) || !r.captured.IsZero() }
 
 // totalsOnce adds the totals unless they stand among the facts already.
@@ -137,7 +140,7 @@ func (r *reading) totals() {
 		}
 	}
 	f := order.Totals{
-		At:      order.At{Key: r.key(), OccurredAt: r.modified, Basis: order.BasisSourceField, Status: r.out.Status},
+		At:      order.At{Key: r.key, OccurredAt: r.modified, Basis: order.BasisSourceField, Status: r.out.Status},
 		Payment: r.payment(), Held: r.holds(), HeldAt: r.first(statusHold).at,
 		Captured: captured, CaptureImplied: implied, Method: r.method(), Scheme: r.scheme(), ARN: r.code(r.details.Get("arn")),
 		TakenBack: r.counter("amount_reversed"), ReversalReported: r.has(statusReversed), ReversedAt: r.first(statusReversed).at,
@@ -168,7 +171,7 @@ func (r *reading) scheme() string { return r.label(r.details.Get("payment_system
 // refunds reports the refund counters and the refund statuses.
 func (r *reading) refunds() {
 	f := order.RefundTotals{
-		At:      order.At{Key: r.key(), OccurredAt: r.modified, Basis: order.BasisSourceField, Status: r.out.Status},
+		At:      order.At{Key: r.key, OccurredAt: r.modified, Basis: order.BasisSourceField, Status: r.out.Status},
 		Payment: r.payment(), Refunded: r.counter("amount_refunded"), RefundReversed: r.counter("amount_refund_reversal"),
 		Pending: r.counter("amount_refund_initial"), ModifiedAt: r.modified,
 	}
@@ -187,7 +190,7 @@ func (r *reading) refunds() {
 // have moved some.
 func (r *reading) disputes() {
 	f := order.DisputeTotals{
-		At:      order.At{Key: r.key(), OccurredAt: r.modified, Basis: order.BasisSourceField, Status: r.out.Status},
+		At:      order.At{Key: r.key, OccurredAt: r.modified, Basis: order.BasisSourceField, Status: r.out.Status},
 		Payment: r.payment(), Withdrawn: r.looseCounter("chargebacks"), Returned: r.looseCounter("chargebacks_reversed"),
 		ModifiedAt: r.modified,
 	}
@@ -218,7 +221,7 @@ func (r *reading) settlement() {
 		return
 	}
 	r.add(order.Settled{
-		At:      order.At{Key: r.key() + ":settled", OccurredAt: at, Basis: order.BasisSourceField, Status: r.out.Status},
+		At:      order.At{Key: r.key + ":settled", OccurredAt: at, Basis: order.BasisSourceField, Status: r.out.Status},
 		Payment: r.payment(),
 	})
 }
@@ -285,7 +288,7 @@ func (r *reading) reasonCode() string {
 func (r *reading) payoutFacts() {
 	if !r.has(statusCreated) {
 		r.add(order.PayoutReported{
-			At:     order.At{Key: r.key() + ":payout", OccurredAt: r.out.Registration.OccurredAt, Basis: order.BasisSourceField},
+			At:     order.At{Key: r.key + ":payout", OccurredAt: r.out.Registration.OccurredAt, Basis: order.BasisSourceField},
 			Status: order.PayoutStateRequested, Amount: r.total,
 		})
 	}

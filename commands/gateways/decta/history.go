@@ -9,6 +9,9 @@ import (
 	"github.com/order-ledger/order-ledger/domain/order"
 )
 
+// historyExpected is how many entries most histories do not exceed.
+const historyExpected = 8
+
 // entry is one status of the order's history.
 type entry struct {
 	status   string // normalised
@@ -26,7 +29,7 @@ func (r *reading) factAt(e entry) order.At {
 		second = strconv.FormatInt(e.at.Unix(), 10)
 	}
 	return order.At{
-		Key:        r.key() + ":status:" + e.status + ":" + second + ":" + strconv.Itoa(e.n),
+		Key:        r.key + ":status:" + e.status + ":" + second + ":" + strconv.Itoa(e.n),
 		OccurredAt: e.at, Basis: e.basis, Status: e.verbatim,
 	}
 }
@@ -37,10 +40,12 @@ func (r *reading) readHistory() {
 	if changes.Present() && changes.Kind() != wire.Array {
 		r.anomaly(order.FlagMalformedBody, changes.Path(), "member "+changes.Path()+" is "+changes.Kind().String()+", want an array")
 	}
+	r.history = make([]entry, 0, historyExpected)
 	for item := range changes.Elements() {
-		if verbatim := r.statusOf(item.Get("new_status")); normalise(verbatim) != "" {
+		verbatim := r.statusOf(item.Get("new_status"))
+		if status := normalise(verbatim); status != "" {
 			r.history = append(r.history, entry{
-				status: normalise(verbatim), verbatim: verbatim, at: r.timeOf(item.Get("on")), basis: order.BasisStatusChange,
+				status: status, verbatim: verbatim, at: r.timeOf(item.Get("on")), basis: order.BasisStatusChange,
 			})
 		}
 	}

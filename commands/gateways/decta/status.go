@@ -45,6 +45,9 @@ const (
 // normalise brings the spellings of the documents, of the engine and of its
 // clients to one: lower case, words joined by "_".
 func normalise(text string) string {
+	if recognised(text) {
+		return text
+	}
 	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
 		return unicode.IsSpace(r) || r == '-' || r == '_'
 	})

@@ -86,6 +86,7 @@ type reading struct {
 	out           commands.Translation
 
 	id       string
+	key      string // of the payment's totals, counters and times
 	currency money.Currency
 	total    *money.Money
 	// What the body says about times of its own; zero when it does not.
@@ -109,7 +110,7 @@ func (r *reading) read() {
 		r.reject(order.FlagUnknownOrder, "the body has no id, so it cannot be told which order it is about")
 		return
 	}
-	r.id, r.out.SourceOrderID = id, id
+	r.id, r.key, r.out.SourceOrderID = id, gateway+":"+id, id
 	number, err := r.root.Get("number").ID()
 	if err != nil {
 		r.anomaly(order.FlagMalformedBody, "number", err.Error())
