@@ -135,6 +135,7 @@ func explainUsage(cmd *cobra.Command) {
 				return nil
 			}
 			err := fmt.Errorf("there is no command %q", cmd.CommandPath()+" "+args[0])
+			cmd.SuggestionsMinimumDistance = 2
 			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 				err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
 			}
