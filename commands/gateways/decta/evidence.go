@@ -10,6 +10,7 @@ func newPolicy() evidence.Policy {
 		"subtotal", "total_tax", "total_discount", "total", "amount", "is_test", "is_payable",
 		"issued", "modified", "viewed", "captured", "paid", "due", "deny_overdue_payment", "skip_capture", "max_payment_attempts",
 		"amount_refunded", "amount_refund_initial", "amount_refund_reversal", "refund_amount", "amount_reversed",
+		"status.status", "status.name", "status.code",
 		"sdwo_merchant_id", "terminal_processing_id", "permitted_actions.#",
 		"status_changes.#.new_status", "status_changes.#.new_status.status", "status_changes.#.new_status.name",
 		"status_changes.#.new_status.code", "status_changes.#.on",
@@ -18,7 +19,7 @@ func newPolicy() evidence.Policy {
 		"method", "payment_system", "processing_payment_id", "processing_merchant_id", "arn", "mcc", "cleared", "settled",
 		"amount_refunded", "amount_reversed", "chargebacks", "chargebacks.#", "chargebacks.#.amount",
 		"chargebacks_reversed", "chargebacks_reversed.#", "chargebacks_reversed.#.amount", "chargebacks_reason_code",
-		"processing_status.code", "processing_status.on", "errors.#.on",
+		"processing_status.code", "processing_status.on", "errors.#.on", "errors.#.code",
 	} {
 		allowed = append(allowed, "transaction_details."+name)
 	}

@@ -139,11 +139,12 @@ func (r *reading) totals() {
 			captured, implied = true, true
 		}
 	}
+	hold, reversed := r.first(statusHold), r.first(statusReversed)
 	f := order.Totals{
 		At:      order.At{Key: r.key, OccurredAt: r.modified, Basis: order.BasisSourceField, Status: r.out.Status},
-		Payment: r.payment(), Held: r.holds(), HeldAt: r.first(statusHold).at,
+		Payment: r.payment(), Held: r.holds(), HeldAt: hold.at,
 		Captured: captured, CaptureImplied: implied, Method: r.method(), Scheme: r.scheme(), ARN: r.code(r.details.Get("arn")),
-		TakenBack: r.counter("amount_reversed"), ReversalReported: r.has(statusReversed), ReversedAt: r.first(statusReversed).at,
+		TakenBack: r.counter("amount_reversed"), ReversalReported: reversed.status != "", ReversedAt: reversed.at,
 	}
 	for _, at := range []time.Time{r.paid, r.captured, r.first(statusPaid).at, r.first(statusWithdrawn).at} {
 		if f.CapturedAt.IsZero() {
@@ -231,10 +232,8 @@ func positive(m *money.Money) bool { return m != nil && m.IsPositive() }
 // failureCode is the processing's code. It is about the newest attempt, so it
 // explains a failure only while no other attempt followed.
 func (r *reading) failureCode(e entry) string {
-	for i := len(r.history) - 1; r.history[i] != e; i-- {
-		if s := r.history[i].status; s == statusFailed || s == statusInProgress || s == statusHold || s == statusPaid {
-			return ""
-		}
+	if !r.isLastAttempt(e) {
+		return ""
 	}
 	if code := r.code(r.details.Get("processing_status", "code")); code != "" {
 		return code

@@ -64,6 +64,9 @@ func (r *reading) readHistory() {
 		if e.at.IsZero() {
 			e.basis = order.BasisReceived
 		}
+		if isAttempt(e.status) {
+			r.lastAttempt = i
+		}
 	}
 }
 
@@ -165,3 +168,6 @@ func (r *reading) first(status string) entry {
 
 // isNewest tells whether nothing came after an entry.
 func (r *reading) isNewest(e entry) bool { return e == r.history[len(r.history)-1] }
+
+// isLastAttempt tells whether no attempt came after that of an entry.
+func (r *reading) isLastAttempt(e entry) bool { return e == r.history[r.lastAttempt] }

@@ -43,16 +43,16 @@ func textTime(v wire.Value) (time.Time, error) {
 		return time.Time{}, err
 	}
 	digits, fraction, _ := strings.Cut(strings.TrimSpace(text), ".")
-	seconds, err := strconv.ParseUint(digits, 10, 64)
+	seconds, err := strconv.ParseInt(digits, 10, 64)
 	switch {
 	case err != nil || strings.Trim(fraction, "0") != "":
 		return v.Time()
-	case seconds > unixSecondsMax:
+	case seconds < 0 || seconds > unixSecondsMax:
 		return time.Time{}, fmt.Errorf("member %s is not a time between the years 1970 and 9999", v.Path())
 	case seconds == 0:
 		return time.Time{}, nil
 	}
-	return time.Unix(int64(seconds), 0).UTC(), nil
+	return time.Unix(seconds, 0).UTC(), nil
 }
 
 // amountOf reads an optional amount of major units in the body's currency.

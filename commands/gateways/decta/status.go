@@ -104,6 +104,15 @@ func recognised(status string) bool {
 	return isStage || isRefund
 }
 
+// isAttempt tells statuses of a single attempt to pay.
+func isAttempt(status string) bool {
+	switch status {
+	case statusInProgress, statusFailed, statusHold, statusPaid:
+		return true
+	}
+	return false
+}
+
 // isTry tells statuses in which somebody has tried to pay.
 func isTry(status string) bool {
 	switch status {

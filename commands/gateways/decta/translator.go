@@ -92,6 +92,7 @@ type reading struct {
 	// What the body says about times of its own; zero when it does not.
 	issued, modified, captured, paid time.Time
 	history                          []entry // oldest first
+	lastAttempt                      int     // where the newest attempt stands in it
 	told                             bool    // the totals stand among the facts
 	digest                           string  // of the body, made when needed
 }
