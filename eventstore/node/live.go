@@ -68,10 +68,10 @@ func (l *liveLog) publish(frames []liveFrame, head uint64) {
 	}
 }
 
-// after copies up to n frames that hold events after a position to dst, which it returns with the
-// head. ok is false when some of these events are no longer in memory. When there is nothing after
-// the position, changed is closed as soon as there is.
-func (l *liveLog) after(position uint64, dst []liveFrame, n int) (frames []liveFrame, ok bool, changed <-chan struct{}) {
+// after copies frames that hold events after a position to dst and returns it: at least one, at most
+// liveFrames, and no more than about liveBytes. ok is false when the event after the position is no
+// longer in memory. When there is none yet, changed is closed as soon as there is.
+func (l *liveLog) after(position uint64, dst []liveFrame) (frames []liveFrame, ok bool, changed <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if position >= l.last.Load() {
@@ -85,5 +85,10 @@ func (l *liveLog) after(position uint64, dst []liveFrame, n int) (frames []liveF
 		return dst[:0], false, nil
 	}
 	i := sort.Search(len(kept), func(i int) bool { return kept[i].lastPosition() > position })
-	return append(dst[:0], kept[i:min(i+n, len(kept))]...), true, nil
+	dst = dst[:0]
+	for bytes := 0; i < len(kept) && len(dst) < liveFrames && bytes < liveBytes; i++ {
+		dst = append(dst, kept[i])
+		bytes += len(kept[i].frame)
+	}
+	return dst, true, nil
 }

@@ -222,6 +222,32 @@ func (n *Node) SetLockInfo(info string) error {
 // opens the log does.
 func (n *Node) Err() error { return n.broken.get() }
 
+// Stats are what an operator wants to see of a node.
+type Stats struct {
+	Head          uint64 // position of the last synced event
+	Appends       uint64 // written since Open; repetitions and refusals are not counted
+	Groups        uint64 // fsyncs that they took
+	Queued        int    // appends that wait for the writer
+	Subscriptions int    // open
+	DiskBytes     uint64 // tables and write-ahead log
+}
+
+// Stats returns the present numbers; it is cheap enough for a metrics scrape.
+func (n *Node) Stats() Stats {
+	s := Stats{
+		Head:          n.live.head(),
+		Appends:       n.writer.appends.Load(),
+		Groups:        n.writer.groups.Load(),
+		Queued:        n.queue.length(),
+		Subscriptions: int(n.subscriptions.Load()),
+	}
+	if n.use() == nil {
+		s.DiskBytes = n.db.Metrics().DiskSpaceUsage()
+		n.release()
+	}
+	return s
+}
+
 // Close implements eventstore.Store. It waits for the appends under way and for the reads that touch
 // the disk at the moment, not for consumers: a sequence that is still being consumed ends with
 // ErrClosed at its next step. A clean Close leaves no write-ahead log to replay.

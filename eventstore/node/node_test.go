@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/google/uuid"
 
 	"github.com/order-ledger/order-ledger/eventstore"
@@ -103,16 +102,8 @@ func TestNode_MaxAge(t *testing.T) {
 func TestNode_RefusesWhenQueueIsFull(t *testing.T) {
 	t.Parallel()
 	const queue = 8
-	var gate sync.RWMutex
-	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if strings.HasSuffix(op.Path, ".log") && op.Kind == errorfs.OpFileSyncData {
-			gate.RLock()
-			defer gate.RUnlock()
-		}
-		return nil
-	}))
-	n := open(t, node.Options{Dir: "log", FS: fs, MaxQueuedAppends: queue, MaxGroupAppends: 1})
-	gate.Lock()
+	n := openHeld(t, node.Options{MaxQueuedAppends: queue, MaxGroupAppends: 1})
+	n.gate.Lock()
 	refused, answers := make(chan error, 1), make(chan error, 1024)
 	var wg sync.WaitGroup
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -139,7 +130,7 @@ func TestNode_RefusesWhenQueueIsFull(t *testing.T) {
 	if appends < queue {
 		t.Errorf("refused after %d appends, the queue holds %d", appends, queue)
 	}
-	gate.Unlock()
+	n.gate.Unlock()
 	wg.Wait()
 	close(answers)
 	written := 0
@@ -148,7 +139,7 @@ func TestNode_RefusesWhenQueueIsFull(t *testing.T) {
 			written++
 		}
 	}
-	if events, err := readEverything(n); err != nil || len(events) != written {
+	if events, err := readEverything(n.Node); err != nil || len(events) != written {
 		t.Errorf("%d events, %v; %d appends were acknowledged", len(events), err, written)
 	}
 }
@@ -156,16 +147,8 @@ func TestNode_RefusesWhenQueueIsFull(t *testing.T) {
 // TestNode_CancelledWhileQueued: an append that is called off before it was decided never happens.
 func TestNode_CancelledWhileQueued(t *testing.T) {
 	t.Parallel()
-	var gate sync.RWMutex
-	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if strings.HasSuffix(op.Path, ".log") && op.Kind == errorfs.OpFileSyncData {
-			gate.RLock()
-			defer gate.RUnlock()
-		}
-		return nil
-	}))
-	n := open(t, node.Options{Dir: "log", FS: fs, MaxGroupAppends: 1})
-	gate.Lock()
+	n := openHeld(t, node.Options{MaxGroupAppends: 1})
+	n.gate.Lock()
 	ctx, cancel := context.WithCancel(t.Context())
 	const appends = 50
 	errs := make(chan error, appends)
@@ -175,18 +158,18 @@ func TestNode_CancelledWhileQueued(t *testing.T) {
 			errs <- err
 		}()
 	}
-	waitFor(t, func() bool { return n.Queued() > appends/2 })
+	waitFor(t, func() bool { return n.Stats().Queued > appends/2 })
 	cancel()
 	for range appends {
 		if err := <-errs; !errors.Is(err, context.Canceled) {
 			t.Errorf("append: %v", err)
 		}
 	}
-	gate.Unlock()
+	n.gate.Unlock()
 	if _, err := n.Append(t.Context(), "s", eventstore.Any, newEvent("Last")); err != nil {
 		t.Fatal(err)
 	}
-	events, err := readEverything(n)
+	events, err := readEverything(n.Node)
 	if err != nil || len(events) > appends/2 {
 		t.Errorf("%d events, %v: appends that were called off while queued were written", len(events), err)
 	}

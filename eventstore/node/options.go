@@ -33,13 +33,13 @@ type Options struct {
 	// MaxQueuedAppends is how many appends may wait for the writer; one more is answered with
 	// eventstore.ErrUnavailable. 0 is 4096.
 	MaxQueuedAppends int
-	// MaxQueuedBytes bounds the events of the waiting appends; 0 is 64 MiB.
+	// MaxQueuedBytes bounds the events of the waiting appends; 0 is 32 MiB.
 	MaxQueuedBytes int64
 	// MaxGroupAppends is how many appends are committed with one fsync; 0 is 1024.
 	MaxGroupAppends int
 	// MaxGroupBytes closes a group once its events exceed it; 0 is 4 MiB.
 	MaxGroupBytes int
-	// CachedHeads is the number of streams whose last revision is kept in memory (about 200 bytes
+	// CachedHeads is the number of streams whose last revision is kept in memory (about 300 bytes
 	// each); 0 is 65,536.
 	CachedHeads int
 	// MaxSubscriptions is how many subscriptions may be open; one more is answered with
@@ -59,7 +59,7 @@ const (
 	defaultMemTableBytes    = 16 << 20
 	defaultLiveBufferBytes  = 8 << 20
 	defaultMaxQueuedAppends = 4096
-	defaultMaxQueuedBytes   = 64 << 20
+	defaultMaxQueuedBytes   = 32 << 20
 	defaultMaxGroupAppends  = 1024
 	defaultMaxGroupBytes    = 4 << 20
 	defaultCachedHeads      = 65_536

@@ -74,6 +74,13 @@ func (q *appendQueue) take(dst []*request, maxAppends, maxBytes int) []*request 
 	}
 }
 
+// length is the number of waiting requests.
+func (q *appendQueue) length() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting)
+}
+
 // close refuses further requests; what is queued is still taken.
 func (q *appendQueue) close() {
 	q.mu.Lock()

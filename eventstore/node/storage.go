@@ -9,11 +9,11 @@ import (
 )
 
 const (
-	bloomBitsPerKey      = 10
-	memTables            = 3 // one being written, two waiting to be flushed
-	pebbleMaxOpenFiles   = 512
-	l0StopWrites         = 64
-	compactionsInSandbox = 1
+	bloomBitsPerKey    = 10
+	memTables          = 3 // one being written, two waiting to be flushed
+	pebbleMaxOpenFiles = 512
+	l0StopWrites       = 64
+	compactionsMax     = 1 // at a time, beside one flush
 )
 
 // pebbleOptions are chosen for a log: the write-ahead log is always on and never delays a sync, write
@@ -29,7 +29,7 @@ func pebbleOptions(opts Options, cache *pebble.Cache, broken *failure) *pebble.O
 		L0StopWritesThreshold:       l0StopWrites,
 		FormatMajorVersion:          pebble.FormatTableFormatV6,
 		Logger:                      pebbleLogger{log: opts.Logger, broken: broken},
-		CompactionConcurrencyRange:  func() (int, int) { return 1, compactionsInSandbox },
+		CompactionConcurrencyRange:  func() (int, int) { return 1, compactionsMax },
 	}
 	// Statistics of tables serve deletions, of which a log has none, and Pebble tries to load those of a
 	// damaged table again and again.

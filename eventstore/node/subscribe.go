@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	// liveFrames is how many frames a live subscription takes out of the shared buffer at once.
+	// liveFrames and liveBytes bound what a live subscription takes out of the shared buffer at once:
+	// it keeps that alive while its consumer is busy.
 	liveFrames = 128
+	liveBytes  = 256 << 10
 	// defaultCheckpointEvery is the number of considered events between two checkpoints.
 	defaultCheckpointEvery = 1024
 )
@@ -69,7 +71,7 @@ func (f *follower) run(ctx context.Context) error {
 		if err := f.node.ended(ctx); err != nil {
 			return err
 		}
-		frames, ok, changed := f.node.live.after(f.cursor, f.buffer, liveFrames)
+		frames, ok, changed := f.node.live.after(f.cursor, f.buffer)
 		f.buffer = frames
 		var err error
 		switch {
@@ -78,6 +80,7 @@ func (f *follower) run(ctx context.Context) error {
 			err = f.catchUp(ctx)
 		case len(frames) > 0:
 			err = f.considerAll(ctx, frames)
+			clear(frames)
 		default:
 			err = f.wait(ctx, changed)
 		}

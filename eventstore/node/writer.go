@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -12,14 +13,15 @@ import (
 	"github.com/order-ledger/order-ledger/eventstore"
 )
 
-// groupsInFlight is how many groups may wait for their fsync while the next is decided. Two keep the
-// disk busy; more would only make groups smaller.
+// groupsInFlight is how many groups may wait for the committer, which waits for the fsync of one more,
+// while the next is decided. Pebble syncs together what was applied while the last fsync ran, so a few
+// groups in flight keep the disk busy; with many, groups would only become smaller.
 const groupsInFlight = 2
 
 // freeSpaceCheckEvery is how often the free disk space is looked at while appends arrive.
 const freeSpaceCheckEvery = time.Second
 
-// writer decides and commits appends. The decider goroutine owns all fields.
+// writer decides and commits appends. The decider goroutine owns all fields but the counters.
 type writer struct {
 	node  *Node
 	heads *headCache
@@ -33,6 +35,9 @@ type writer struct {
 
 	spaceCheckedAt time.Time
 	spaceErr       error
+
+	// appends and groups are counted by the committer, once synced.
+	appends, groups atomic.Uint64
 }
 
 // group is what is committed with one fsync.
@@ -272,6 +277,10 @@ func (w *writer) commitGroups(groups <-chan *group) {
 			continue // the callers know already
 		}
 		n.live.publish(g.frames, g.head)
+		if g.batch != nil {
+			w.appends.Add(uint64(len(g.frames)))
+			w.groups.Add(1)
+		}
 		for _, a := range g.answers {
 			a.to.answer <- a.answer
 		}

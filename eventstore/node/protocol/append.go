@@ -62,7 +62,10 @@ func (s *streamsService) receiveAppend(call streams.Streams_AppendServer) (
 	if options == nil {
 		return "", expected, nil, s.drain(call, fail(codes.Unknown, "Exception was thrown by handler."))
 	}
-	name, expected = string(options.GetStreamIdentifier().GetStreamName()), expectedOf(options)
+	name = string(options.GetStreamIdentifier().GetStreamName())
+	if expected, err = expectedOf(options); err != nil {
+		return name, expected, nil, s.drain(call, err)
+	}
 	size := 0
 	for {
 		message, err := call.Recv()
@@ -130,16 +133,19 @@ type expectation interface {
 	GetStreamExists() *shared.Empty
 }
 
-func expectedOf(o expectation) eventstore.ExpectedRevision {
-	switch {
+func expectedOf(o expectation) (eventstore.ExpectedRevision, error) {
+	switch revision := o.GetRevision(); {
 	case o.GetNoStream() != nil:
-		return eventstore.NoStream
+		return eventstore.NoStream, nil
 	case o.GetAny() != nil:
-		return eventstore.Any
+		return eventstore.Any, nil
 	case o.GetStreamExists() != nil:
-		return eventstore.StreamExists
+		return eventstore.StreamExists, nil
+	case revision >= math.MaxInt64: // no stream gets there, and some of these numbers mean other things
+		return eventstore.NoStream, fail(codes.InvalidArgument, fmt.Sprintf("%d is no revision of a stream", revision))
+	default:
+		return eventstore.Revision(revision), nil
 	}
-	return eventstore.Revision(o.GetRevision())
 }
 
 func appended(r eventstore.AppendResult, events int) *streams.AppendResp {
@@ -189,7 +195,11 @@ func wrongVersion(e *eventstore.WrongExpectedRevisionError) *streams.AppendResp 
 func (s *streamsService) Delete(ctx context.Context, req *streams.DeleteReq) (*streams.DeleteResp, error) {
 	o := req.GetOptions()
 	name := string(o.GetStreamIdentifier().GetStreamName())
-	p, err := s.node.DeleteStream(ctx, name, expectedOf(o))
+	expected, err := expectedOf(o)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.node.DeleteStream(ctx, name, expected)
 	if err != nil {
 		return nil, s.deleteFailure(ctx, name, err)
 	}
@@ -202,7 +212,11 @@ func (s *streamsService) Delete(ctx context.Context, req *streams.DeleteReq) (*s
 func (s *streamsService) Tombstone(ctx context.Context, req *streams.TombstoneReq) (*streams.TombstoneResp, error) {
 	o := req.GetOptions()
 	name := string(o.GetStreamIdentifier().GetStreamName())
-	p, err := s.node.TombstoneStream(ctx, name, expectedOf(o))
+	expected, err := expectedOf(o)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.node.TombstoneStream(ctx, name, expected)
 	if err != nil {
 		return nil, s.deleteFailure(ctx, name, err)
 	}

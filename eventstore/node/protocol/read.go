@@ -112,7 +112,35 @@ func (r *reading) readAll(o *streams.ReadReq_Options_AllOptions) error {
 			return nil
 		}
 	}
+	if r.options.GetFilter() != nil {
+		return r.readFiltered(read)
+	}
 	return r.send(r.service.node.ReadAll(r.call.Context(), read), read.Count)
+}
+
+// readFiltered counts only the events that match.
+func (r *reading) readFiltered(read eventstore.AllRead) error {
+	_, match, _, err := filterOf(r.options.GetFilter())
+	if err != nil || read.Count == 0 {
+		return err
+	}
+	left := read.Count
+	read.Count = 0
+	for e, err := range r.service.node.ReadAll(r.call.Context(), read) {
+		if err != nil {
+			return err
+		}
+		if !match(&e) {
+			continue
+		}
+		if err := r.sendEvent(&e); err != nil {
+			return err
+		}
+		if left--; left == 0 {
+			return nil
+		}
+	}
+	return nil
 }
 
 // positionOf reads a client's position; the greatest number stands for the
@@ -171,6 +199,9 @@ func (r *reading) followStream(name string, o *streams.ReadReq_Options_StreamOpt
 	switch o.GetRevisionOption().(type) {
 	case *streams.ReadReq_Options_StreamOptions_Revision:
 		revision := o.GetRevision()
+		if revision >= math.MaxInt64 {
+			return fail(codes.InvalidArgument, "no event follows that revision")
+		}
 		after = &revision
 	case *streams.ReadReq_Options_StreamOptions_End:
 		last, err := r.lastRevision(name)
@@ -215,7 +246,7 @@ func (r *reading) followAll(o *streams.ReadReq_Options_AllOptions) error {
 		}
 	}
 	if f := r.options.GetFilter(); f != nil {
-		filter, every, err := filterOf(f)
+		filter, _, every, err := filterOf(f)
 		if err != nil {
 			return err
 		}
@@ -224,31 +255,6 @@ func (r *reading) followAll(o *streams.ReadReq_Options_AllOptions) error {
 	return r.follow(func(ctx context.Context) iter.Seq2[eventstore.Message, error] {
 		return r.service.node.SubscribeAll(ctx, sub)
 	})
-}
-
-// filterOf reads a client's filter; a regular expression wins over prefixes.
-func filterOf(f *streams.ReadReq_Options_FilterOptions) (eventstore.Filter, uint32, error) {
-	multiplier := f.GetCheckpointIntervalMultiplier()
-	if multiplier == 0 {
-		return eventstore.Filter{}, 0, fail(codes.InvalidArgument, "the checkpoint interval multiplier must not be zero")
-	}
-	window := uint64(1)
-	if _, limited := f.GetWindow().(*streams.ReadReq_Options_FilterOptions_Max); limited {
-		window = max(1, uint64(f.GetMax()))
-	}
-	every := uint32(min(window*uint64(multiplier), math.MaxUint32))
-	var filter eventstore.Filter
-	switch byStream, byType := f.GetStreamIdentifier(), f.GetEventType(); {
-	case byStream.GetRegex() != "":
-		filter.StreamRegex = byStream.GetRegex()
-	case byStream != nil:
-		filter.StreamPrefixes = byStream.GetPrefix()
-	case byType.GetRegex() != "":
-		filter.TypeRegex = byType.GetRegex()
-	case byType != nil:
-		filter.TypePrefixes = byType.GetPrefix()
-	}
-	return filter, every, nil
 }
 
 // follow confirms a subscription and sends its messages until the client

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
@@ -29,8 +30,14 @@ const (
 	// streamsPerConnectionMax bounds the calls that one connection may have
 	// open, subscriptions included.
 	streamsPerConnectionMax = 1024
-	// keepaliveMinimum is how often clients may ping; they do it every 10 s.
+	// keepaliveMinimum is how often clients may ping; they do it every 10 s,
+	// also while they have no call open.
 	keepaliveMinimum = 5 * time.Second
+	// keepaliveTime is after how long a silent client is pinged, and then how
+	// long it may take to answer before its connection is closed.
+	keepaliveTime = 10 * time.Second
+	// callsMax bounds the calls that all connections together may have open.
+	callsMax = 4096
 	// stopTimeout is how long running calls may take to end on Stop.
 	stopTimeout = 5 * time.Second
 )
@@ -61,6 +68,8 @@ type Server struct {
 	// stopping ends subscriptions, which would keep a graceful stop waiting
 	// for ever.
 	stopping chan struct{}
+	stopOnce sync.Once
+	stopErr  error
 	served   chan error
 }
 
@@ -86,12 +95,13 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	auth := authenticator{users: o.Users}
+	guard := &guard{logger: o.Logger}
 	options := []grpc.ServerOption{
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinimum, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 10 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepaliveEnforcement()),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTime}),
 		grpc.MaxRecvMsgSize(messageBytesMax), grpc.MaxSendMsgSize(answerBytesMax),
 		grpc.MaxConcurrentStreams(streamsPerConnectionMax),
-		grpc.UnaryInterceptor(auth.unary), grpc.StreamInterceptor(auth.stream),
+		grpc.ChainUnaryInterceptor(guard.unary, auth.unary), grpc.ChainStreamInterceptor(guard.stream, auth.stream),
 	}
 	if o.Certificate != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(&tls.Config{
@@ -115,6 +125,11 @@ func (s *Server) ConnectionString() string { return "esdb://" + s.Addr().String(
 // Stop ends subscriptions, lets running calls end for a bounded time, and
 // releases the address. The node stays open: it is the caller's.
 func (s *Server) Stop() error {
+	s.stopOnce.Do(func() { s.stopErr = s.stop() })
+	return s.stopErr
+}
+
+func (s *Server) stop() error {
 	close(s.stopping)
 	done := make(chan struct{})
 	go func() {
@@ -133,6 +148,12 @@ func (s *Server) Stop() error {
 		return fmt.Errorf("serve the event store protocol: %w", err)
 	}
 	return nil
+}
+
+// keepaliveEnforcement lets clients ping idle connections as often as they do;
+// the library's own default would disconnect them after half a minute.
+func keepaliveEnforcement() keepalive.EnforcementPolicy {
+	return keepalive.EnforcementPolicy{MinTime: keepaliveMinimum, PermitWithoutStream: true}
 }
 
 // checkExposure refuses to show the log to a network without TLS and users.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
@@ -59,7 +60,7 @@ func wireEvent(e *eventstore.RecordedEvent, uuidAsText bool) *streams.ReadResp_R
 		Id: id, StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(e.Stream)}, StreamRevision: e.Revision,
 		PreparePosition: e.Position.Prepare, CommitPosition: e.Position.Commit,
 		Metadata: map[string]string{
-			"type": e.Type, "content-type": content, "created": strconv.FormatInt(e.Created.UnixNano()/100, 10),
+			"type": strings.ToValidUTF8(e.Type, "\uFFFD"), "content-type": content, "created": strconv.FormatInt(e.Created.UnixNano()/100, 10),
 		},
 		CustomMetadata: e.Metadata, Data: e.Data,
 	}

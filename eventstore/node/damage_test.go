@@ -1,0 +1,209 @@
+package node_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/eventstore/node"
+)
+
+// TestNode_BitFlips flips single bits in every file of a log: the log gives the same answers or refuses
+// to answer; it never loses or changes anything silently.
+func TestNode_BitFlips(t *testing.T) {
+	t.Parallel()
+	const flipsPerFile = 12
+	fs := vfs.NewMem()
+	n := open(t, crashOptions(fs))
+	writeSample(t, n)
+	want := answers(t, n)
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := fs.List("log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(3, 4))
+	flips, refused := 0, 0
+	for _, name := range files {
+		info, err := fs.Stat("log/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range flipsPerFile {
+			if info.Size() == 0 || info.IsDir() {
+				break
+			}
+			copied := copyFiles(t, fs)
+			bit := rng.Int64N(info.Size() * 8)
+			flip(t, copied, "log/"+name, bit)
+			flips++
+			got, err := tryAnswers(t, copied)
+			if err != nil {
+				refused++
+				continue
+			}
+			if got != want {
+				t.Fatalf("bit %d of %s (%d bytes) changes the answers silently: %d bytes of them, want %d", bit, name, info.Size(), len(got), len(want))
+			}
+		}
+	}
+	if flips < 4*flipsPerFile || refused < flips/4 {
+		t.Errorf("%d of %d flips were noticed: too few to be true", refused, flips)
+	}
+}
+
+// answers renders all that a log answers.
+func answers(t *testing.T, n *node.Node) string {
+	t.Helper()
+	out, err := readAnswers(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func readAnswers(n *node.Node) (string, error) {
+	var out strings.Builder
+	events, err := readEverything(n)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range events {
+		fmt.Fprintln(&out, e)
+	}
+	for _, stream := range []string{"s0", "s1", "s2", "s3", "s4", "repeated", "never"} {
+		events, err := collect(n.ReadStream(context.Background(), stream, eventstore.StreamRead{}))
+		if err != nil && !errors.Is(err, eventstore.ErrStreamDeleted) && !errors.Is(err, eventstore.ErrStreamNotFound) {
+			return "", err
+		}
+		fmt.Fprintln(&out, stream, events, err)
+	}
+	return out.String(), nil
+}
+
+func tryAnswers(t *testing.T, fs vfs.FS) (string, error) {
+	t.Helper()
+	n, err := node.Open(crashOptions(fs))
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = n.Close() }() // a damaged log may well fail to close
+	return readAnswers(n)
+}
+
+// copyFiles copies a log within memory.
+func copyFiles(t *testing.T, from vfs.FS) *vfs.MemFS {
+	t.Helper()
+	to := vfs.NewMem()
+	if ok, err := vfs.Clone(from, to, "log", "log"); err != nil || !ok {
+		t.Fatalf("copy log: %t, %v", ok, err)
+	}
+	return to
+}
+
+func flip(t *testing.T, fs vfs.FS, name string, bit int64) {
+	t.Helper()
+	content := readFile(t, fs, name)
+	content[bit/8] ^= 1 << (bit % 8)
+	writeFile(t, fs, name, content)
+}
+
+func readFile(t *testing.T, fs vfs.FS, name string) []byte {
+	t.Helper()
+	f, err := fs.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := io.ReadAll(f)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+func writeFile(t *testing.T, fs vfs.FS, name string, content []byte) {
+	t.Helper()
+	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Write(slices.Clone(content)) // a file may change what it is given
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestNode_TornWrite cuts the write-ahead log at every byte of the last append, as a crash in the middle
+// of a write does: the log opens and holds exactly the appends before the cut.
+func TestNode_TornWrite(t *testing.T) {
+	t.Parallel()
+	fs := vfs.NewMem()
+	n := open(t, node.Options{Dir: "log", FS: fs})
+	var acks acked
+	if err := write(n, 0, 1, 10, nil, &acks); err != nil {
+		t.Fatal(err)
+	}
+	log := newestLog(t, fs)
+	start := lengthWithoutPadding(readFile(t, fs, log))
+	before, err := readEverything(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Append(t.Context(), "s", eventstore.Any, taggedEvents(99, 2)...); err != nil {
+		t.Fatal(err)
+	}
+	whole := readFile(t, fs, log)
+	end := lengthWithoutPadding(whole)
+	if end-start < 100 {
+		t.Fatalf("the last append is only %d bytes", end-start)
+	}
+	for cut := start; cut <= end; cut++ {
+		torn := copyFiles(t, fs)
+		writeFile(t, torn, log, whole[:cut])
+		n, err := node.Open(node.Options{Dir: "log", FS: torn, MemTableBytes: 256 << 10})
+		if err != nil {
+			t.Fatalf("open with %d of %d bytes of the last append: %v", cut-start, end-start, err)
+		}
+		events, err := readEverything(n)
+		if err := errors.Join(err, n.Close()); err != nil {
+			t.Fatal(err)
+		}
+		checkWhole(t, events)
+		if len(events) != len(before) && (cut < end || len(events) != len(before)+2) {
+			t.Fatalf("%d of %d bytes of the last append: %d events, %d before it", cut-start, end-start, len(events), len(before))
+		}
+	}
+}
+
+func newestLog(t *testing.T, fs vfs.FS) string {
+	t.Helper()
+	files, err := fs.List("log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest := ""
+	for _, f := range files {
+		if strings.HasSuffix(f, ".log") {
+			newest = max(newest, f)
+		}
+	}
+	return "log/" + newest
+}
+
+func lengthWithoutPadding(content []byte) int {
+	n := len(content)
+	for n > 0 && content[n-1] == 0 {
+		n--
+	}
+	return n
+}
