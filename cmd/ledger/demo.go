@@ -82,10 +82,10 @@ func (c *cli) playDemo(ctx context.Context, f demoFlags, l *app.Ledger, server *
 	}
 	c.say("Ready. Sending %d orders of three gateways through %s/webhooks/…\n", f.orders, server.URL())
 	result, err := c.sendDemo(ctx, f, server.URL())
-	if ctx.Err() != nil {
-		return nil
-	}
 	if err != nil {
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // Ctrl-C in the middle of the traffic
+		}
 		return err
 	}
 	last, ok, err := l.LastProjected(ctx)
@@ -254,4 +254,3 @@ func (c *cli) demoFurther(l *app.Ledger, server *web.Server, events string) {
 	c.say("              select * from ledger.refund_balances where refund_pending > 0;")
 	c.say("              select event_type, occurred_at, data from ledger.order_history where order_id = '…' order by revision;")
 }
-

@@ -92,7 +92,7 @@ func (d *Database) startPrivate(ctx context.Context) (*localpg.Server, error) {
 	server, err := localpg.Start(ctx, localpg.Options{Dir: d.settings.PostgresDir(), Logger: d.logger, Progress: d.progress})
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil, nil
+			return nil, nil //nolint:nilerr // stopped while it started: not a failure
 		}
 		d.note(err)
 		return nil, err
@@ -117,7 +117,7 @@ func (d *Database) open(ctx context.Context, url string) (*pgxpool.Pool, error) 
 		var failed *migrations.FailedError
 		switch {
 		case ctx.Err() != nil:
-			return nil, nil
+			return nil, nil //nolint:nilerr // stopped while it tried: not a failure
 		case errors.As(err, &newer), errors.As(err, &edited), errors.As(err, &failed):
 			return nil, err
 		}

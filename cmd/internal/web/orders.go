@@ -48,10 +48,12 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, query func(context
 		s.noViews(w, r, err)
 		return
 	}
+	ctx := r.Context()
+	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	var answer any
-	err = pgx.BeginTxFunc(r.Context(), pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	err = pgx.BeginTxFunc(ctx, pool, options, func(tx pgx.Tx) error { //nolint:contextcheck // query gets ctx
 		var err error
-		answer, err = query(r.Context(), tx)
+		answer, err = query(ctx, tx)
 		return err
 	})
 	var ambiguous *app.AmbiguousReferenceError
