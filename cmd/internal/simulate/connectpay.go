@@ -95,7 +95,7 @@ func (p *connectPayment) refuseRefund(status string) *connectPayment {
 
 // fixed tells that the last body must keep its place.
 func (p *connectPayment) fixed() *connectPayment {
-	p.s.hold()
+	p.s.keepPlace()
 	return p
 }
 
@@ -105,14 +105,20 @@ func (p *connectPayment) lose(status string) {
 	p.s.due -= p.amount
 }
 
-func (p *connectPayment) tell(fixed bool) { p.s.send(p.body(p.s.currency), fixed) }
+func (p *connectPayment) tell(fixed bool) {
+	p.s.send(delivery{body: p.body(p.s.currency), fixed: fixed})
+}
 
 func (p *connectPayment) body(c currency) []byte {
 	b := buyers[p.buyer]
 	w := &writer{b: make([]byte, 0, 900)}
 	w.open('{')
 	w.object("merchant")
-	w.text("generic1", p.s.reference)
+	if p.merchantReference == p.s.reference {
+		w.literal("generic1", "null")
+	} else {
+		w.text("generic1", p.s.reference)
+	}
 	w.close('}')
 	w.object("payment")
 	w.text("paymentId", p.id)

@@ -48,10 +48,25 @@ func connectPayPayments() []scenario {
 			s.newConnectPay(card, c, s.price(c)).start().move("Approved", "Settled")
 		}},
 		{name: "unknown status", weight: 4, play: func(s *script) { s.initiate(pis).move("OnHoldByMoon", "Approved") }},
+		{name: "known by merchantReference only", weight: 4, play: func(s *script) {
+			c := currency{"EUR", 2}
+			p := s.newConnectPay(card, c, s.price(c))
+			p.merchantReference = s.reference
+			p.start().move("Approved")
+		}},
+		{name: "amount too precise in between", weight: 4, play: func(s *script) {
+			p := s.initiate(card).fixed()
+			p.status = "Approved"
+			precise := currency{s.currency.code, 3}
+			p.amount = 10*p.amount + 5
+			s.send(delivery{body: p.body(precise), fixed: true})
+			p.amount /= 10
+			p.move("Approved")
+		}},
 		{name: "other currency in between", weight: 4, play: func(s *script) {
 			p := s.initiate(card).fixed()
 			p.status = "Approved"
-			s.send(p.body(s.otherCurrency()), true)
+			s.send(delivery{body: p.body(s.otherCurrency()), fixed: true})
 			p.move("Approved")
 		}},
 	}

@@ -256,6 +256,13 @@ func (o *dectaOrder) chargeBack(status string, amount int64) *dectaOrder {
 	return o.stage(status, disputeOpen)
 }
 
+// chargeBackUntold takes what is left, and the gateway tells no amount.
+func (o *dectaOrder) chargeBackUntold() {
+	o.unpriced = true
+	o.s.disputeHeld += o.taken - o.amountRefunded
+	o.stage("chargeback", disputeOpen)
+}
+
 // reinstate gives a disputed amount back, at a stage of a dispute.
 func (o *dectaOrder) reinstate(status string, amount int64) *dectaOrder {
 	o.chargebacksReversed += amount

@@ -21,16 +21,15 @@ const (
 // tell reports the object as it is now.
 func (o *dectaOrder) tell() {
 	if o.s.chance(thinBodies) {
-		o.s.send(o.thin(), false)
+		o.s.send(delivery{body: o.thin(), source: o.id})
 		return
 	}
 	o.tellInFull()
 }
 
-func (o *dectaOrder) tellInFull() { o.s.send(o.full(), false) }
-
-// hold keeps the last body's place in the sequence.
-func (s *script) hold() { s.deliveries[len(s.deliveries)-1].fixed = true }
+func (o *dectaOrder) tellInFull() {
+	o.s.send(delivery{body: o.full(), source: o.id, whole: true})
+}
 
 // spelling is a status as the gateway's versions spell it.
 func (o *dectaOrder) spelling(status string) string {
@@ -220,11 +219,20 @@ func (o *dectaOrder) people(w *writer) {
 func (o *dectaOrder) tellOtherCurrency() {
 	mine := o.currency
 	o.currency = o.s.otherCurrency()
-	o.s.send(o.full(), true)
+	o.s.send(delivery{body: o.full(), fixed: true})
 	o.currency = mine
 }
 
-// payoutBody reports money that goes out to a customer.
+// tellTooPrecise reports the object with a digit more than its currency has.
+func (o *dectaOrder) tellTooPrecise() {
+	mine, total := o.currency, o.total
+	o.currency.digits++
+	o.total = 10*total + 5
+	o.s.send(delivery{body: o.full(), fixed: true})
+	o.currency, o.total = mine, total
+}
+
+// tellPayout reports money that goes out to a customer.
 func (o *dectaOrder) tellPayout() {
 	w := &writer{b: make([]byte, 0, 500)}
 	w.open('{')
@@ -239,5 +247,5 @@ func (o *dectaOrder) tellPayout() {
 	w.second("modified", o.modified)
 	changes(w, "status_changes", "new_status", o.history, o.spelling)
 	w.close('}')
-	o.s.send(w.b, false)
+	o.s.send(delivery{body: w.b, source: o.id, whole: true})
 }

@@ -143,6 +143,14 @@ func dectaDisputes() []scenario {
 			o := s.open().pay().stage("pre_compliance", disputeOpen)
 			o.chargeBack("compliance", o.total)
 		}},
+		{name: "chargeback of an amount not told", weight: 4, play: func(s *script) {
+			o := s.open().pay()
+			if s.chance(50) {
+				o.refund(s.share(o.total))
+			}
+			o.chargeBackUntold()
+			s.keepPlaces() // what is assumed depends on what is known
+		}},
 		{name: "double dip", weight: 6, play: func(s *script) {
 			o := s.open().pay()
 			o.refund(o.total).chargeBack("chargeback", o.total)
@@ -180,10 +188,18 @@ func dectaOddities() []scenario {
 		{name: "other currency in between", weight: 4, play: func(s *script) {
 			o := s.open()
 			o.tellInFull()
-			s.hold()
+			s.keepPlace()
 			o.tellOtherCurrency()
 			o.pay()
 		}},
+		{name: "amount too precise in between", weight: 4, play: func(s *script) {
+			o := s.open()
+			o.tellInFull()
+			s.keepPlace()
+			o.tellTooPrecise()
+			o.pay()
+		}},
+		{name: "a long life", weight: 16, play: playLongLife},
 		{name: "clock ahead", weight: 4, play: func(s *script) {
 			o := s.open()
 			o.history = append(o.history, statusChange{"in_progress", beyond.Unix() + s.rand.Int64N(day)})
@@ -209,10 +225,47 @@ func dectaOddities() []scenario {
 		}},
 		{name: "test order", weight: 8, play: playTestOrder},
 		{name: "payout paid", weight: 8, play: func(s *script) { s.payOut("paid", "PAID") }},
+		{name: "payout reversed", weight: 4, play: func(s *script) { s.payOut("reversed", "REVERSED") }},
 		{name: "payout failed", weight: 4, play: func(s *script) { s.payOut("failed", "FAILED") }},
 		{name: "payout cancelled", weight: 4, play: func(s *script) { s.payOut("cancelled", "CANCELLED") }},
 		{name: "payout under way", weight: 4, play: func(s *script) { s.payOut("", "PROCESSING") }},
 	}
+}
+
+// playLongLife is a payment with all that may happen after it, at random, and
+// never more back than there is.
+func playLongLife(s *script) {
+	o := s.open()
+	if s.chance(50) {
+		o.hold().capture(s.share(o.total))
+	} else {
+		o.start().fail().pay()
+	}
+	if s.chance(50) {
+		o.settle()
+	}
+	left := o.taken
+	for range 2 + s.rand.IntN(5) {
+		amount := s.rand.Int64N(left/2 + 1)
+		if amount == 0 {
+			break
+		}
+		switch s.rand.IntN(5) {
+		case 0:
+			o.startRefund(amount).refuseRefund()
+		case 1:
+			o.refund(amount).undoRefund(amount)
+		case 2:
+			o.chargeBack("chargeback", amount).reinstate("representation", amount)
+		case 3:
+			o.chargeBack("chargeback", amount)
+			left -= amount
+		default:
+			o.refund(amount)
+			left -= amount
+		}
+	}
+	o.tellInFull()
 }
 
 // playTestOrder is a payment that no money stands behind.
@@ -239,6 +292,10 @@ func (s *script) payOut(last, state string) {
 	o.tellPayout()
 	if last == "" {
 		return
+	}
+	if last == "reversed" {
+		o.enter("paid", hour, day)
+		o.tellPayout()
 	}
 	o.enter(last, hour, day)
 	o.tellPayout()

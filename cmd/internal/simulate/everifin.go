@@ -47,7 +47,10 @@ func (s *script) newEverifinOf(c currency, amount int64) *everifinOrder {
 		amount = s.price(c)
 	}
 	o := &everifinOrder{s: s, id: s.uuid(), amount: amount, created: s.now, trimmed: s.chance(40), bare: s.chance(5)}
-	s.id, s.reference, s.currency = o.id, s.newReference(), c
+	if s.reference == "" {
+		s.reference = s.newReference()
+	}
+	s.id, s.currency = o.id, c
 	s.due, s.dueKnown = o.amount, true
 	o.add(amount)
 	if s.chance(60) {
@@ -211,11 +214,13 @@ func (o *everifinOrder) sendHook(event, idName, id, status string) {
 	w.close('}')
 	w.close('}')
 	w.close('}')
-	o.s.send(w.b, false)
+	o.s.send(delivery{body: w.b, source: o.id})
 }
 
 // answer is the gateway's answer to a GET of the order: all that is known.
-func (o *everifinOrder) answer() { o.s.send(o.order(o.s.currency), false) }
+func (o *everifinOrder) answer() {
+	o.s.send(delivery{body: o.order(o.s.currency), source: o.id, whole: true})
+}
 
 func (o *everifinOrder) order(c currency) []byte {
 	w := &writer{b: make([]byte, 0, 900)}

@@ -80,9 +80,15 @@ func everifinPayments() []scenario {
 		{name: "other currency in between", weight: 4, play: told(func(s *script) *everifinOrder {
 			o := s.newEverifin()
 			o.answer()
-			s.hold()
-			s.send(o.order(s.otherCurrency()), true)
+			s.keepPlace()
+			s.send(delivery{body: o.order(s.otherCurrency()), fixed: true})
 			return o.pay()
+		})},
+		{name: "two orders of one reference", weight: 4, play: told(func(s *script) *everifinOrder {
+			first := s.newEverifin().move(evSeen, evExpired)
+			first.answer()
+			s.wait(hour, day)
+			return s.newEverifinOf(s.currency, 0).pay()
 		})},
 		{name: "clock ahead", weight: 4, play: told(func(s *script) *everifinOrder {
 			o := s.newEverifin()

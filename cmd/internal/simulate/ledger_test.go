@@ -2,6 +2,7 @@ package simulate_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,6 +13,12 @@ import (
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/test/model"
+)
+
+// How much TestLedgerAgrees compares; other seeds can be tried by hand.
+var (
+	orders = flag.Int("orders", 1500, "orders that the ledger is compared over")
+	seed   = flag.Uint64("seed", 2026, "seed of the comparison")
 )
 
 // TestLedgerAgrees gives the whole traffic to the ledger's write side and
@@ -74,6 +81,10 @@ func compare(got *order.State, want *simulate.Expected) string {
 	if p := want.Payout; p != nil {
 		check("kind", string(got.Kind), string(order.KindPayout))
 		check("payout state", string(got.Payout.Status), p.PayoutState)
+		check("amount", got.Payout.Amount.String(), p.Amount)
+		if paidOut := got.Payout.PaidOut; !paidOut.IsZero() || strings.Trim(p.PaidOut, "0.") != "" {
+			check("paid out", paidOut.String(), p.PaidOut)
+		}
 		return strings.Join(differences, "; ")
 	}
 	check("test", fmt.Sprint(got.IsTest), fmt.Sprint(want.View == simulate.ViewTestOrders))

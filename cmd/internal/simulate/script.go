@@ -3,6 +3,7 @@ package simulate
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -37,6 +38,10 @@ type script struct {
 // delivery is one body on its way.
 type delivery struct {
 	body []byte
+	// source is the gateway's order that the body is about, and whole tells
+	// that it says all about it that bodies before it said; "" is never lost.
+	source string
+	whole  bool
 	// fixed keeps its place in the sequence: bodies sent before it arrive
 	// before it, those sent after it arrive after it.
 	fixed bool
@@ -112,38 +117,70 @@ func (s *script) otherCurrency() currency {
 	return currency{"NOK", 2}
 }
 
-func (s *script) send(body []byte, fixed bool) {
-	s.deliveries = append(s.deliveries, delivery{body: body, fixed: fixed})
+// send puts a body on its way.
+func (s *script) send(d delivery) { s.deliveries = append(s.deliveries, d) }
+
+// keepPlace fixes the last body's place in the sequence, or those of all so
+// far.
+func (s *script) keepPlace() { s.deliveries[len(s.deliveries)-1].fixed = true }
+
+func (s *script) keepPlaces() {
+	for i := range s.deliveries {
+		s.deliveries[i].fixed = true
+	}
 }
 
 // Shares of what goes wrong on the way, in percent.
 const (
-	swappedOrders   = 30
+	shuffledOrders  = 8
+	swappedOrders   = 25
 	lateOrders      = 4
 	duplicateBodies = 8
+	lostBodies      = 3
 
 	patienceMax = 40
 )
 
 // arrange turns the sequence of sending into the sequence of arrival.
 func (s *script) arrange() {
-	d := s.deliveries
-	if s.chance(swappedOrders) {
-		for range 1 + s.rand.IntN(4) {
-			i := s.rand.IntN(len(d))
-			if i > 0 && !d[i].fixed && !d[i-1].fixed {
-				d[i], d[i-1] = d[i-1], d[i]
-			}
+	s.lose()
+	swaps := 0
+	switch {
+	case s.chance(shuffledOrders):
+		swaps = 5 * len(s.deliveries)
+	case s.chance(swappedOrders):
+		swaps = 1 + s.rand.IntN(4)
+	}
+	for d := s.deliveries; swaps > 0; swaps-- {
+		i := s.rand.IntN(len(d))
+		if i > 0 && !d[i].fixed && !d[i-1].fixed {
+			d[i], d[i-1] = d[i-1], d[i]
 		}
 	}
 	if s.chance(lateOrders) {
-		s.delay(s.rand.IntN(len(d)))
+		s.delay(s.rand.IntN(len(s.deliveries)))
 	}
 	for i := 0; i < len(s.deliveries); i++ {
 		if s.chance(duplicateBodies) {
 			s.repeat(i)
 		}
 	}
+}
+
+// lose lets some bodies never arrive, of those whose content a later one
+// repeats.
+func (s *script) lose() {
+	kept := s.deliveries[:0]
+	for i, d := range s.deliveries {
+		repeated := slices.ContainsFunc(s.deliveries[i+1:], func(later delivery) bool {
+			return later.whole && later.source == d.source
+		})
+		if repeated && d.source != "" && !d.fixed && s.chance(lostBodies) {
+			continue
+		}
+		kept = append(kept, d)
+	}
+	s.deliveries = kept
 }
 
 // delay moves a body behind all others of its order, by a long time, unless
