@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -96,7 +95,7 @@ func (c *cli) runIngest(ctx context.Context, f ingestFlags, files []string) erro
 
 // ingestHere opens the log, takes everything in and projects it.
 func (c *cli) ingestHere(ctx context.Context, f ingestFlags, in *input) (summary bulk.Summary, err error) {
-	debug.SetMemoryLimit(memoryLimit)
+	limitMemory()
 	logger := c.logger(slog.LevelWarn)
 	ledger, err := app.Open(c.settings, logger, func(string) {})
 	if err != nil {

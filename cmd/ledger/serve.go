@@ -19,8 +19,18 @@ import (
 )
 
 // memoryLimit is where the garbage collector starts to work harder; it is no
-// hard bound.
-const memoryLimit = 400 << 20
+// hard bound. Below it garbage may be collectPercent of what is in use: the
+// ledger keeps little and makes much.
+const (
+	memoryLimit    = 380 << 20
+	collectPercent = 300
+)
+
+// limitMemory tunes the collector of a process that takes notifications in.
+func limitMemory() {
+	debug.SetMemoryLimit(memoryLimit)
+	debug.SetGCPercent(collectPercent)
+}
 
 func (c *cli) serve() *cobra.Command {
 	return &cobra.Command{
@@ -51,7 +61,7 @@ func (c *cli) run(
 	ctx context.Context, logger *slog.Logger, progress func(string),
 	started func(ctx context.Context, l *app.Ledger, server *web.Server, events string) error,
 ) (err error) {
-	debug.SetMemoryLimit(memoryLimit)
+	limitMemory()
 	ledger, err := app.Open(c.settings, logger, progress)
 	if err != nil {
 		return c.explain(err)
