@@ -216,6 +216,8 @@ func TestTranslate_WhatPaidMeans(t *testing.T) {
 		{name: "Reversed", members: `"status":"reversed","modified":1795140012`},
 		{name: "Inquiry", members: `"status":"retrieval","modified":1795140012`},
 		{name: "Received", members: `"status":"received","paid":1795140012`, none: true},
+		{name: "ReceivedAfterAFailure", members: `"status":"received","paid":1795140012,` + history("in_progress@132890 failed@132905 received@140012"), on: at(1795140012)},
+		{name: "SaidTwice", members: `"status":"paid",` + history("paid@140012 refund_failed@226400 paid@226500"), captured: true, on: at(1795140012)},
 		{name: "Issued", members: `"status":"issued","issued":1795132800,"paid":null`, none: true},
 		{name: "Unknown", members: `"status":"teleported","modified":1795140012`, none: true},
 	} {
@@ -237,6 +239,32 @@ func TestTranslate_WhatPaidMeans(t *testing.T) {
 					f.Captured, f.CaptureImplied, f.CapturedAt, f.Held, tc.captured, tc.implied, tc.on, tc.held)
 			}
 		})
+	}
+}
+
+// TestTranslate_PaidAgain: "paid" after another status moves nothing; after a
+// dispute it suggests an outcome, after fraud advice it does not.
+func TestTranslate_PaidAgain(t *testing.T) {
+	t.Parallel()
+	for words, want := range map[string]bool{
+		"paid@140012 chargeback@226400 paid@226500":                           true,
+		"paid@140012 retrieval@226400 paid@226500":                            true,
+		"paid@140012 chargeback@226400":                                       false,
+		"paid@140012 fraud_advice@226400 paid@226500 retrieval@226600":        false,
+		"paid@140012 fraud_advice@226400 paid@226500 refund_initiated@226600": false,
+	} {
+		got := facts(t, `{"id":"o",`+history(words)+`}`)
+		suggested := false
+		for _, f := range ofKind[order.DisputeTotals](got) {
+			suggested = f.PaidAgain
+		}
+		if suggested != want {
+			t.Errorf("%s: suggests an outcome: %v, want %v", words, suggested, want)
+		}
+		observed := ofKind[order.StatusObserved](got)
+		if again := strings.Count(words, "paid@") == 2; again != (len(observed) == 1 && observed[0].Recognised) {
+			t.Errorf("%s: observed %+v", words, observed)
+		}
 	}
 }
 
