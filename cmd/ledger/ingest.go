@@ -77,7 +77,8 @@ func (c *cli) runIngest(ctx context.Context, f ingestFlags, files []string) erro
 	} else {
 		summary, err = c.ingestHere(ctx, f, in)
 	}
-	if err != nil {
+	var views *viewsError
+	if err != nil && !errors.As(err, &views) {
 		return c.explain(err)
 	}
 	if c.json {
@@ -87,11 +88,22 @@ func (c *cli) runIngest(ctx context.Context, f ingestFlags, files []string) erro
 	} else if _, err := fmt.Fprintln(c.io.out, summary); err != nil {
 		return err
 	}
+	if views != nil {
+		return views
+	}
 	if summary.Failed > 0 {
 		return fmt.Errorf("%d notifications could not be stored, the first because: %s", summary.Failed, summary.FirstFailure)
 	}
 	return nil
 }
+
+// viewsError says that everything is stored, but not shown.
+type viewsError struct{ cause error }
+
+func (e *viewsError) Error() string {
+	return "everything is stored, but the views are not up to date: " + e.cause.Error()
+}
+func (e *viewsError) Unwrap() error { return e.cause }
 
 // ingestHere opens the log, takes everything in and projects it.
 func (c *cli) ingestHere(ctx context.Context, f ingestFlags, in *input) (summary bulk.Summary, err error) {
@@ -111,16 +123,19 @@ func (c *cli) ingestHere(ctx context.Context, f ingestFlags, in *input) (summary
 	defer func() {
 		stop()
 		if runErr := <-ran; runErr != nil && err == nil {
-			err = fmt.Errorf("everything is stored, but the views could not be brought up to date: %w", runErr)
+			err = &viewsError{cause: runErr}
 		}
 	}()
 	bar := c.progressBar(in)
 	source := bulk.Source{Gateway: f.gateway, Account: f.account, Verified: "import"}
+	began := time.Now()
 	summary, err = bulk.Ingest(ctx, ledger.Intake, source, bar.reader(in))
 	bar.done()
 	if err != nil {
 		return summary, err
 	}
+	stored := time.Now()
+	summary.Seconds = stored.Sub(began).Seconds()
 	waitCtx, cancel := context.WithTimeoutCause(runCtx, f.viewsWait, errors.New("the views did not get there in time"))
 	defer cancel()
 	go func() { // a projector that gave up ends the wait
@@ -136,8 +151,9 @@ func (c *cli) ingestHere(ctx context.Context, f ingestFlags, in *input) (summary
 		return summary, err
 	}
 	if err := ledger.WaitForViews(waitCtx, target); err != nil && ctx.Err() == nil {
-		return summary, fmt.Errorf("%s: everything is stored, but the views are not up to date: %w", summary, err)
+		return summary, &viewsError{cause: err}
 	}
+	summary.ViewsSeconds = time.Since(stored).Seconds()
 	return summary, ctx.Err()
 }
 

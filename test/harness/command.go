@@ -226,3 +226,12 @@ func Eventually(tb testing.TB, what string, holds func() bool) {
 		}
 	}
 }
+
+// PeakMemory is the most memory that an ended process had in use, in bytes; 0
+// where the system does not tell.
+func (p *Process) PeakMemory() int64 {
+	if usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		return int64(usage.Maxrss) * 1024
+	}
+	return 0
+}

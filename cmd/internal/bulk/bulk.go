@@ -43,22 +43,12 @@ type Summary struct {
 	Failed      uint64 `json:"failed"`
 	// Last is the position of the last event that was written, if any was.
 	Last eventstore.Position `json:"-"`
+	// Seconds is how long taking in took, ViewsSeconds how much longer the
+	// views needed to show all of it.
+	Seconds      float64 `json:"seconds"`
+	ViewsSeconds float64 `json:"views_seconds"`
 	// FirstFailure says why the first failed line failed.
 	FirstFailure string `json:"first_failure,omitempty"`
-}
-
-// Add adds another summary up.
-func (s *Summary) Add(o Summary) {
-	s.Accepted += o.Accepted
-	s.Duplicate += o.Duplicate
-	s.Quarantined += o.Quarantined
-	s.Failed += o.Failed
-	if o.Last.Compare(s.Last) > 0 {
-		s.Last = o.Last
-	}
-	if s.FirstFailure == "" {
-		s.FirstFailure = o.FirstFailure
-	}
 }
 
 // String is the last line of `ledger ingest`.
