@@ -28,7 +28,10 @@ func dectaPayments() []scenario {
 		{name: "capture failed, then captured", weight: 4, play: func(s *script) { o := s.open().hold().fail(); o.capture(o.total) }},
 		{name: "hold open", weight: 10, play: func(s *script) { s.open().hold() }},
 		{name: "hold voided", weight: 8, play: func(s *script) { s.open().hold().cancel(hour, 2*day) }},
-		{name: "hold cancelled after 18 days", weight: 4, play: func(s *script) { s.open().hold().cancel(18*day, 18*day) }},
+		{name: "hold cancelled after 28 days", weight: 4, play: func(s *script) {
+			s.beginEarly()
+			s.open().hold().cancel(28*day, 28*day)
+		}},
 		{name: "three failures, cancelled", weight: 8, play: func(s *script) {
 			s.open().start().fail().start().fail().start().fail().cancel(1, 60)
 		}},
@@ -235,6 +238,7 @@ func dectaOddities() []scenario {
 // playLongLife is a payment with all that may happen after it, at random, and
 // never more back than there is.
 func playLongLife(s *script) {
+	s.beginEarly()
 	o := s.open()
 	if s.chance(50) {
 		o.hold().capture(s.share(o.total))

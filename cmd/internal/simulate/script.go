@@ -10,7 +10,7 @@ import (
 // Times of the simulation, UTC.
 var (
 	// origin is when the first order may be issued; orders spread over 28
-	// days from it.
+	// days from it, and all that happens to them happens within 50.
 	origin = time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
 	// beyond is a time in a future that no honest clock shows.
 	beyond = time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -22,6 +22,8 @@ const (
 	day    = 24 * hour
 
 	spreadSeconds = 28 * day
+	// earlySeconds is the spread of orders that live long.
+	earlySeconds = 12 * day
 )
 
 // script is one order while it is being played.
@@ -70,6 +72,9 @@ func (s *script) wait(low, high int64) int64 {
 	s.now += low + s.rand.Int64N(high-low+1) + 1
 	return s.now
 }
+
+// beginEarly moves the begin of an order so that a long life has room.
+func (s *script) beginEarly() { s.now = origin.Unix() + s.rand.Int64N(earlySeconds) }
 
 // share is a part of an amount: more than nothing, less than all of it.
 func (s *script) share(of int64) int64 { return 1 + s.rand.Int64N(of-1) }

@@ -4,8 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/shopspring/decimal"
 
@@ -214,6 +217,45 @@ func words(v any, into map[string]bool) {
 		for _, element := range v {
 			words(element, into)
 		}
+	}
+}
+
+// TestTimes: all that happens happens in the 50 days from October 1, 2026, but
+// for what the clocks that are ahead say.
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	notifications, _ := collect(t, simulate.Options{Orders: 3000, Seed: 13})
+	from := time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
+	until := from.Add(50 * 24 * time.Hour)
+	number := regexp.MustCompile(`"(?:on|modified|issued|paid|captured|viewed|settled)":(\d+)`)
+	text := regexp.MustCompile(`"(?:eventTimestamp|createdAt)":"([^"]+)"`)
+	all, ahead := 0, 0
+	check := func(at time.Time) {
+		all++
+		if at.Year() == 2027 {
+			ahead++
+		} else if at.Before(from) || at.After(until) {
+			t.Errorf("something happens at %s", at)
+		}
+	}
+	for _, n := range notifications {
+		for _, m := range number.FindAllSubmatch(n.Body, -1) {
+			seconds, err := strconv.ParseInt(string(m[1]), 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(time.Unix(seconds, 0).UTC())
+		}
+		for _, m := range text.FindAllSubmatch(n.Body, -1) {
+			at, err := time.Parse(time.RFC3339Nano, string(m[1]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(at)
+		}
+	}
+	if ahead == 0 || ahead > all/100 {
+		t.Errorf("%d of %d times are ahead, want a few", ahead, all)
 	}
 }
 
