@@ -15,8 +15,8 @@ import (
 //	released      the rest of the hold, once captured or over
 //	reversed  V   the taken-back counter beyond what the hold released
 func (d *decider) totals(at At, f Totals) {
-	assumed := false
-	if f.Total.Currency().IsZero() {
+	assumed, untold := false, f.Total.Currency().IsZero()
+	if untold {
 		var known bool
 		if f.Total, assumed, known = d.untoldTotal(f.Payment, f.Method, at); !known {
 			d.awaitTotal(at, f)
@@ -29,7 +29,9 @@ func (d *decider) totals(at At, f Totals) {
 		d.emit(at.with(":hold").on(f.HeldAt), PaymentAuthorized{PaymentID: id, Amount: f.Total, ExpiresAt: f.HoldEnds})
 	}
 	if f.Captured {
-		d.captureTotals(at, id, f, assumed)
+		// Without the counter, a captured hold may be a partial capture.
+		ofPayment := untold || (f.TakenBack == nil && d.s.payment(id).Held.IsPositive())
+		d.captureTotals(at, id, f, assumed, ofPayment)
 	}
 	d.releaseRest(at, id)
 	d.takeBack(at, id, f)
@@ -82,7 +84,7 @@ func (d *decider) learnTotal(at At, reg Registration) {
 	}
 }
 
-func (d *decider) captureTotals(at At, id string, f Totals, assumed bool) {
+func (d *decider) captureTotals(at At, id string, f Totals, assumed, ofPayment bool) {
 	p := d.s.payment(id)
 	amount := f.Total
 	if p.Held.IsPositive() && f.TakenBack != nil {
@@ -104,6 +106,7 @@ func (d *decider) captureTotals(at At, id string, f Totals, assumed bool) {
 	case p.Captured.IsZero():
 		d.capture(at.with(key).on(on), id, capture{
 			Amount: amount, Method: f.Method, Scheme: f.Scheme, ARN: f.ARN, implied: f.CaptureImplied, assumed: assumed,
+			ofPayment: ofPayment,
 		})
 	case p.captureRevisable && !assumed && !p.Captured.Equal(amount) && f.TakenBack != nil && p.Held.IsPositive():
 		var more []Adjustment

@@ -102,6 +102,12 @@ func TestTranslate_AnyOrderOfArrival(t *testing.T) {
 			`{"id":"o","status":"paid","paid":1795140012}`,
 			`{"id":"o","status":"reversed"}`,
 		}, "due 96.56 UNPAID/NONE/NONE held 0.00 captured 96.56 settled 0.00 outside 0.00 reversed 96.56 pending 0.00 refunded 0.00 disputed 0.00 net 0.00"},
+		{"ThinPartialCapture", []string{
+			full(`"status":"hold","modified":1795140012,` + history("issued@132800 hold@140012")),
+			`{"id":"o","status":"paid","captured":1795226400}`,
+			full(`"status":"paid","captured":1795226400,"paid":1795226400,"modified":1795226400,` + history("issued@132800 hold@140012 paid@226400")),
+			full(`"status":"paid","captured":1795226400,"paid":1795226400,"modified":1795226401,"transaction_details":{"amount_reversed":46.56},` + history("issued@132800 hold@140012 paid@226400")),
+		}, "due 96.56 PARTIALLY_PAID/NONE/NONE held 0.00 captured 50.00 settled 0.00 outside 0.00 reversed 0.00 pending 0.00 refunded 0.00 disputed 0.00 net 50.00"},
 		{"ThinVoid", []string{
 			full(`"status":"hold","modified":1795140012,` + history("issued@132800 hold@140012")),
 			`{"id":"o","status":"cancelled"}`,
