@@ -256,15 +256,14 @@ func (r *references) claim(ctx context.Context, n Notification, k keys, target l
 		names = append([]string{k.merchant[0]}, k.own...)
 	}
 	for _, name := range names {
-		l, found, err := r.lookUp(ctx, name)
-		if err != nil {
-			return err
-		}
-		if found {
-			if target.minted && l.OrderID != target.OrderID {
-				return errReferenceTaken
+		if !target.minted { // else find has just seen that nothing is linked
+			_, found, err := r.lookUp(ctx, name)
+			if err != nil {
+				return err
 			}
-			continue
+			if found {
+				continue
+			}
 		}
 		if err := r.append(ctx, n, name, target); err != nil {
 			return err
