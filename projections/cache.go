@@ -2,8 +2,8 @@ package projections
 
 import "container/list"
 
-// stateCache keeps the states of the orders that were touched last, within one time of leading. An entry
-// answers only for the very revision that it waits for, so the cache can be stale, never wrong.
+// stateCache keeps the states of the orders that were touched last, within one session of leading: every event
+// since then went through them, so an entry is where its stream was left.
 type stateCache struct {
 	maxOrders, maxBytes int
 
@@ -26,21 +26,13 @@ func newStateCache(maxOrders, maxBytes int) *stateCache {
 	}
 }
 
-// take removes and returns the state of a stream if it waits for this revision. The caller folds it on
-// and gives it back with put.
-func (c *stateCache) take(stream string, revision uint64) (*orderState, bool) {
+// take removes and returns the state of a stream. The caller folds it on and gives it back with put.
+func (c *stateCache) take(stream string) (*orderState, bool) {
 	element, ok := c.byName[stream]
 	if !ok {
-		c.misses++
 		return nil, false
 	}
-	entry := c.remove(element)
-	if entry.order.next() != revision {
-		c.misses++
-		return nil, false
-	}
-	c.hits++
-	return entry.order, true
+	return c.remove(element).order, true
 }
 
 func (c *stateCache) put(o *orderState) {

@@ -65,7 +65,8 @@ type Config struct {
 	IdleCheckpoint time.Duration
 	// StandbyPoll is how often a standby tries to become leader.
 	StandbyPoll time.Duration
-	// KeepAlive is how often an idle leader makes sure that it still has its connection.
+	// KeepAlive is how often an idle leader makes sure that it still has its connection, and that nobody took
+	// over or ended the parking of an order.
 	KeepAlive time.Duration
 	// WriteTimeout bounds one transaction.
 	WriteTimeout time.Duration

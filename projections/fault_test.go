@@ -48,20 +48,20 @@ func TestRunner_KilledConnections(t *testing.T) {
 	t.Parallel()
 	log, at := newLog(t), newDatabase(t)
 	pool := newPool(t, at)
-	appendMany(t, log, newWorld(11).history(t, 60, 800))
+	appendMany(t, log, newWorld(11).history(t, 30, 300))
 
 	cfg := config(log, named(t, at, "runner"))
 	cfg.BatchEvents = 10
 	r := start(t, cfg)
 	kills, random := 0, rand.New(rand.NewPCG(11, 11))
-	eventually(t, "forty kills, or the end", func() bool {
+	eventually(t, "enough kills, or the end", func() bool {
 		kills += killRunners(t, pool)
 		before, more := r.Status(t.Context()).Batches, uint64(random.IntN(4))
 		eventually(t, "some progress between two kills", func() bool {
 			st := r.Status(t.Context())
 			return !st.Behind || st.Batches >= before+more
 		})
-		return kills >= 40 || !r.Status(t.Context()).Behind
+		return kills >= 25 || !r.Status(t.Context()).Behind
 	})
 	if kills == 0 {
 		t.Fatal("nothing was killed")
@@ -195,7 +195,7 @@ func TestRunner_Fights(t *testing.T) {
 		start(t, cfg)
 	}
 	random := rand.New(rand.NewPCG(15, 15))
-	for i, a := range newWorld(15).history(t, 30, 400) {
+	for i, a := range newWorld(15).history(t, 20, 200) {
 		last := appendAll(t, log, []appended{a})
 		if i%20 == 19 {
 			killRunners(t, pool)

@@ -165,7 +165,7 @@ func (f *folder) project(ctx context.Context, it *item) error {
 	if o == nil {
 		return fmt.Errorf("fold %s: its state was not fetched", stream)
 	}
-	if it.event.Revision != o.next() {
+	if it.event.Revision != o.next() { // folding on would hide it
 		return fmt.Errorf("%w: %s is at revision %d, shown %d", errGap, stream, int64(o.next())-1, it.event.Revision)
 	}
 	if reason := f.verdict.condemns(stream, it.event.Revision); reason != "" {
@@ -222,7 +222,7 @@ func (f *folder) fetch(ctx context.Context, items []*item) error {
 		if _, ok := wanted[stream]; ok {
 			continue
 		}
-		if o, ok := f.cache.take(stream, it.event.Revision); ok {
+		if o, ok := f.cache.take(stream); ok {
 			f.pending.touched[stream] = o
 			continue
 		}

@@ -33,7 +33,7 @@ import (
 )
 
 // deadline bounds every wait of a test.
-const deadline = 30 * time.Second
+const deadline = time.Minute
 
 // newLog opens an embedded node that keeps its files in memory.
 func newLog(tb testing.TB) *node.Node {
@@ -79,7 +79,7 @@ func connectTo(url string) projections.Connect {
 func config(log projections.Log, url string) projections.Config {
 	return projections.Config{
 		Log: log, Connect: connectTo(url), Logger: slog.New(slog.DiscardHandler), Clock: time.Now,
-		IdleCheckpoint: 5 * time.Millisecond, StandbyPoll: 5 * time.Millisecond,
+		IdleCheckpoint: 5 * time.Millisecond, StandbyPoll: 5 * time.Millisecond, KeepAlive: 20 * time.Millisecond,
 		BackoffFirst: time.Millisecond, BackoffMost: 20 * time.Millisecond,
 	}
 }

@@ -59,11 +59,16 @@ func (w *writer) run(ctx context.Context, free chan<- struct{}, in <-chan *batch
 	}
 }
 
+// ping makes sure that an idle leader still has its connection and is still the leader.
 func (w *writer) ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, w.cfg.KeepAlive, errors.New("the database does not answer"))
+	ctx, cancel := context.WithTimeoutCause(ctx, w.cfg.WriteTimeout, errors.New("the database does not answer"))
 	defer cancel()
-	if err := w.conn.Ping(ctx); err != nil {
+	found, err := checkpoint.Read(ctx, w.conn)
+	if err != nil {
 		return fmt.Errorf("keep the connection alive: %w", err)
+	}
+	if found.Epoch != w.at.Epoch {
+		return fmt.Errorf("%w: epoch %d is not %d", errOvertaken, found.Epoch, w.at.Epoch)
 	}
 	return nil
 }
