@@ -132,25 +132,24 @@ func (w *writer) softDelete(g *group, r *request, h *namedHead) (eventstore.Appe
 	return w.write(g, h, true, r)
 }
 
-// undelete lets a soft-deleted stream begin anew behind its last hidden event, keeping the other keys
-// of its metadata.
-func (w *writer) undelete(g *group, h *namedHead, lastHidden int64) error {
+// undelete makes the metadata that lets a soft-deleted stream begin anew behind its last hidden event;
+// the other keys are kept.
+func (w *writer) undelete(g *group, h *namedHead) (*request, error) {
 	raw, err := w.newestMetadata(g, h)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var keys map[string]json.RawMessage
 	if json.Unmarshal(raw, &keys) != nil || keys == nil {
 		keys = map[string]json.RawMessage{} // as in settingsOf, malformed counts as empty
 	}
-	keys["$tb"] = fmt.Appendf(nil, "%d", lastHidden+1)
+	keys["$tb"] = fmt.Appendf(nil, "%d", h.stream.last+1)
 	data, err := json.Marshal(keys)
 	if err != nil {
-		return fmt.Errorf("encode metadata of stream %q: %w", h.name, err)
+		return nil, fmt.Errorf("encode metadata of stream %q: %w", h.name, err)
 	}
-	r := newRequest(metadataStream(h.name), eventstore.Any, opAppend, []eventstore.EventData{newSystemEvent(metadataType, data)})
-	_, err = w.write(g, h, true, r)
-	return err
+	events := []eventstore.EventData{newSystemEvent(metadataType, data)}
+	return newRequest(metadataStream(h.name), eventstore.Any, opAppend, events), nil
 }
 
 // newestMetadata returns the data of a stream's newest metadata, from the group that is being decided

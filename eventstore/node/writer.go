@@ -138,10 +138,17 @@ func (w *writer) decideRequest(g *group, r *request) (eventstore.AppendResult, e
 		}
 		return result(uint64(h.last), h.lastPosition, false), nil
 	}
-	before := h.last // write moves it
+	if !h.softDeleted || r.op != opAppend {
+		return w.write(g, head, isMetadata, r)
+	}
+	// All that can fail comes before the first write: an append is answered as a whole.
+	undelete, err := w.undelete(g, head)
+	if err != nil {
+		return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", r.stream, err)
+	}
 	res, err := w.write(g, head, isMetadata, r)
-	if err == nil && h.softDeleted && r.op == opAppend {
-		err = w.undelete(g, head, before)
+	if err == nil {
+		_, err = w.write(g, head, true, undelete)
 	}
 	return res, err
 }
