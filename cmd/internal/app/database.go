@@ -25,6 +25,12 @@ const (
 	databaseStopTimeout = 20 * time.Second
 	// readersMax bounds the connections that answer queries.
 	readersMax = 8
+	// sharedWatchInterval and sharedPingTimeout bound how often and how long a
+	// private server is looked after that another command started;
+	// sharedMissesMax is how many looks in vain mean that it has gone.
+	sharedWatchInterval = time.Second
+	sharedPingTimeout   = 2 * time.Second
+	sharedMissesMax     = 3
 )
 
 // Database is the PostgreSQL of the views: the one that the settings name, or
@@ -35,7 +41,8 @@ type Database struct {
 	logger   *slog.Logger
 	progress func(string)
 
-	ready chan struct{} // closed once url and pool are set
+	ready chan struct{} // closed once url and pool are set for the first time
+	once  sync.Once     // closes ready
 
 	mu      sync.Mutex
 	url     string
@@ -56,25 +63,36 @@ func NewDatabase(s config.Settings, logger *slog.Logger, progress func(string)) 
 // succeeds, and keeps a private server running until ctx ends. It fails only
 // when trying again is of no use.
 func (d *Database) Run(ctx context.Context) error {
-	url := d.settings.DatabaseURL
-	if url == "" {
+	if url := d.settings.DatabaseURL; url != "" {
+		return d.use(ctx, url, nil)
+	}
+	for ctx.Err() == nil {
 		server, err := d.startPrivate(ctx)
-		if err != nil {
+		if err != nil || server == nil {
 			return err
 		}
-		if server == nil { // ctx ended
-			return nil
+		err = d.use(ctx, server.URL(), server)
+		stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseStopTimeout)
+		if stopErr := server.Stop(stopCtx); stopErr != nil {
+			d.logger.ErrorContext(stopCtx, "stop private PostgreSQL", slog.Any("error", stopErr))
 		}
-		defer func() {
-			stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseStopTimeout)
-			defer cancel()
-			if err := server.Stop(stopCtx); err != nil {
-				d.logger.ErrorContext(stopCtx, "stop private PostgreSQL", slog.Any("error", err))
-			}
-		}()
-		url = server.URL()
+		cancel()
+		if err != nil && !errors.Is(err, errSharedGone) {
+			return err
+		}
 	}
-	pool, err := d.open(ctx, url)
+	return nil
+}
+
+// errSharedGone says that the command that had started the private server, and
+// let us share it, has ended it.
+var errSharedGone = errors.New("the private PostgreSQL was stopped by the command that had started it")
+
+// use makes a database available until ctx ends, or until a private server
+// that is shared has gone.
+func (d *Database) use(ctx context.Context, url string, private *localpg.Server) error {
+	shared := private != nil && private.Shared()
+	pool, err := d.open(ctx, url, shared)
 	if err != nil || pool == nil {
 		return err
 	}
@@ -82,26 +100,93 @@ func (d *Database) Run(ctx context.Context) error {
 	d.mu.Lock()
 	d.url, d.pool, d.lastErr = url, pool, nil
 	d.mu.Unlock()
-	close(d.ready)
-	<-ctx.Done()
-	return nil
+	d.once.Do(func() { close(d.ready) })
+	if !shared {
+		<-ctx.Done()
+		return nil
+	}
+	if !d.watch(ctx, pool) {
+		return nil
+	}
+	d.mu.Lock()
+	d.pool, d.lastErr = nil, errSharedGone
+	d.mu.Unlock()
+	d.logger.InfoContext(ctx, "starting the private PostgreSQL, whose owner has ended")
+	return errSharedGone
+}
+
+// watch returns true when a shared server no longer answers, false when ctx
+// ends.
+func (d *Database) watch(ctx context.Context, pool *pgxpool.Pool) bool {
+	ticker := time.NewTicker(sharedWatchInterval)
+	defer ticker.Stop()
+	for misses := 0; misses < sharedMissesMax; {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-ticker.C:
+		}
+		pingCtx, cancel := context.WithTimeout(ctx, sharedPingTimeout)
+		if err := pool.Ping(pingCtx); err != nil {
+			misses++
+		} else {
+			misses = 0
+		}
+		cancel()
+	}
+	return ctx.Err() == nil
 }
 
 // startPrivate starts the private server; nil without an error when ctx ended.
+// When nobody watches it is tried again, as notifications are taken in meanwhile;
+// only missing programs need somebody to install them.
 func (d *Database) startPrivate(ctx context.Context) (*localpg.Server, error) {
-	server, err := localpg.Start(ctx, localpg.Options{Dir: d.settings.PostgresDir(), Logger: d.logger, Progress: d.progress})
-	if err != nil {
+	for attempt := 0; ; attempt++ {
+		server, err := localpg.Start(ctx, localpg.Options{Dir: d.settings.PostgresDir(), Logger: d.logger, Progress: d.progress})
+		if err == nil {
+			return server, nil
+		}
 		if ctx.Err() != nil {
 			return nil, nil //nolint:nilerr // stopped while it started: not a failure
 		}
 		d.note(err)
-		return nil, err
+		var missing *localpg.MissingError
+		if errors.As(err, &missing) || (!d.settings.Unattended && !d.isReady()) {
+			return nil, err
+		}
+		d.logger.ErrorContext(ctx, "the private PostgreSQL does not start, trying again", slog.Any("error", err))
+		if !pause(ctx, attempt) {
+			return nil, nil
+		}
 	}
-	return server, nil
+}
+
+func (d *Database) isReady() bool {
+	select {
+	case <-d.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// pause waits a jittered moment that grows with the attempts; false when ctx
+// ended.
+func pause(ctx context.Context, attempt int) bool {
+	delay := min(100*time.Millisecond<<min(attempt, 8), databaseRetryMax)
+	timer := time.NewTimer(delay/2 + rand.N(delay/2))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // open connects and migrates, until it succeeds or trying again is of no use.
-func (d *Database) open(ctx context.Context, url string) (*pgxpool.Pool, error) {
+// A shared server may go away meanwhile, which is errSharedGone.
+func (d *Database) open(ctx context.Context, url string, shared bool) (*pgxpool.Pool, error) {
 	poolConfig, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, errors.New("LEDGER_DATABASE_URL is no PostgreSQL URL") // err may show the password
@@ -120,15 +205,12 @@ func (d *Database) open(ctx context.Context, url string) (*pgxpool.Pool, error) 
 			return nil, nil //nolint:nilerr // stopped while it tried: not a failure
 		case errors.As(err, &newer), errors.As(err, &edited), errors.As(err, &failed):
 			return nil, err
+		case shared && attempt == sharedMissesMax:
+			return nil, errSharedGone
 		}
 		d.note(err)
 		d.logger.WarnContext(ctx, "database is not reachable, trying again", slog.Any("error", err))
-		delay := min(100*time.Millisecond<<min(attempt, 8), databaseRetryMax)
-		timer := time.NewTimer(delay/2 + rand.N(delay/2))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !pause(ctx, attempt) {
 			return nil, nil
 		}
 	}
@@ -152,7 +234,7 @@ func (d *Database) note(err error) {
 	d.lastErr = err
 }
 
-// Ready is closed when the database can be used.
+// Ready is closed when the database could be used for the first time.
 func (d *Database) Ready() <-chan struct{} { return d.ready }
 
 // Pool returns the readers' connections; nil while the database is not ready,

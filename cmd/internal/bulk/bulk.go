@@ -6,8 +6,10 @@ package bulk
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"hash/maphash"
 	"io"
 	"math/rand/v2"
@@ -26,8 +28,8 @@ const (
 	workers = 256
 	// queued is how many lines may wait for one worker.
 	queued = 16
-	// LineBytesMax bounds a line. What is beyond is cut, which makes the line
-	// malformed, and so quarantined.
+	// LineBytesMax bounds a line, as the webhooks bound a body. A longer one is
+	// quarantined as malformed.
 	LineBytesMax = 1 << 20
 	// storeAttemptsMax and storeRetryMax bound how long one line waits for a
 	// store that is away.
@@ -128,17 +130,29 @@ func dispatch(ctx context.Context, intake *commands.Intake, source Source, in io
 	}
 }
 
-// readLine reads one line without its end and without blanks around it. A line
-// that is too long is cut one byte beyond the limit.
+// readLine reads one line without its end and without blanks around it. Of a
+// line that is too long it returns the beginning and the digest of the whole,
+// which is malformed whatever was cut, and differs where two such lines do.
 func readLine(in *bufio.Reader) ([]byte, error) {
+	const end = "\r\n"
 	var line []byte
+	var whole hash.Hash // nil while the line is not too long
 	for {
 		part, err := in.ReadSlice('\n')
-		if room := LineBytesMax + 1 - len(line); len(part) > room {
-			part = part[:room]
+		if whole == nil && len(line)+len(part) > LineBytesMax+len(end) {
+			whole = sha256.New()
+			whole.Write(line)
+		}
+		if whole != nil {
+			whole.Write(part)
+			part = part[:max(0, min(len(part), LineBytesMax-len(line)))]
 		}
 		line = append(line, part...)
-		if !errors.Is(err, bufio.ErrBufferFull) {
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+		case whole != nil:
+			return fmt.Appendf(line, "\x00 cut, sha256 of the line %x", whole.Sum(nil)), err
+		default:
 			return trim(line), err
 		}
 	}
@@ -194,6 +208,7 @@ func (t *tally) count(r commands.Receipt, err error) {
 		t.summary.Accepted++
 	case commands.Duplicate:
 		t.summary.Duplicate++
+		return // where it was written before is not where the log ends
 	case commands.Quarantined:
 		t.summary.Quarantined++
 	}

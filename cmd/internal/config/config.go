@@ -25,6 +25,13 @@ type Settings struct {
 	DatabaseURL      string // LEDGER_DATABASE_URL: empty runs a private PostgreSQL
 	HTTP             string // LEDGER_HTTP
 	File             string // LEDGER_CONFIG
+
+	// Offline is set by commands that listen to nobody: HTTP does not matter
+	// then.
+	Offline bool
+	// Unattended is set by commands that run where nobody watches: what may
+	// pass is tried again instead of ending them.
+	Unattended bool
 }
 
 // Embedded is the engine that needs nothing installed.
@@ -98,20 +105,36 @@ func LoadAccounts(s Settings) (Accounts, error) {
 			return nil, err
 		}
 	}
-	loopback, err := IsLoopback(s.HTTP)
-	if err != nil {
-		return nil, err
+	loopback := s.Offline
+	if !s.Offline {
+		var err error
+		if loopback, err = IsLoopback(s.HTTP); err != nil {
+			return nil, err
+		}
 	}
 	for _, gateway := range Gateways() {
 		if _, ok := accounts[gateway][DefaultAccount]; !ok && loopback {
 			accounts[gateway][DefaultAccount] = Account{Gateway: gateway, Name: DefaultAccount, Verifier: signature.None()}
 		}
 	}
+	if !loopback && accounts.empty() {
+		return nil, fmt.Errorf("address %s is open to the network, and no account verifies webhooks: "+
+			"name accounts and their verifiers in a configuration file (--config), or listen on 127.0.0.1", s.HTTP)
+	}
 	if unsigned := accounts.Unsigned(); !loopback && len(unsigned) > 0 {
 		return nil, fmt.Errorf("address %s is open to the network, and these accounts verify no webhooks: %s; "+
 			"give each a verifier in the configuration file, or listen on 127.0.0.1", s.HTTP, strings.Join(unsigned, ", "))
 	}
 	return accounts, nil
+}
+
+func (a Accounts) empty() bool {
+	for _, accounts := range a {
+		if len(accounts) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func (a Accounts) read(path string) error {

@@ -1,0 +1,96 @@
+//go:build unix
+
+package app_test
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/projections/localpg"
+)
+
+// reachTimeout bounds waiting for the database; a start takes seconds on a busy machine.
+const reachTimeout = 90 * time.Second
+
+// dataDir is a directory that the user whom PostgreSQL runs as can reach.
+func dataDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ledger-app-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Errorf("delete the data directory: %v", err)
+		}
+	})
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestDatabase_OutlivesTheCommandThatStartedPostgreSQL shares the private server of a short command,
+// as a ledger does that starts while somebody looks at an order; when that command ends, the ledger
+// runs the server itself.
+func TestDatabase_OutlivesTheCommandThatStartedPostgreSQL(t *testing.T) {
+	t.Parallel()
+	settings := config.Settings{DataDir: dataDir(t), EventStore: config.Embedded}
+	ctx, cancel := context.WithTimeout(t.Context(), reachTimeout)
+	defer cancel()
+	owner, err := localpg.Start(ctx, localpg.Options{Dir: settings.PostgresDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopOwner := func() {
+		if err := owner.Stop(context.WithoutCancel(ctx)); err != nil {
+			t.Errorf("stop the owner's server: %v", err)
+		}
+	}
+	defer stopOwner()
+
+	database := app.NewDatabase(settings, slog.New(slog.DiscardHandler), nil)
+	runCtx, stop := context.WithCancel(ctx)
+	ran := make(chan error, 1)
+	go func() { ran <- database.Run(runCtx) }()
+	defer func() {
+		stop()
+		if err := <-ran; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}()
+	select {
+	case <-database.Ready():
+	case <-ctx.Done():
+		t.Fatal("the shared database did not become ready")
+	}
+	mustAnswer(ctx, t, database)
+	stopOwner()
+	mustAnswer(ctx, t, database)
+}
+
+// mustAnswer asks the database until it answers.
+func mustAnswer(ctx context.Context, t *testing.T, d *app.Database) {
+	t.Helper()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		pool, last := d.Pool()
+		if pool != nil {
+			var tables int
+			if last = pool.QueryRow(ctx, `select count(*) from ledger.checkpoint`).Scan(&tables); last == nil {
+				return
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			t.Fatalf("the database did not answer: %v", last)
+		}
+	}
+}
