@@ -85,10 +85,13 @@ func everifinPayments() []scenario {
 			return o.pay()
 		})},
 		{name: "two orders of one reference", weight: 4, play: told(func(s *script) *everifinOrder {
-			first := s.newEverifin().move(evSeen, evExpired)
-			first.answer()
+			first := s.newEverifin()
+			first.bare = false // a hook without the reference would be taken for an order of its own
+			first.move(evSeen, evExpired).answer()
 			s.wait(hour, day)
-			return s.newEverifinOf(s.currency, 0).pay()
+			second := s.newEverifinOf(s.currency, 0)
+			second.bare = false
+			return second.pay()
 		})},
 		{name: "clock ahead", weight: 4, play: told(func(s *script) *everifinOrder {
 			o := s.newEverifin()
