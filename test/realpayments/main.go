@@ -49,12 +49,12 @@ func run(args []string, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("open the table: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // it is only read
+	defer file.Close()
 	orders, err := readOrders(bufio.NewReader(file))
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(*out, 0o755); err != nil {
+	if err := os.MkdirAll(*out, 0o750); err != nil {
 		return fmt.Errorf("make the folder to write to: %w", err)
 	}
 	if err := writeFile(filepath.Join(*out, *gateway+".ndjson"), orders, write); err != nil {

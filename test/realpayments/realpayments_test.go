@@ -83,7 +83,7 @@ func lines(t *testing.T, name string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close() //nolint:errcheck // it is only read
+	defer f.Close()
 	var all []string
 	for s := bufio.NewScanner(f); s.Scan(); {
 		all = append(all, s.Text())

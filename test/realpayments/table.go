@@ -76,7 +76,7 @@ func parseCents(text string) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("amount %q: %w", text, err)
 	}
-	return int64(cents), nil //nolint:gosec // ParseUint was told 63 bits
+	return int64(cents), nil
 }
 
 func formatCents(cents int64) string { return fmt.Sprintf("%d.%02d", cents/100, cents%100) }

@@ -7,7 +7,7 @@ type dectaOrder struct {
 	id, number, status  string
 	currency            currency
 	total               int64
-	payout, test        bool
+	test                bool
 	history             []statusChange
 	issued, modified    int64
 	viewed, paid        int64

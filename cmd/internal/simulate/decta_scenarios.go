@@ -288,7 +288,6 @@ func (s *script) payOut(last, state string) {
 	c := s.anyCurrency()
 	o := s.newDecta(c, s.price(c))
 	s.payout = &payoutTruth{amount: o.total, state: "REQUESTED"}
-	o.payout = true
 	o.enter("created", 0, minute)
 	o.tellPayout()
 	o.enter("in_progress", minute, hour)

@@ -25,7 +25,7 @@ const fileBufferBytes = 1 << 18
 // replaced. It calls progress, if not nil, after every order with the number of
 // orders done. It stops when ctx ends.
 func WriteFiles(ctx context.Context, opts Options, dir string, progress func(done int)) (err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("make the simulation's directory: %w", err)
 	}
 	var files outputs
