@@ -21,6 +21,16 @@ import (
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 )
 
+// What is kept in memory between notifications. Orders that are written again
+// were mostly written a moment ago; more would cost the garbage collector more
+// than it saves.
+const (
+	intakeOrders     = 5_000
+	intakeReferences = 20_000
+	projectorOrders  = 6_000
+	projectorBytes   = 24 << 20
+)
+
 // Ledger is the whole: what takes notifications in, and what shows them.
 type Ledger struct {
 	Settings config.Settings
@@ -46,13 +56,14 @@ func Open(s config.Settings, logger *slog.Logger, progress func(string)) (*Ledge
 	l := &Ledger{
 		Settings: s, Accounts: accounts, Logger: logger, Store: store,
 		Intake: commands.NewIntake(commands.IntakeConfig{
-			Log: store, Logger: logger,
+			Log: store, Logger: logger, CachedOrders: intakeOrders, CachedReferences: intakeReferences,
 			Translators: []commands.Translator{decta.New(), everifin.New(), connectpay.New()},
 		}),
 		Database: NewDatabase(s, logger, progress),
 	}
 	l.Runner, err = projections.NewRunner(projections.Config{
 		Log: store, Connect: l.Database.Connect, Logger: logger, Clock: time.Now,
+		CachedOrders: projectorOrders, CacheBytes: projectorBytes,
 	})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
