@@ -7,14 +7,18 @@ type connectPayment struct {
 	id, method          string
 	merchantReference   string
 	amount              int64
-	buyer               int
+	buyer               buyer
 	approved, settled   bool
 	status, description string
 }
 
-// connectTerminal are the statuses that ConnectPay calls terminal.
-var connectTerminal = map[string]bool{
-	"Approved": true, "Settled": true, "Failed": true, "Abandoned": true, "Refunded": true, "PartialyRefunded": true,
+// terminal tells whether ConnectPay calls a status terminal.
+func terminal(status string) bool {
+	switch status {
+	case "Approved", "Settled", "Failed", "Abandoned", "Refunded", "PartialyRefunded":
+		return true
+	}
+	return false
 }
 
 // newConnectPay initiates a payment; what is due is the sum of the payments
@@ -27,7 +31,7 @@ func (s *script) newConnectPay(method string, c currency, amount int64) *connect
 	s.currency, s.dueKnown = c, true
 	s.due += amount
 	return &connectPayment{
-		s: s, id: s.uuid(), method: method, merchantReference: s.uuid(), amount: amount, buyer: s.rand.IntN(len(buyers)),
+		s: s, id: s.uuid(), method: method, merchantReference: s.uuid(), amount: amount, buyer: s.anyBuyer(),
 	}
 }
 
@@ -71,6 +75,8 @@ func (p *connectPayment) count() {
 		}
 	case "PendingRefund":
 		p.s.refundOpen = true
+	case "PartialyRefunded": // of an amount that is never told
+		p.s.refundOpen = false
 	case "Refunded":
 		p.s.refundOpen = false
 		p.s.refunded += p.amount
@@ -110,7 +116,7 @@ func (p *connectPayment) tell(fixed bool) {
 }
 
 func (p *connectPayment) body(c currency) []byte {
-	b := buyers[p.buyer]
+	b := p.buyer
 	w := &writer{b: make([]byte, 0, 900)}
 	w.open('{')
 	w.object("merchant")
@@ -144,7 +150,7 @@ func (p *connectPayment) body(c currency) []byte {
 	w.close('}')
 	w.object("status")
 	w.text("code", p.status)
-	w.boolean("isTerminal", connectTerminal[p.status])
+	w.boolean("isTerminal", terminal(p.status))
 	if p.description != "" {
 		w.text("description", p.description)
 	}

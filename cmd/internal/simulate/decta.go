@@ -28,7 +28,7 @@ type dectaOrder struct {
 
 	method, scheme, arn string
 	product, client     string
-	buyer               int
+	buyer               buyer
 	trimmed             bool
 }
 
@@ -46,7 +46,7 @@ func (s *script) newDecta(c currency, total int64) *dectaOrder {
 	o := &dectaOrder{
 		s: s, id: s.uuid(), number: s.reference, currency: c, total: total,
 		method: "card", scheme: s.oneOf("visa", "mastercard"),
-		product: s.uuid(), client: s.uuid(), buyer: s.rand.IntN(len(buyers)), trimmed: s.chance(40),
+		product: s.uuid(), client: s.uuid(), buyer: s.anyBuyer(), trimmed: s.chance(40),
 	}
 	s.id, s.currency, s.due, s.dueKnown = o.id, c, total, true
 	return o

@@ -205,7 +205,7 @@ func dectaOddities() []scenario {
 		{name: "a long life", weight: 16, play: playLongLife},
 		{name: "clock ahead", weight: 4, play: func(s *script) {
 			o := s.open()
-			o.history = append(o.history, statusChange{"in_progress", beyond.Unix() + s.rand.Int64N(day)})
+			o.history = append(o.history, statusChange{"in_progress", beyond().Unix() + s.rand.Int64N(day)})
 			o.pay()
 		}},
 		{name: "two attempts, the second paid", weight: 8, play: func(s *script) {

@@ -28,9 +28,13 @@ type everifinOrder struct {
 
 // transfer is a payment, or a refund, between two bank accounts.
 type transfer struct {
-	id, status string
-	amount     int64
-	refund     bool
+	id, status, instruction string
+	amount                  int64
+	refund                  bool
+	// Times of the creation, of the bank's yes and of a final status, 0 while
+	// there is none, and why a payment failed.
+	createdAt, confirmedAt, finalizedAt int64
+	reason                              string
 	// confirmed: the payer's bank said yes and has not booked yet.
 	confirmed bool
 }
@@ -61,7 +65,7 @@ func (s *script) newEverifinOf(c currency, amount int64) *everifinOrder {
 
 // add makes a payment of the order.
 func (o *everifinOrder) add(amount int64) *transfer {
-	p := &transfer{id: o.s.uuid(), status: evCreated, amount: amount}
+	p := &transfer{id: o.s.uuid(), status: evCreated, instruction: o.s.uuid(), amount: amount, createdAt: o.s.now}
 	o.payments = append(o.payments, p)
 	return p
 }
@@ -117,6 +121,9 @@ func (o *everifinOrder) step(t *transfer, status string) {
 		o.stepPayment(t)
 	}
 	o.hook(t)
+	if !t.refund && o.s.chance(paymentAnswers(t)) {
+		o.answerPayment(t)
+	}
 	if o.s.chance(15) {
 		o.answer()
 	}
@@ -126,14 +133,37 @@ func (o *everifinOrder) stepPayment(t *transfer) {
 	switch t.status {
 	case evConfirmed:
 		o.s.expected += t.amount
-		t.confirmed = true
+		t.confirmed, t.confirmedAt = true, o.s.now
 	case evBooked:
 		o.s.captured += t.amount
 		o.s.settled += t.amount
+		t.reason = ""
 		o.unconfirm(t)
-	case evFailed, evExpired, evWithdrawn:
+	case evFailed:
+		t.reason = o.s.anyReason()
+		o.unconfirm(t)
+	case evExpired, evWithdrawn:
 		o.unconfirm(t)
 	}
+	switch t.status {
+	case evBooked, evFailed, evExpired, evWithdrawn, evProcessingExpired:
+		t.finalizedAt = o.s.now
+	}
+}
+
+// anyReason is why a payment failed.
+func (s *script) anyReason() string {
+	return s.oneOf("CANCELED_BY_PAYER_AT_EVERIFIN", "BANK_NOT_FOUND", "MANUAL_TRANSFER_REQUESTED",
+		"CANCELED_BY_PAYER_AT_BANK", "INSUFFICIENT_AMOUNT", "AML_BLOCKED", "REJECTED_BY_BANK", "OTHER")
+}
+
+// paymentAnswers is how often, in percent, a hook about a payment is followed
+// by the answer to a GET of it: hooks do not tell why a payment failed.
+func paymentAnswers(t *transfer) int {
+	if t.status == evFailed {
+		return 80
+	}
+	return 12
 }
 
 func (o *everifinOrder) unconfirm(t *transfer) {

@@ -96,7 +96,7 @@ func everifinPayments() []scenario {
 		{name: "clock ahead", weight: 4, play: told(func(s *script) *everifinOrder {
 			o := s.newEverifin()
 			now := s.now
-			s.now = beyond.Unix() + s.rand.Int64N(day)
+			s.now = beyond().Unix() + s.rand.Int64N(day)
 			o.move(evSeen)
 			s.now = now
 			return o.move(evProcessing, evBooked)

@@ -4,17 +4,16 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"time"
 )
 
-// Times of the simulation, UTC.
-var (
-	// origin is when the first order may be issued; orders spread over 28
-	// days from it, and all that happens to them happens within 50.
-	origin = time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
-	// beyond is a time in a future that no honest clock shows.
-	beyond = time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
-)
+// origin is when the first order may be issued; orders spread over 28 days from
+// it, and all that happens to them happens within 50.
+func origin() time.Time { return time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC) }
+
+// beyond is a time in a future that no honest clock shows.
+func beyond() time.Time { return time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC) }
 
 const (
 	minute = int64(60)
@@ -30,6 +29,7 @@ const (
 type script struct {
 	truth
 	rand    *rand.Rand
+	seed    uint64
 	number  int
 	gateway string
 	// now is the order's clock, in seconds since 1970.
@@ -56,8 +56,8 @@ func play(opts Options, n int, stories []scenario) (s *script, name string) {
 	const golden = 0x9E3779B97F4A7C15 // spreads neighbouring numbers over the generator's state
 	r := rand.New(rand.NewPCG(opts.Seed, (uint64(n)+1)*golden))
 	c := choose(r, stories)
-	s = &script{truth: newTruth(), rand: r, number: n, gateway: c.gateway}
-	s.now = origin.Unix() + r.Int64N(spreadSeconds)
+	s = &script{truth: newTruth(), rand: r, seed: opts.Seed, number: n, gateway: c.gateway}
+	s.now = origin().Unix() + r.Int64N(spreadSeconds)
 	c.play(s)
 	s.arrange()
 	return s, c.name
@@ -74,7 +74,7 @@ func (s *script) wait(low, high int64) int64 {
 }
 
 // beginEarly moves the begin of an order so that a long life has room.
-func (s *script) beginEarly() { s.now = origin.Unix() + s.rand.Int64N(earlySeconds) }
+func (s *script) beginEarly() { s.now = origin().Unix() + s.rand.Int64N(earlySeconds) }
 
 // share is a part of an amount: more than nothing, less than all of it.
 func (s *script) share(of int64) int64 { return 1 + s.rand.Int64N(of-1) }
@@ -85,9 +85,10 @@ func (s *script) uuid() string {
 	return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", hi>>32, hi>>16&0xffff, hi&0xfff, lo>>48&0x3fff|0x8000, lo&0xffffffffffff)
 }
 
-// newReference invents the shop's own number of the order, unique in a run.
+// newReference is the shop's own number of the order, which no other order of
+// this run or of a run with another seed has.
 func (s *script) newReference() string {
-	return fmt.Sprintf("SO-%07d-%05x", s.number+1, s.rand.Uint32()>>12)
+	return "SO-" + strconv.FormatUint(s.seed, 36) + "-" + strconv.Itoa(s.number+1)
 }
 
 // price invents an amount in minor units, most of them small.
@@ -108,11 +109,9 @@ func (s *script) price(c currency) int64 {
 	return units*100 + s.rand.Int64N(100)
 }
 
-var currencies = []currency{
-	{"EUR", 2}, {"EUR", 2}, {"EUR", 2}, {"EUR", 2}, {"EUR", 2}, {"USD", 2}, {"GBP", 2}, {"CZK", 2}, {"SEK", 2},
+func (s *script) anyCurrency() currency {
+	return currency{s.oneOf("EUR", "EUR", "EUR", "EUR", "EUR", "USD", "GBP", "CZK", "SEK"), 2}
 }
-
-func (s *script) anyCurrency() currency { return currencies[s.rand.IntN(len(currencies))] }
 
 // otherCurrency is one that the order is not in.
 func (s *script) otherCurrency() currency {

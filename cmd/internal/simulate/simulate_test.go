@@ -167,14 +167,16 @@ func digitsOf(e *simulate.Expected) int {
 	return 2
 }
 
-// documented are the statuses of the gateways' documents, as they are spelt
+// documented are the statuses and reason codes of the gateways' documents, as they are spelt
 // on the wire when normalised.
 var documented = map[string]string{
 	simulate.Decta: `created test issued viewed in_progress failed hold overdue expired cancelled rejected received paid
 		refund_initiated refunded refund_failed refund_reversed reversal_initiated reversed reversal_failed retrieval chargeback
 		representation pre_arbitration arbitration pre_compliance compliance good_faith fraud_advice draft withdrawn`,
 	simulate.Everifin: `CREATED SEEN PROCESSING CONFIRMED BOOKED WITHDRAWN FAILED EXPIRED PROCESSING_EXPIRED
-		UNPAID PARTIALLY_PAID PAID`,
+		UNPAID PARTIALLY_PAID PAID
+		CANCELED_BY_PAYER_AT_EVERIFIN BANK_NOT_FOUND MANUAL_TRANSFER_REQUESTED CANCELED_BY_PAYER_AT_BANK
+		INSUFFICIENT_AMOUNT AML_BLOCKED REJECTED_BY_BANK OTHER`,
 	simulate.ConnectPay: `Initiated PendingMerchant InProgress Processing PendingProvider Approved Settled Failed Abandoned
 		PendingRefund PartialyRefunded Refunded`,
 }
@@ -203,12 +205,12 @@ func TestEveryStatusOccurs(t *testing.T) {
 	}
 }
 
-// words collects the strings of members that hold statuses.
+// words collects the strings of members that hold statuses or reason codes.
 func words(v any, into map[string]bool) {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, member := range v {
-			if word, ok := member.(string); ok && (name == "status" || name == "new_status" || name == "code") {
+			if word, ok := member.(string); ok && (name == "status" || name == "new_status" || name == "code" || name == "reasonCode") {
 				into[word] = true
 			}
 			words(member, into)
@@ -228,7 +230,7 @@ func TestTimes(t *testing.T) {
 	from := time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
 	until := from.Add(50 * 24 * time.Hour)
 	number := regexp.MustCompile(`"(?:on|modified|issued|paid|captured|viewed|settled)":(\d+)`)
-	text := regexp.MustCompile(`"(?:eventTimestamp|createdAt)":"([^"]+)"`)
+	text := regexp.MustCompile(`"(?:eventTimestamp|createdAt|confirmedAt|finalizedAt)":"([^"]+)"`)
 	all, ahead := 0, 0
 	check := func(at time.Time) {
 		all++
