@@ -1,3 +1,5 @@
+//go:build unix
+
 package node_test
 
 import (
@@ -182,16 +184,6 @@ func (l *bareLog) run(db *pebble.DB) {
 		}
 	}
 }
-
-type quietLogger struct{ pebble.LoggerAndTracer }
-
-func (quietLogger) Infof(string, ...any)  {}
-func (quietLogger) Errorf(string, ...any) {}
-func (quietLogger) Fatalf(format string, args ...any) {
-	panic(fmt.Sprintf(format, args...))
-}
-func (quietLogger) Eventf(context.Context, string, ...any) {}
-func (quietLogger) IsTracingEnabled(context.Context) bool  { return false }
 
 // BenchmarkAppendRatio alternates between the node and the bare log in short rounds, so that what else
 // the machine does falls on both, and reports the median ratio of their rates in percent.

@@ -1,9 +1,13 @@
 package node_test
 
 import (
+	"context"
+	"fmt"
 	"iter"
 	"testing"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2"
 )
 
 // waitFor polls a condition that another goroutine or process brings about.
@@ -32,3 +36,14 @@ func collect[T any](seq iter.Seq2[T, error]) (out []T, err error) {
 	}
 	return out, nil
 }
+
+// quietLogger keeps Pebble silent in tests that use it directly.
+type quietLogger struct{ pebble.LoggerAndTracer }
+
+func (quietLogger) Infof(string, ...any)  {}
+func (quietLogger) Errorf(string, ...any) {}
+func (quietLogger) Fatalf(format string, args ...any) {
+	panic(fmt.Sprintf(format, args...))
+}
+func (quietLogger) Eventf(context.Context, string, ...any) {}
+func (quietLogger) IsTracingEnabled(context.Context) bool  { return false }
