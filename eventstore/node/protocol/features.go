@@ -22,15 +22,29 @@ type featuresService struct {
 
 // GetSupportedMethods tells clients what they may call; names are lower case.
 func (featuresService) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
-	const service = "event_store.client.streams.streams"
+	const (
+		streams    = "event_store.client.streams.streams"
+		persistent = "event_store.client.persistent_subscriptions.persistentsubscriptions"
+	)
+	method := func(service, name string, features ...string) *serverfeatures.SupportedMethod {
+		return &serverfeatures.SupportedMethod{ServiceName: service, MethodName: name, Features: features}
+	}
 	return &serverfeatures.SupportedMethods{
 		EventStoreServerVersion: serverVersion,
 		Methods: []*serverfeatures.SupportedMethod{
-			{ServiceName: service, MethodName: "append"},
-			{ServiceName: service, MethodName: "batchappend", Features: []string{"deadline_duration"}},
-			{ServiceName: service, MethodName: "read", Features: []string{"position", "events"}},
-			{ServiceName: service, MethodName: "delete"},
-			{ServiceName: service, MethodName: "tombstone"},
+			method(streams, "append"),
+			method(streams, "batchappend", "deadline_duration"),
+			method(streams, "read", "position", "events"),
+			method(streams, "delete"),
+			method(streams, "tombstone"),
+			method(persistent, "create", "stream", "all"),
+			method(persistent, "update", "stream", "all"),
+			method(persistent, "delete", "stream", "all"),
+			method(persistent, "read", "stream", "all"),
+			method(persistent, "getinfo", "stream", "all"),
+			method(persistent, "list", "stream", "all"),
+			method(persistent, "replayparked", "stream", "all"),
+			method(persistent, "restartsubsystem"),
 		},
 	}, nil
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"iter"
 	"math"
-	"strconv"
-	"strings"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
@@ -35,7 +33,7 @@ func (s *streamsService) Read(req *streams.ReadReq, call streams.Streams_ReadSer
 			err = r.readStream(name, r.options.GetStream())
 		}
 	case r.options.GetAll() != nil:
-		name = "$all"
+		name = allStream
 		if r.options.GetSubscription() != nil {
 			err = r.followAll(r.options.GetAll())
 		} else {
@@ -172,26 +170,13 @@ func (r *reading) sendEvent(e *eventstore.RecordedEvent) error {
 	read := &streams.ReadResp_ReadEvent{Position: &streams.ReadResp_ReadEvent_CommitPosition{CommitPosition: e.Position.Commit}}
 	if r.options.GetResolveLinks() && e.Type == linkType {
 		read.Link = wireEvent(e, r.uuidAsText)
-		if target, ok := r.resolve(e); ok {
+		if target, ok := resolveLink(r.call.Context(), r.service.node, e); ok {
 			read.Event = wireEvent(&target, r.uuidAsText)
 		}
 	} else {
 		read.Event = wireEvent(e, r.uuidAsText)
 	}
 	return r.call.Send(&streams.ReadResp{Content: &streams.ReadResp_Event{Event: read}})
-}
-
-// resolve finds the event that a link points to; false when it is gone.
-func (r *reading) resolve(link *eventstore.RecordedEvent) (eventstore.RecordedEvent, bool) {
-	number, name, ok := strings.Cut(string(link.Data), "@")
-	revision, err := strconv.ParseUint(number, 10, 63)
-	if !ok || err != nil {
-		return eventstore.RecordedEvent{}, false
-	}
-	for e, err := range r.service.node.ReadStream(r.call.Context(), name, eventstore.StreamRead{From: &revision, Count: 1}) {
-		return e, err == nil && e.Revision == revision
-	}
-	return eventstore.RecordedEvent{}, false
 }
 
 func (r *reading) followStream(name string, o *streams.ReadReq_Options_StreamOptions) error {

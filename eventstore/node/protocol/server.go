@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
@@ -65,6 +66,8 @@ type Server struct {
 	logger   *slog.Logger
 	listener net.Listener
 	grpc     *grpc.Server
+
+	persistent *persistentService
 	// stopping ends subscriptions, which would keep a graceful stop waiting
 	// for ever.
 	stopping chan struct{}
@@ -109,7 +112,13 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		})))
 	}
 	s.grpc = grpc.NewServer(options...)
-	streams.RegisterStreamsServer(s.grpc, &streamsService{node: o.Node, logger: o.Logger, stopping: s.stopping})
+	service := &streamsService{node: o.Node, logger: o.Logger, stopping: s.stopping}
+	if s.persistent, err = newPersistentService(ctx, service); err != nil {
+		_ = listener.Close()
+		return nil, err
+	}
+	streams.RegisterStreamsServer(s.grpc, service)
+	persistent.RegisterPersistentSubscriptionsServer(s.grpc, s.persistent)
 	serverfeatures.RegisterServerFeaturesServer(s.grpc, featuresService{})
 	gossip.RegisterGossipServer(s.grpc, gossipService{instance: uuid.New(), address: advertised})
 	go func() { s.served <- s.grpc.Serve(listener) }()
@@ -131,6 +140,7 @@ func (s *Server) Stop() error {
 
 func (s *Server) stop() error {
 	close(s.stopping)
+	s.persistent.stop()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
