@@ -63,6 +63,13 @@ func connectPayPayments() []scenario {
 			p.amount /= 10
 			p.move("Approved")
 		}},
+		{name: "negative amount in between", weight: 4, play: func(s *script) {
+			p := s.initiate(card).fixed()
+			p.status, p.amount = "Approved", -p.amount
+			s.send(delivery{body: p.body(s.currency), fixed: true})
+			p.amount = -p.amount
+			p.move("Approved")
+		}},
 		{name: "other currency in between", weight: 4, play: func(s *script) {
 			p := s.initiate(card).fixed()
 			p.status = "Approved"

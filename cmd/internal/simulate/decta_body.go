@@ -236,6 +236,14 @@ func (o *dectaOrder) tellTooPrecise() {
 	o.currency, o.total = mine, total
 }
 
+// tellNegative reports the object with amounts below zero.
+func (o *dectaOrder) tellNegative() {
+	total := o.total
+	o.total = -total
+	o.s.send(delivery{body: o.full(), fixed: true})
+	o.total = total
+}
+
 // tellPayout reports money that goes out to a customer.
 func (o *dectaOrder) tellPayout() {
 	w := &writer{b: make([]byte, 0, 500)}

@@ -202,6 +202,13 @@ func dectaOddities() []scenario {
 			o.tellTooPrecise()
 			o.pay()
 		}},
+		{name: "negative amount in between", weight: 4, play: func(s *script) {
+			o := s.open()
+			o.tellInFull()
+			s.keepPlace()
+			o.tellNegative()
+			o.pay()
+		}},
 		{name: "a long life", weight: 16, play: playLongLife},
 		{name: "clock ahead", weight: 4, play: func(s *script) {
 			o := s.open()

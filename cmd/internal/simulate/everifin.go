@@ -89,6 +89,37 @@ func (o *everifinOrder) pay() *everifinOrder {
 	return o.move(evBooked)
 }
 
+// raiseUnpaid asks for more before the payment began: the same payment asks for
+// the larger amount from then on. The answer to the call tells it.
+func (o *everifinOrder) raiseUnpaid(by int64) *everifinOrder {
+	o.amount += by
+	o.s.due = o.amount
+	o.last().amount += by
+	o.s.wait(minute, hour)
+	o.answer()
+	return o
+}
+
+// tellTooPrecise and tellNegative are answers about the order or its payment
+// with amounts that no honest gateway tells.
+func (o *everifinOrder) tellTooPrecise() { o.misstate(1, 10, 5) }
+func (o *everifinOrder) tellNegative()   { o.misstate(0, -1, 0) }
+
+// misstate tells each amount times factor plus addend, with more digits than
+// the currency has.
+func (o *everifinOrder) misstate(digits int, factor, addend int64) {
+	c, t := o.s.currency, o.last()
+	c.digits += digits
+	amount, part := o.amount, t.amount
+	o.amount, t.amount = factor*amount+addend, factor*part+addend
+	body := o.payment(t, c)
+	if o.s.chance(50) {
+		body = o.order(c)
+	}
+	o.amount, t.amount = amount, part
+	o.s.send(delivery{body: body, fixed: true})
+}
+
 // raise asks for more, by a further payment.
 func (o *everifinOrder) raise(by int64) *everifinOrder {
 	o.amount += by
@@ -161,7 +192,7 @@ func (s *script) anyReason() string {
 // by the answer to a GET of it: hooks do not tell why a payment failed.
 func paymentAnswers(t *transfer) int {
 	if t.status == evFailed {
-		return 80
+		return 100
 	}
 	return 12
 }

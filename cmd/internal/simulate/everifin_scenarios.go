@@ -1,10 +1,12 @@
 package simulate
 
-// everifinScenarios are the open-banking gateway's stories. All but one end
-// with the answer to a GET, because hooks carry no amounts.
+// everifinScenarios are the open-banking gateway's stories. All but two end with
+// the answer to a GET, because hooks carry no amounts.
 func everifinScenarios() []scenario {
 	list := append(everifinPayments(), everifinMoneyBack()...)
-	list = append(list, scenario{name: "hooks only", weight: 4, play: playHooksOnly})
+	list = append(append(list, everifinOddities()...),
+		scenario{name: "hooks only", weight: 4, play: hooksOnly(evFailed, evExpired)},
+		scenario{name: "hooks only, booked", weight: 4, play: hooksOnly(evBooked)})
 	for i := range list {
 		list[i].gateway, list[i].name = Everifin, "everifin: "+list[i].name
 	}
@@ -35,13 +37,25 @@ func everifinPayments() []scenario {
 		{name: "confirmed, then failed", weight: 8, play: told(func(s *script) *everifinOrder {
 			return s.newEverifin().move(evSeen, evProcessing, evConfirmed, evFailed)
 		})},
-		{name: "failed", weight: 12, play: told(func(s *script) *everifinOrder { return s.newEverifin().move(evSeen, evFailed) })},
+		{name: "failed", weight: 24, play: told(func(s *script) *everifinOrder { return s.newEverifin().move(evSeen, evFailed) })},
 		{name: "expired", weight: 12, play: told(func(s *script) *everifinOrder { return s.newEverifin().move(evExpired) })},
 		{name: "outcome unknown", weight: 6, play: told(func(s *script) *everifinOrder {
 			return s.newEverifin().move(evSeen, evProcessing, evProcessingExpired)
 		})},
 		{name: "outcome unknown, then booked", weight: 6, play: told(func(s *script) *everifinOrder {
 			return s.newEverifin().move(evProcessing, evProcessingExpired, evBooked)
+		})},
+		{name: "failed, then booked", weight: 6, play: told(func(s *script) *everifinOrder {
+			return s.newEverifin().move(evSeen, evProcessing, evFailed, evBooked)
+		})},
+		{name: "confirmed, outcome unknown", weight: 6, play: told(func(s *script) *everifinOrder {
+			o := s.newEverifin().move(evProcessing, evConfirmed)
+			s.keepPlaces() // nothing later repeats that the bank said yes
+			return o.move(evProcessingExpired)
+		})},
+		{name: "amount raised before the payment began", weight: 8, play: told(func(s *script) *everifinOrder {
+			o := s.newEverifin()
+			return o.raiseUnpaid(1 + s.share(o.amount)).pay()
 		})},
 		{name: "withdrawn twice", weight: 6, play: told(func(s *script) *everifinOrder {
 			o := s.newEverifin().move(evWithdrawn)
@@ -66,6 +80,11 @@ func everifinPayments() []scenario {
 			o.add(o.amount)
 			return o.pay()
 		})},
+	}
+}
+
+func everifinOddities() []scenario {
+	return []scenario{
 		{name: "paid in yen", weight: 4, play: told(func(s *script) *everifinOrder {
 			return s.newEverifinOf(currency{"JPY", 0}, 0).pay()
 		})},
@@ -82,6 +101,20 @@ func everifinPayments() []scenario {
 			o.answer()
 			s.keepPlace()
 			s.send(delivery{body: o.order(s.otherCurrency()), fixed: true})
+			return o.pay()
+		})},
+		{name: "amount too precise in between", weight: 4, play: told(func(s *script) *everifinOrder {
+			o := s.newEverifin()
+			o.answer()
+			s.keepPlace()
+			o.tellTooPrecise()
+			return o.pay()
+		})},
+		{name: "negative amount in between", weight: 4, play: told(func(s *script) *everifinOrder {
+			o := s.newEverifin()
+			o.answer()
+			s.keepPlace()
+			o.tellNegative()
 			return o.pay()
 		})},
 		{name: "two orders of one reference", weight: 4, play: told(func(s *script) *everifinOrder {
@@ -126,6 +159,11 @@ func everifinMoneyBack() []scenario {
 			o := s.newEverifin().pay()
 			return o.refund(s.share(o.amount), evProcessing, evFailed)
 		})},
+		{name: "refund failed, second refund booked", weight: 6, play: told(func(s *script) *everifinOrder {
+			o := s.newEverifin().pay()
+			amount := s.share(o.amount)
+			return o.refund(amount, evProcessing, evFailed).refund(amount, evSeen, evProcessing, evBooked)
+		})},
 		{name: "refund withdrawn", weight: 4, play: told(func(s *script) *everifinOrder {
 			o := s.newEverifin().pay()
 			return o.refund(s.share(o.amount), evWithdrawn)
@@ -146,14 +184,17 @@ func everifinMoneyBack() []scenario {
 	}
 }
 
-// playHooksOnly is an order whose amounts nobody tells: nothing can be counted.
-func playHooksOnly(s *script) {
-	o := &everifinOrder{s: s, id: s.uuid(), created: s.now}
-	s.id, s.reference = o.id, s.newReference()
-	o.add(0)
-	for _, status := range []string{evSeen, evProcessing, s.oneOf(evFailed, evExpired)} {
-		s.wait(10, 10*minute)
-		o.last().status = status
-		o.hook(o.last())
+// hooksOnly is an order whose amounts nobody tells: nothing can be counted, not
+// even money that came.
+func hooksOnly(last ...string) func(*script) {
+	return func(s *script) {
+		o := &everifinOrder{s: s, id: s.uuid(), created: s.now}
+		s.id, s.reference = o.id, s.newReference()
+		o.add(0)
+		for _, status := range []string{evSeen, evProcessing, s.oneOf(last...)} {
+			s.wait(10, 10*minute)
+			o.last().status = status
+			o.hook(o.last())
+		}
 	}
 }
