@@ -34,6 +34,11 @@ func connectPayPayments() []scenario {
 			s.initiate(card).move("Approved")
 			s.newConnectPay(pis, s.currency, s.price(s.currency)).start().move("Approved", "Settled")
 		}},
+		{name: "two wallets for one order", weight: 4, play: func(s *script) {
+			s.initiate("ApplePay").move("Failed")
+			s.due = 0 // a failed payment is not due beside one that may be paid
+			s.newConnectPay("GooglePay", s.currency, s.price(s.currency)).start().move("Processing", "Approved")
+		}},
 		{name: "two payments, one open", weight: 6, play: func(s *script) {
 			s.initiate(card).move("Approved")
 			s.newConnectPay(pis, s.currency, s.price(s.currency)).start()
@@ -89,6 +94,13 @@ func connectPayMoneyBack() []scenario {
 			s.initiate(card).move("Approved", "PendingRefund", "PartialyRefunded", "PartialyRefunded", "Refunded")
 		}},
 		{name: "partly refunded", weight: 4, play: func(s *script) { s.initiate(card).move("Approved", "PartialyRefunded") }},
+		{name: "partly refunded at last", weight: 6, play: func(s *script) {
+			// Nothing but the sequence tells which of the two is the last word.
+			s.initiate(card).move("Approved").fixed().move("PendingRefund").fixed().move("PartialyRefunded").fixed()
+		}},
+		{name: "wallet payment refunded", weight: 6, play: func(s *script) {
+			s.initiate(s.oneOf("ApplePay", "GooglePay")).move("Processing", "Approved", "PendingRefund", "Refunded")
+		}},
 		{name: "refund failed", weight: 6, play: func(s *script) {
 			s.initiate(card).move("Approved").fixed().move("PendingRefund").fixed().refuseRefund("Approved")
 		}},

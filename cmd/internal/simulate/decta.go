@@ -22,9 +22,10 @@ type dectaOrder struct {
 	reversedTold                                  bool
 	amountRefunded, refundInitial, refundReversal int64
 	chargebacks, chargebacksReversed              int64
-	// unpriced: the gateway tells stages of a dispute and no amounts.
-	unpriced   bool
-	reasonCode string
+	// unpriced: the gateway tells stages of a dispute and no amounts; it leaves
+	// the counters out, or says null.
+	unpriced, nullCounters bool
+	reasonCode             string
 
 	method, scheme, arn string
 	product, client     string
@@ -254,6 +255,12 @@ func (o *dectaOrder) chargeBack(status string, amount int64) *dectaOrder {
 	o.chargebacks += amount
 	o.s.disputeHeld += amount
 	return o.stage(status, disputeOpen)
+}
+
+// withoutCounters is a gateway that says null where others count chargebacks.
+func (o *dectaOrder) withoutCounters() *dectaOrder {
+	o.unpriced, o.nullCounters = true, true
+	return o
 }
 
 // chargeBackUntold takes what is left, and the gateway tells no amount.

@@ -176,7 +176,11 @@ func (o *dectaOrder) details(w *writer) {
 	if o.reversedTold || o.held == 0 && o.s.chance(50) {
 		w.amount("amount_reversed", o.currency, o.amountReversed, o.trimmed)
 	}
-	if !o.unpriced {
+	switch {
+	case o.nullCounters:
+		w.literal("chargebacks", "null")
+		w.literal("chargebacks_reversed", "null")
+	case !o.unpriced:
 		w.amount("chargebacks", o.currency, o.chargebacks, o.trimmed)
 		w.amount("chargebacks_reversed", o.currency, o.chargebacksReversed, o.trimmed)
 	}

@@ -100,6 +100,11 @@ func dectaMoneyBack() []scenario {
 			o.capture(s.share(o.total))
 			o.startReversal().reverse(o.taken)
 		}},
+		{name: "full capture of a hold reversed", weight: 6, play: func(s *script) {
+			o := s.open().hold()
+			o.capture(o.total).startReversal().reverse(o.total)
+		}},
+		{name: "reversal under way", weight: 6, play: func(s *script) { s.open().pay().startReversal() }},
 		{name: "reversal failed", weight: 6, play: func(s *script) {
 			o := s.open().pay().startReversal()
 			o.enter("reversal_failed", 10, hour)
@@ -141,6 +146,43 @@ func dectaDisputes() []scenario {
 			o.chargeBack("chargeback", o.total).stage("fraud_advice", disputeNone)
 		}},
 		{name: "good faith", weight: 4, play: func(s *script) { s.open().pay().stage("good_faith", disputeInquiry) }},
+		{name: "good faith accepted", weight: 4, play: func(s *script) {
+			o := s.open().pay()
+			if s.chance(50) {
+				o.stage("good_faith", disputeInquiry)
+			}
+			o.chargeBack("good_faith", s.share(o.total))
+		}},
+		{name: "two partial chargebacks", weight: 6, play: func(s *script) {
+			o := s.open().pay()
+			first := s.share(o.total)
+			second := o.total - first
+			if s.chance(50) {
+				second = (second + 1) / 2
+			}
+			o.chargeBack("chargeback", first).chargeBack("chargeback", second)
+		}},
+		{name: "refund after a partial chargeback", weight: 6, play: func(s *script) {
+			o := s.open().pay()
+			part := s.share(o.total)
+			o.chargeBack("chargeback", part).refund(o.total - part)
+		}},
+		{name: "refund in full after a chargeback", weight: 4, play: func(s *script) {
+			o := s.open().pay()
+			o.chargeBack("chargeback", o.total).refund(o.total)
+		}},
+		{name: "counters null, paid and settled", weight: 4, play: func(s *script) {
+			s.open().withoutCounters().pay().settle()
+		}},
+		{name: "counters null, refunded in part", weight: 4, play: func(s *script) {
+			o := s.open().withoutCounters().pay()
+			o.refund(s.share(o.total))
+		}},
+		{name: "counters null, charged back", weight: 4, play: func(s *script) {
+			o := s.open().withoutCounters().pay()
+			o.chargeBackUntold()
+			s.keepPlaces()
+		}},
 		{name: "pre-compliance", weight: 4, play: func(s *script) { s.open().pay().stage("pre_compliance", disputeOpen) }},
 		{name: "compliance lost", weight: 4, play: func(s *script) {
 			o := s.open().pay().stage("pre_compliance", disputeOpen)
@@ -238,7 +280,9 @@ func dectaOddities() []scenario {
 		{name: "payout reversed", weight: 4, play: func(s *script) { s.payOut("reversed", "REVERSED") }},
 		{name: "payout failed", weight: 4, play: func(s *script) { s.payOut("failed", "FAILED") }},
 		{name: "payout cancelled", weight: 4, play: func(s *script) { s.payOut("cancelled", "CANCELLED") }},
-		{name: "payout under way", weight: 4, play: func(s *script) { s.payOut("", "PROCESSING") }},
+		{name: "payout expired", weight: 4, play: func(s *script) { s.payOut("expired", "CANCELLED") }},
+		{name: "payout under way", weight: 4, play: func(s *script) { s.payOut("in_progress", "PROCESSING") }},
+		{name: "payout requested", weight: 4, play: func(s *script) { s.payOut("created", "REQUESTED") }},
 	}
 }
 
@@ -290,17 +334,19 @@ func playTestOrder(s *script) {
 	o.issue().pay()
 }
 
-// payOut sends money to a customer, up to a last status, if any.
+// payOut sends money to a customer, up to a last status.
 func (s *script) payOut(last, state string) {
 	c := s.anyCurrency()
 	o := s.newDecta(c, s.price(c))
-	s.payout = &payoutTruth{amount: o.total, state: "REQUESTED"}
+	s.payout = &payoutTruth{amount: o.total}
 	o.enter("created", 0, minute)
 	o.tellPayout()
-	o.enter("in_progress", minute, hour)
-	s.payout.state = "PROCESSING"
-	o.tellPayout()
-	if last == "" {
+	if last != "created" {
+		o.enter("in_progress", minute, hour)
+		o.tellPayout()
+	}
+	s.payout.state = state
+	if last == o.status {
 		return
 	}
 	if last == "reversed" {
@@ -309,7 +355,6 @@ func (s *script) payOut(last, state string) {
 	}
 	o.enter(last, hour, day)
 	o.tellPayout()
-	s.payout.state = state
 	if last == "paid" {
 		s.payout.paidOut = o.total
 	}
