@@ -60,7 +60,7 @@ The exit code is 0 unless something failed.`,
 }
 
 func (c *cli) runIngest(ctx context.Context, f ingestFlags, files []string) error {
-	in, err := openFiles(c.io.in, files)
+	in, err := openFiles(ctx, c.io.in, files)
 	if err != nil {
 		return err
 	}
@@ -208,13 +208,13 @@ type input struct {
 	bytes int64
 }
 
-func openFiles(stdin io.Reader, names []string) (*input, error) {
+func openFiles(ctx context.Context, stdin io.Reader, names []string) (*input, error) {
 	in := &input{}
 	var readers []io.Reader
 	known := true
 	for _, name := range names {
 		if name == "-" {
-			readers, known = append(readers, stdin), false
+			readers, known = append(readers, interruptible(ctx, stdin)), false
 			continue
 		}
 		f, err := os.Open(name)
@@ -236,6 +236,18 @@ func openFiles(stdin io.Reader, names []string) (*input, error) {
 	}
 	in.Reader = io.MultiReader(readers...)
 	return in, nil
+}
+
+// interruptible lets a read end with ctx that would wait for what nobody types
+// or sends.
+func interruptible(ctx context.Context, in io.Reader) io.Reader {
+	out, feed := io.Pipe()
+	context.AfterFunc(ctx, func() { _ = feed.CloseWithError(context.Cause(ctx)) })
+	go func() { // nothing can end a read of a terminal: this ends with the input, or with the process
+		_, err := io.Copy(feed, in)
+		_ = feed.CloseWithError(err)
+	}()
+	return out
 }
 
 func (in *input) close() {

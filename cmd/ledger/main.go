@@ -121,7 +121,8 @@ Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not found.`,
 	flags.BoolVar(&c.json, "json", false, "print data as JSON")
 	flags.BoolVar(&c.logJSON, "log-json", c.env("LEDGER_LOG_JSON") != "", "write logs as JSON [LEDGER_LOG_JSON]")
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "log more")
-	root.AddCommand(c.demo(), c.serve(), c.ingest(), c.simulate(), c.order(), c.status(), c.migrate(), c.version())
+	root.AddCommand(c.demo(), c.serve(), c.ingest(), c.simulate(), c.order(), c.status(), c.migrate(), c.node(), c.verify(), c.backup(),
+		c.restore(), c.copyLog(), c.version())
 	explainUsage(root)
 	return root
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
@@ -94,7 +95,7 @@ func (c *cli) newTable(header ...any) table.Writer {
 	t := table.NewWriter()
 	t.SetOutputMirror(c.io.out)
 	t.SetStyle(table.StyleLight)
-	t.Style().Options.SeparateRows = false
+	t.Style().Format = table.FormatOptions{Header: text.FormatDefault, Footer: text.FormatDefault, Row: text.FormatDefault}
 	if len(header) > 0 {
 		t.AppendHeader(table.Row(header))
 	}

@@ -94,6 +94,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /webhooks/{gateway}", s.webhook)
 	mux.HandleFunc("POST /webhooks/{gateway}/{account}", s.webhook)
 	mux.HandleFunc("POST /ingest/{gateway}/{account}", s.ingest)
+	mux.HandleFunc("POST /backup", s.backup)
 	mux.HandleFunc("GET /orders/{id}", s.order)
 	mux.HandleFunc("GET /orders/{id}/{$}", s.order)
 	mux.HandleFunc("GET /orders/{id}/history", s.history)

@@ -1,0 +1,169 @@
+// Package copylog moves a ledger's log from one event store to another: every
+// event of every ledger stream, in the order of the log, with its id, type,
+// data and metadata. Positions differ afterwards, so projections are rebuilt.
+package copylog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+)
+
+const (
+	// batchEvents and batchBytes bound one append of the copy.
+	batchEvents = 200
+	batchBytes  = 512 << 10
+)
+
+// Progress tells how far a copy or its verification has come.
+type Progress struct {
+	Verifying bool
+	Events    uint64
+	// Position in the source up to which everything is copied.
+	Position eventstore.Position
+}
+
+// Copy copies everything after a position of the source; nil is the start. It
+// may be begun again from any earlier position, or from the start: what is
+// there already is recognised by its ids and revisions. save is called after
+// each append with the position up to which all is durable in the target.
+//
+// It fails with a *eventstore.WrongExpectedRevisionError when the target holds
+// other events in a stream of the source.
+func Copy(
+	ctx context.Context, from eventstore.Reader, to eventstore.Appender, after *eventstore.Position, save func(Progress) error,
+) (events uint64, err error) {
+	var batch []eventstore.RecordedEvent
+	size := 0
+	flush := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		if err := appendBatch(ctx, to, batch); err != nil {
+			return err
+		}
+		events += uint64(len(batch))
+		last := batch[len(batch)-1].Position
+		batch, size = batch[:0], 0
+		return save(Progress{Events: events, Position: last})
+	}
+	for e, err := range from.ReadAll(ctx, eventstore.AllRead{From: after}) {
+		if err != nil {
+			return events, fmt.Errorf("read the source: %w", err)
+		}
+		if isSystem(e.Stream) || (after != nil && e.Position.Compare(*after) <= 0) {
+			continue
+		}
+		full := len(batch) == batchEvents || size+len(e.Data)+len(e.Metadata) > batchBytes
+		if len(batch) > 0 && (full || e.Stream != batch[0].Stream) {
+			if err := flush(); err != nil {
+				return events, err
+			}
+		}
+		batch = append(batch, e)
+		size += len(e.Data) + len(e.Metadata)
+	}
+	return events, flush()
+}
+
+// appendBatch appends events of one stream at their own revisions.
+func appendBatch(ctx context.Context, to eventstore.Appender, batch []eventstore.RecordedEvent) error {
+	expected := eventstore.NoStream
+	if first := batch[0].Revision; first > 0 {
+		expected = eventstore.Revision(first - 1)
+	}
+	events := make([]eventstore.EventData, len(batch))
+	for i, e := range batch {
+		events[i] = eventstore.EventData{ID: e.ID, Type: e.Type, JSON: e.JSON, Data: e.Data, Metadata: e.Metadata}
+	}
+	result, err := to.Append(ctx, batch[0].Stream, expected, events...)
+	if err != nil {
+		return fmt.Errorf("copy stream %q from revision %d: %w", batch[0].Stream, batch[0].Revision, err)
+	}
+	if last := batch[len(batch)-1].Revision; result.Revision != last {
+		return fmt.Errorf("copy stream %q: revision %d became %d", batch[0].Stream, last, result.Revision)
+	}
+	return nil
+}
+
+// DifferenceError says where a copy departs from its source.
+type DifferenceError struct {
+	Event  uint64 // number of the event in the log of ledger streams, from 1
+	Detail string
+}
+
+func (e *DifferenceError) Error() string {
+	return fmt.Sprintf("event %d of the log differs: %s", e.Event, e.Detail)
+}
+
+// Verify reads both logs and compares them event by event, in order, whatever
+// their positions are. It returns the number of equal events.
+func Verify(ctx context.Context, from, to eventstore.Reader, tell func(Progress)) (uint64, error) {
+	next, stop := iter.Pull2(ledgerEvents(ctx, to))
+	defer stop()
+	var n uint64
+	for want, err := range ledgerEvents(ctx, from) {
+		if err != nil {
+			return n, fmt.Errorf("read the source: %w", err)
+		}
+		got, err, ok := next()
+		switch {
+		case !ok:
+			return n, &DifferenceError{Event: n + 1, Detail: "the copy ends before " + name(want)}
+		case err != nil:
+			return n, fmt.Errorf("read the copy: %w", err)
+		}
+		if err := compare(n+1, want, got); err != nil {
+			return n, err
+		}
+		if n++; n%batchEvents == 0 {
+			tell(Progress{Verifying: true, Events: n, Position: want.Position})
+		}
+	}
+	if extra, err, more := next(); more {
+		return n, errors.Join(err, &DifferenceError{Event: n + 1, Detail: "the copy goes on with " + name(extra)})
+	}
+	return n, nil
+}
+
+func compare(n uint64, want, got eventstore.RecordedEvent) error {
+	var what string
+	switch {
+	case want.Stream != got.Stream || want.Revision != got.Revision:
+		what = "is " + name(got)
+	case want.ID != got.ID:
+		what = "has id " + got.ID.String()
+	case want.Type != got.Type || want.JSON != got.JSON:
+		what = "has type " + got.Type
+	case !bytes.Equal(want.Data, got.Data):
+		what = "has other data"
+	case !bytes.Equal(want.Metadata, got.Metadata):
+		what = "has other metadata"
+	default:
+		return nil
+	}
+	return &DifferenceError{Event: n, Detail: name(want) + " " + what + " in the copy"}
+}
+
+func name(e eventstore.RecordedEvent) string { return fmt.Sprintf("%s@%d", e.Stream, e.Revision) }
+
+// ledgerEvents are the events of $all that a ledger wrote.
+func ledgerEvents(ctx context.Context, log eventstore.Reader) iter.Seq2[eventstore.RecordedEvent, error] {
+	return func(yield func(eventstore.RecordedEvent, error) bool) {
+		for e, err := range log.ReadAll(ctx, eventstore.AllRead{}) {
+			if err == nil && isSystem(e.Stream) {
+				continue
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func isSystem(stream string) bool { return strings.HasPrefix(stream, "$") }

@@ -1,0 +1,125 @@
+package copylog_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/copylog"
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/eventstore/node"
+)
+
+func open(t *testing.T) *node.Node {
+	t.Helper()
+	n, err := node.Open(node.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return n
+}
+
+func fill(t *testing.T, n *node.Node, orders int) {
+	t.Helper()
+	for i := range orders {
+		for r := range 3 {
+			expected := eventstore.NoStream
+			if r > 0 {
+				expected = eventstore.Revision(uint64(2*r - 1))
+			}
+			stream := fmt.Sprintf("order-%d", i)
+			event := func(k string) eventstore.EventData {
+				return eventstore.EventData{ID: uuid.New(), Type: "T" + k, JSON: true, Data: []byte(`{"k":"` + k + `"}`), Metadata: []byte(`{}`)}
+			}
+			if _, err := n.Append(t.Context(), stream, expected, event("a"), event("b")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := n.SetStreamMetadata(t.Context(), "order-0", eventstore.NoStream, []byte(`{"x":1}`)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCopy_StoppedAndBegunAgain stops a copy after every append and begins it
+// again, from the saved position and from the start.
+func TestCopy_StoppedAndBegunAgain(t *testing.T) {
+	t.Parallel()
+	from, to := open(t), open(t)
+	fill(t, from, 20)
+	errStopped := errors.New("stopped")
+	var at *eventstore.Position
+	for stops := 0; ; stops++ {
+		_, err := copylog.Copy(t.Context(), from, to, at, func(p copylog.Progress) error {
+			if stops%2 == 0 { // every other time the saved position is lost
+				at = &p.Position
+			}
+			return errStopped
+		})
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errStopped) {
+			t.Fatal(err)
+		}
+		if stops > 200 {
+			t.Fatal("the copy does not come to an end")
+		}
+	}
+	if _, err := copylog.Copy(t.Context(), from, to, nil, func(copylog.Progress) error { return nil }); err != nil {
+		t.Fatalf("again from the start: %v", err)
+	}
+	n, err := copylog.Verify(t.Context(), from, to, func(copylog.Progress) {})
+	if err != nil || n != 120 {
+		t.Errorf("verified %d events: %v, want 120", n, err)
+	}
+}
+
+func TestVerify_FindsDifferences(t *testing.T) {
+	t.Parallel()
+	from := open(t)
+	fill(t, from, 3)
+	for name, spoil := range map[string]func(*testing.T, *node.Node){
+		"Nothing": func(*testing.T, *node.Node) {},
+		"Other": func(t *testing.T, to *node.Node) {
+			fill(t, to, 3) // the same streams with other ids
+		},
+		"More": func(t *testing.T, to *node.Node) {
+			if _, err := copylog.Copy(t.Context(), from, to, nil, func(copylog.Progress) error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+			_, err := to.Append(t.Context(), "order-9", eventstore.NoStream, eventstore.EventData{ID: uuid.New(), Type: "T"})
+			if err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			to := open(t)
+			spoil(t, to)
+			_, err := copylog.Verify(t.Context(), from, to, func(copylog.Progress) {})
+			var difference *copylog.DifferenceError
+			if !errors.As(err, &difference) {
+				t.Errorf("verify: %v, want a difference", err)
+			}
+		})
+	}
+	t.Run("CopyRefusesOtherEvents", func(t *testing.T) {
+		t.Parallel()
+		to := open(t)
+		fill(t, to, 3)
+		_, err := copylog.Copy(t.Context(), from, to, nil, func(copylog.Progress) error { return nil })
+		var wrong *eventstore.WrongExpectedRevisionError
+		if !errors.As(err, &wrong) {
+			t.Errorf("copy onto other events: %v, want a version conflict", err)
+		}
+	})
+}

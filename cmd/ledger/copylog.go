@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/cmd/internal/copylog"
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/eventstore/esdbstore"
+	"github.com/order-ledger/order-ledger/eventstore/node"
+)
+
+// saveEvery is how often the position of a copy is saved.
+const saveEvery = time.Second
+
+func (c *cli) copyLog() *cobra.Command {
+	var from, to, state string
+	cmd := &cobra.Command{
+		Use:   "copy-log --from LOG --to LOG",
+		Short: "Move the ledger to another event store",
+		Long: `copy-log copies every event of every ledger stream in the order of the log, with
+ids, types, data and metadata, and compares both logs at the end. LOG is
+"embedded" (the log in the data directory), the folder of a log, or a connection
+string (esdb://, esdb+discover://, kurrentdb://). Stop the ledger first.
+
+It can be stopped and begun again; --state says where it remembers how far it
+came. Positions differ in the copy: use it with a fresh database.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if from == "" || to == "" || from == to {
+				return &exitError{code: exitUsage, err: errors.New("--from and --to name two different logs")}
+			}
+			if state == "" {
+				state = filepath.Join(c.settings.DataDir, "copy-log.json")
+			}
+			return c.runCopyLog(cmd.Context(), from, to, state)
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "log to copy")
+	cmd.Flags().StringVar(&to, "to", "", "log to copy to")
+	cmd.Flags().StringVar(&state, "state", "", "file that remembers how far it came (default DATA-DIR/copy-log.json)")
+	return cmd
+}
+
+// openLog opens a log by its name.
+func (c *cli) openLog(name string, logger *slog.Logger) (eventstore.Store, error) {
+	switch {
+	case name == "embedded":
+		store, err := app.OpenStore(c.settings, logger)
+		if err != nil {
+			return nil, c.explain(err)
+		}
+		return store, nil
+	case strings.Contains(name, "://"):
+		return esdbstore.Open(esdbstore.Options{ConnectionString: name, Logger: logger})
+	}
+	n, err := node.Open(node.Options{Dir: name, Logger: logger})
+	if err != nil {
+		return nil, c.explain(err)
+	}
+	return n, nil
+}
+
+func (c *cli) runCopyLog(ctx context.Context, from, to, state string) (err error) {
+	logger := c.logger(slog.LevelWarn)
+	source, err := c.openLog(from, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	target, err := c.openLog(to, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	mark, err := readMark(state, from, to)
+	if err != nil {
+		return err
+	}
+	saved := time.Now()
+	copied, err := copylog.Copy(ctx, source, target, mark.position(), func(p copylog.Progress) error {
+		mark.At = p.Position.String()
+		if time.Since(saved) < saveEvery {
+			return nil
+		}
+		saved = time.Now()
+		c.say("copied %d events, up to %s", p.Events, p.Position)
+		return mark.write(state)
+	})
+	if err != nil {
+		return errors.Join(err, mark.write(state))
+	}
+	if err := mark.write(state); err != nil {
+		return err
+	}
+	told := time.Now()
+	verified, err := copylog.Verify(ctx, source, target, func(p copylog.Progress) {
+		if time.Since(told) >= saveEvery {
+			told = time.Now()
+			c.say("compared %d events", p.Events)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("the copy is not equal to its source: %w", err)
+	}
+	if c.json {
+		return c.printJSON(map[string]uint64{"copied": copied, "verified": verified})
+	}
+	_, err = fmt.Fprintf(c.io.out, "copied %d, verified %d events\n", copied, verified)
+	return err
+}
+
+// copyMark remembers how far a copy came. Without it a copy begins at the
+// start, which is slower and ends the same.
+type copyMark struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+	At   string `json:"at,omitempty"`
+}
+
+func readMark(path, from, to string) (copyMark, error) {
+	// Connection strings may hold passwords: only what is before is kept.
+	fresh := copyMark{From: withoutPassword(from), To: withoutPassword(to)}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return fresh, nil
+	}
+	if err != nil {
+		return fresh, fmt.Errorf("read how far the copy came: %w", err)
+	}
+	var mark copyMark
+	if err := json.Unmarshal(text, &mark); err != nil || mark.From != fresh.From || mark.To != fresh.To {
+		return fresh, nil //nolint:nilerr // the mark of another copy, or none: begin at the start
+	}
+	return mark, nil
+}
+
+func withoutPassword(log string) string {
+	scheme, rest, found := strings.Cut(log, "://")
+	if !found {
+		return log
+	}
+	if _, host, has := strings.Cut(rest, "@"); has {
+		rest = host
+	}
+	return scheme + "://" + rest
+}
+
+func (m copyMark) position() *eventstore.Position {
+	p, err := eventstore.ParsePosition(m.At)
+	if m.At == "" || err != nil {
+		return nil
+	}
+	return &p
+}
+
+func (m copyMark) write(path string) error {
+	text, err := json.Marshal(m)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(path), 0o755) //nolint:gosec // G301: see app.MakeDataDir
+	}
+	if err == nil {
+		err = os.WriteFile(path, text, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("remember how far the copy came: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/eventstore/node"
+)
+
+func (c *cli) verify() *cobra.Command {
+	events := true
+	cmd := &cobra.Command{
+		Use:   "verify [DIR]",
+		Short: "Check every byte of the event log, read-only",
+		Long: `verify reads the whole log of the embedded node (or of a backup in DIR) and checks
+checksums, that positions and revisions have no gaps, and that every index says
+what the log says. It changes nothing. The log must not be in use: verify a
+backup of a running ledger. The exit code is 1 when something is wrong.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir := c.settings.EventsDir()
+			if len(args) == 1 {
+				dir = args[0]
+			} else if c.settings.EventStore != config.Embedded {
+				return &exitError{code: exitUsage, err: errors.New("verify checks the embedded node's log; --eventstore names another")}
+			}
+			if _, err := os.Stat(dir); err != nil {
+				return &exitError{code: exitNotFound, err: fmt.Errorf("there is no event log: %w", err)}
+			}
+			progress := func(node.VerifyProgress) {}
+			if file, ok := c.io.err.(*os.File); ok && isTerminal(file) {
+				progress = func(p node.VerifyProgress) { _, _ = fmt.Fprintf(c.io.err, "\rchecking %-14s %12d", p.Stage, p.Done) }
+				defer func() { _, _ = fmt.Fprint(c.io.err, "\r\033[K") }()
+			}
+			report, err := node.Verify(cmd.Context(), dir, progress)
+			if err != nil {
+				return c.explain(err)
+			}
+			if err := c.showVerified(dir, report); err != nil {
+				return err
+			}
+			if !report.OK() {
+				return errUnsound(len(report.Problems))
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&events, "events", true, "check the event log (the only check there is)")
+	return cmd
+}
+
+func (c *cli) showVerified(dir string, r node.VerifyReport) error {
+	if c.json {
+		return c.printJSON(struct {
+			Dir   string `json:"dir"`
+			Sound bool   `json:"sound"`
+			node.VerifyReport
+		}{dir, r.OK(), r})
+	}
+	t := c.newTable("event log", dir)
+	t.AppendRows([]table.Row{
+		{"events, each with its checksum", r.Events}, {"appends, each whole", r.Appends}, {"streams, revisions without gaps", r.Streams},
+		{"event ids in the index", r.EventIDs}, {"bytes", r.Bytes}, {"last position", r.LastPosition},
+	})
+	for _, p := range r.Problems {
+		t.AppendRow(table.Row{"PROBLEM", p})
+	}
+	verdict := "sound"
+	if !r.OK() {
+		verdict = "NOT SOUND"
+	}
+	t.AppendFooter(table.Row{"", verdict})
+	t.Render()
+	return nil
+}
