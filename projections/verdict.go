@@ -79,11 +79,12 @@ type isolator struct {
 	log  eventstore.Reader
 	conn *pgx.Conn
 	into *verdict
+	// found: the verdict says more than before.
+	found bool
 }
 
-// isolate reports whether it found anything.
+// isolate reports whether it found anything new.
 func (i *isolator) isolate(ctx context.Context, b *batch) (bool, error) {
-	before := len(i.into.condemned) + len(i.into.wrapped)
 	if err := i.quarantine(ctx, b); err != nil {
 		return false, err
 	}
@@ -96,8 +97,8 @@ func (i *isolator) isolate(ctx context.Context, b *batch) (bool, error) {
 		if err := i.history(ctx, stream, b.span[stream]); err != nil {
 			return false, err
 		}
-		if _, parked := b.parked[stream]; parked {
-			continue
+		if p := b.parked[stream]; p != nil && p.Revision < b.span[stream].first {
+			continue // parked before this batch: it has no rows in it
 		}
 		o, err := load(ctx, i.log, stream, b.span[stream].last+1)
 		var refused *foldError
@@ -109,7 +110,17 @@ func (i *isolator) isolate(ctx context.Context, b *batch) (bool, error) {
 	if err := i.states(ctx, b, suspects); err != nil {
 		return false, err
 	}
-	return len(i.into.condemned)+len(i.into.wrapped) > before, nil
+	return i.found, nil
+}
+
+func (i *isolator) condemn(stream string, c condemnation) {
+	i.found = i.found || i.into.condemned[stream].revision != c.revision || i.into.condemned[stream].reason == ""
+	i.into.condemned[stream] = c
+}
+
+func (i *isolator) wrap(p eventstore.Position) {
+	i.found = i.found || !i.into.wraps(p)
+	i.into.wrapped[p] = struct{}{}
 }
 
 // states halves the suspects until each culprit is alone.
@@ -133,6 +144,10 @@ func (i *isolator) states(ctx context.Context, b *batch, suspects []*orderState)
 func (i *isolator) firstRefused(ctx context.Context, stream string, within span) error {
 	for revision := within.first; revision <= within.last; revision++ {
 		o, err := load(ctx, i.log, stream, revision+1)
+		var refused *foldError
+		if errors.As(err, &refused) {
+			return nil // what comes from here on is parked anyway
+		}
 		if err != nil {
 			return err
 		}
@@ -141,7 +156,7 @@ func (i *isolator) firstRefused(ctx context.Context, stream string, within span)
 			return err
 		}
 		if refusal != nil {
-			i.into.condemned[stream] = condemnation{revision: revision, reason: refusal.Error()}
+			i.condemn(stream, condemnation{revision: revision, reason: refusal.Error()})
 			return nil
 		}
 	}
@@ -188,7 +203,7 @@ func (i *isolator) history(ctx context.Context, stream string, within span) erro
 			return err
 		}
 		if refusal != nil {
-			i.into.wrapped[entry.Event.Position] = struct{}{}
+			i.wrap(entry.Event.Position)
 		}
 	}
 	return nil
@@ -209,7 +224,7 @@ func (i *isolator) quarantine(ctx context.Context, b *batch) error {
 			return err
 		}
 		if refusal != nil {
-			i.into.wrapped[ev.Position] = struct{}{}
+			i.wrap(ev.Position)
 		}
 	}
 	return nil
