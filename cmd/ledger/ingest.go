@@ -122,8 +122,9 @@ func (c *cli) ingestHere(ctx context.Context, f ingestFlags, in *input) (summary
 	go func() { ran <- ledger.Run(runCtx) }()
 	defer func() {
 		stop()
-		if runErr := <-ran; runErr != nil && err == nil {
-			err = &viewsError{cause: runErr}
+		var behind *viewsError
+		if runErr := <-ran; runErr != nil && (err == nil || errors.As(err, &behind)) {
+			err = &viewsError{cause: runErr} // the reason why the wait ended
 		}
 	}()
 	bar := c.progressBar(in)
