@@ -52,12 +52,17 @@ func TestIngest_CountsEveryLineOnce(t *testing.T) {
 	wantSameViews(t, before, dump(t, s))
 
 	r = s.Run(t, "ingest", "--json", "--gateway", "decta", first)
-	var counts map[string]int
+	var counts struct{ Accepted, Duplicate, Quarantined, Failed *int }
 	if err := json.Unmarshal([]byte(r.Stdout), &counts); err != nil {
 		t.Fatalf("ingest --json: %v: %s", err, r.Stdout)
 	}
-	if diff := cmp.Diff(map[string]int{"accepted": 0, "duplicate": 4, "quarantined": 0, "failed": 0}, counts); diff != "" {
-		t.Errorf("ingest --json (-want +got):\n%s", diff)
+	for name, n := range map[string]struct {
+		got  *int
+		want int
+	}{"accepted": {counts.Accepted, 0}, "duplicate": {counts.Duplicate, 4}, "quarantined": {counts.Quarantined, 0}, "failed": {counts.Failed, 0}} {
+		if n.got == nil || *n.got != n.want {
+			t.Errorf("ingest --json does not say %s %d: %s", name, n.want, r.Stdout)
+		}
 	}
 }
 
@@ -140,6 +145,44 @@ func TestIngest_RefusesWhatCannotWork(t *testing.T) {
 	if n := s.Count(t, "ledger.orders"); n != 0 {
 		t.Errorf("%d orders were taken in", n)
 	}
+}
+
+// TestIngest_StopsWhenAsked ends on SIGTERM although its input is still open, and can be done again.
+func TestIngest_StopsWhenAsked(t *testing.T) {
+	t.Parallel()
+	s := harness.NewSite(t, harness.Options{})
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	c := s.Command("ingest", "--gateway", "decta", "-")
+	c.Stdin = out
+	p := harness.Launch(t, c)
+	_ = out.Close()
+	if _, err := in.WriteString(dectaPaid("i-1", "I-1") + "\n"); err != nil {
+		t.Fatal(err)
+	}
+	harness.Eventually(t, "the order is there", func() bool { return s.Count(t, "ledger.orders") == 1 })
+	if r := p.Terminate(t); r.Code != 1 {
+		t.Errorf("SIGTERM: exit code %d, want 1: not everything was read", r.Code)
+	}
+	wantCounts(t, s.Run(t, "ingest", "--gateway", "decta", writeLines(t, dectaPaid("i-1", "I-1"), dectaPaid("i-2", "I-2"))), 0,
+		"accepted 1, duplicate 1, quarantined 0, failed 0")
+}
+
+// TestIngest_DatabaseOfAnotherLog keeps two logs from being mixed in one database.
+func TestIngest_DatabaseOfAnotherLog(t *testing.T) {
+	t.Parallel()
+	s := harness.NewSite(t, harness.Options{})
+	s.RunOK(t, "ingest", "--gateway", "decta", writeLines(t, dectaPaid("i-1", "I-1")))
+	before := dump(t, s)
+	other := harness.NewSite(t, harness.Options{DatabaseURL: s.DatabaseURL})
+	r := other.Run(t, "ingest", "--gateway", "decta", writeLines(t, dectaPaid("i-2", "I-2"), dectaRefunded("i-2", "I-2")))
+	if r.Code != 1 || !strings.Contains(r.Stderr, "another log") || !strings.Contains(r.Stderr, "everything is stored") {
+		t.Errorf("exit code %d: %s; want 1, that all is stored, and that the database is of another log", r.Code, r.Stderr)
+	}
+	wantSameViews(t, before, dump(t, s))
 }
 
 // TestIngest_IntoAConfiguredAccount keeps accounts apart; an order of one account that another one
