@@ -65,7 +65,13 @@ func (s *Store) Serve(ctx context.Context, settings config.Settings, logger *slo
 	if s.Node == nil || settings.EventStoreListen == "off" || settings.EventStoreListen == "" {
 		return "", nil
 	}
-	server, err := protocol.Start(ctx, protocol.Options{Node: s.Node, Listen: settings.EventStoreListen, Logger: logger})
+	shown, err := config.LoadEventStoreServer(settings)
+	if err != nil {
+		return "", err
+	}
+	server, err := protocol.Start(ctx, protocol.Options{
+		Node: s.Node, Listen: settings.EventStoreListen, Certificate: shown.Certificate, Users: shown.Users, Logger: logger,
+	})
 	if err != nil {
 		return "", err
 	}

@@ -3,6 +3,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -81,8 +82,58 @@ func (a Accounts) Unsigned() []string {
 	return names
 }
 
+// EventStoreServer says how the embedded node is shown to other machines.
+type EventStoreServer struct {
+	// Certificate switches TLS on; nil serves plain text, on loopback only.
+	Certificate *tls.Certificate
+	// Users maps names to passwords.
+	Users map[string]string
+}
+
+// LoadEventStoreServer reads the part of the file about the embedded node's
+// protocol.
+func LoadEventStoreServer(s Settings) (EventStoreServer, error) {
+	var out EventStoreServer
+	if s.File == "" {
+		return out, nil
+	}
+	f, err := readFile(s.File)
+	if err != nil {
+		return out, err
+	}
+	e := f.EventStore
+	if (e.Certificate == "") != (e.Key == "") {
+		return out, fmt.Errorf("configuration %s: eventstore: certificate and key go together", s.File)
+	}
+	if e.Certificate != "" {
+		certificate, err := tls.LoadX509KeyPair(e.Certificate, e.Key)
+		if err != nil {
+			return out, fmt.Errorf("configuration %s: eventstore: %w", s.File, err)
+		}
+		out.Certificate = &certificate
+	}
+	for name, reference := range e.Users {
+		password, err := signature.ResolveSecret(reference)
+		if err != nil {
+			return out, fmt.Errorf("configuration %s: eventstore: user %s: %w", s.File, name, err)
+		}
+		if out.Users == nil {
+			out.Users = map[string]string{}
+		}
+		out.Users[name] = string(password)
+	}
+	return out, nil
+}
+
 // file is the YAML file.
 type file struct {
+	// EventStore configures the embedded node's protocol. Users maps names to
+	// references of passwords ("env:NAME", "file:path").
+	EventStore struct {
+		Certificate string            `yaml:"certificate"`
+		Key         string            `yaml:"key"`
+		Users       map[string]string `yaml:"users"`
+	} `yaml:"eventstore"`
 	Gateways []struct {
 		Gateway string           `yaml:"gateway"`
 		Account string           `yaml:"account"`
@@ -137,14 +188,22 @@ func (a Accounts) empty() bool {
 	return true
 }
 
-func (a Accounts) read(path string) error {
+func readFile(path string) (file, error) {
+	var f file
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("read configuration: %w", err)
+		return f, fmt.Errorf("read configuration: %w", err)
 	}
-	var f file
 	if err := yaml.UnmarshalWithOptions(text, &f, yaml.Strict()); err != nil {
-		return fmt.Errorf("configuration %s:\n%s", path, yaml.FormatError(err, false, true))
+		return f, fmt.Errorf("configuration %s:\n%s", path, yaml.FormatError(err, false, true))
+	}
+	return f, nil
+}
+
+func (a Accounts) read(path string) error {
+	f, err := readFile(path)
+	if err != nil {
+		return err
 	}
 	for i, g := range f.Gateways {
 		name := g.Account
