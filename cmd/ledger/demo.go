@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -57,6 +59,8 @@ apart from that of "ledger serve", in the folder "demo" of the data directory.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.settings.DataDir = filepath.Join(c.settings.DataDir, "demo")
 			c.say("Starting the order ledger in %s", c.settings.DataDir)
+			c.settings.HTTP = c.demoAddress(cmd, "http", "LEDGER_HTTP", c.settings.HTTP)
+			c.settings.EventStoreListen = c.demoAddress(cmd, "eventstore-listen", "LEDGER_EVENTSTORE_LISTEN", c.settings.EventStoreListen)
 			err := c.run(cmd.Context(), c.logger(slog.LevelError), func(line string) { c.say("  · %s", line) },
 				func(ctx context.Context, l *app.Ledger, server *web.Server, events string) error {
 					return c.playDemo(ctx, f, l, server, events)
@@ -72,6 +76,25 @@ apart from that of "ledger serve", in the folder "demo" of the data directory.`,
 	cmd.Flags().DurationVar(&f.duration, "duration", demoDurationDefault, "over which time to send them")
 	cmd.Flags().BoolVar(&f.once, "once", false, "end after the summary")
 	return cmd
+}
+
+// demoAddress returns an address to listen on: the default one, or a free one
+// when somebody has it, as on a machine that runs a ledger already. An address
+// that was asked for stays.
+func (c *cli) demoAddress(cmd *cobra.Command, flag, variable, address string) string {
+	if cmd.Flags().Changed(flag) || c.env(variable) != "" {
+		return address
+	}
+	var listen net.ListenConfig
+	listener, err := listen.Listen(cmd.Context(), "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		c.say("  · %s is in use; taking a free port", address)
+		return "127.0.0.1:0"
+	}
+	if err == nil {
+		_ = listener.Close()
+	}
+	return address
 }
 
 func (c *cli) playDemo(ctx context.Context, f demoFlags, l *app.Ledger, server *web.Server, events string) error {

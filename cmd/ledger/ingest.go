@@ -79,6 +79,9 @@ func (c *cli) runIngest(ctx context.Context, f ingestFlags, files []string) erro
 	}
 	var views *viewsError
 	if err != nil && !errors.As(err, &views) {
+		if ctx.Err() != nil {
+			return fmt.Errorf("stopped after %s; doing it again takes in the rest", summary)
+		}
 		return c.explain(err)
 	}
 	if c.json {
@@ -109,6 +112,7 @@ func (e *viewsError) Unwrap() error { return e.cause }
 func (c *cli) ingestHere(ctx context.Context, f ingestFlags, in *input) (summary bulk.Summary, err error) {
 	limitMemory()
 	logger := c.logger(slog.LevelWarn)
+	c.settings.Offline = true
 	ledger, err := app.Open(c.settings, logger, func(string) {})
 	if err != nil {
 		return summary, err
@@ -175,7 +179,7 @@ func (c *cli) ingestThrough(ctx context.Context, url string, f ingestFlags, in *
 	}
 	bar := c.progressBar(in)
 	defer bar.done()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/ingest/"+f.gateway+"/"+f.account, io.NopCloser(bar.reader(in)))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/ingest/"+f.gateway+"/"+f.account+"?views_wait="+f.viewsWait.String(), io.NopCloser(bar.reader(in)))
 	if err != nil {
 		return bulk.Summary{}, err
 	}

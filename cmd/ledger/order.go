@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -43,6 +45,9 @@ func (c *cli) order() *cobra.Command {
 
 // withOrder finds an order in the views and shows it, in one snapshot.
 func (c *cli) withOrder(ctx context.Context, name string, show func(context.Context, pgx.Tx, app.OrderDetail) error) error {
+	if !c.hasDatabase() {
+		return &exitError{code: exitNotFound, err: fmt.Errorf("there are no views in %s yet: `ledger serve` and `ledger ingest` make them", c.settings.DataDir)}
+	}
 	return c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 			detail, err := app.FindOrder(ctx, tx, name)
@@ -57,10 +62,23 @@ func (c *cli) withOrder(ctx context.Context, name string, show func(context.Cont
 	})
 }
 
+// databaseTimeout bounds how long a command that only looks waits for a database.
+const databaseTimeout = 5 * time.Second
+
+// hasDatabase tells whether there can be views: a private database that was
+// never made holds none, and looking is no reason to make one.
+func (c *cli) hasDatabase() bool {
+	if c.settings.DatabaseURL != "" {
+		return true
+	}
+	_, err := os.Stat(c.settings.PostgresDir())
+	return !errors.Is(err, os.ErrNotExist)
+}
+
 // withDatabase uses the database of the views. A private one is started, or
 // shared with the ledger that runs it.
 func (c *cli) withDatabase(ctx context.Context, use func(context.Context, *pgx.Conn) error) (err error) {
-	database := app.NewDatabase(c.settings, c.logger(slog.LevelWarn), nil)
+	database := app.NewDatabase(c.settings, c.logger(slog.LevelError), func(line string) { c.say("  · %s", line) })
 	runCtx, stop := context.WithCancel(ctx)
 	ran := make(chan error, 1)
 	go func() { ran <- database.Run(runCtx) }()
@@ -68,11 +86,20 @@ func (c *cli) withDatabase(ctx context.Context, use func(context.Context, *pgx.C
 		stop()
 		err = errors.Join(err, <-ran)
 	}()
+	var late <-chan time.Time // a private server bounds its start itself
+	if c.settings.DatabaseURL != "" {
+		timer := time.NewTimer(databaseTimeout)
+		defer timer.Stop()
+		late = timer.C
+	}
 	select {
 	case <-database.Ready():
 	case runErr := <-ran:
 		ran <- nil
 		return runErr
+	case <-late:
+		_, lastErr := database.Pool()
+		return fmt.Errorf("the database of --database-url does not answer: %w", lastErr)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

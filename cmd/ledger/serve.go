@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -42,6 +43,7 @@ when GET /readyz answers 200. Notifications are taken in while the database is a
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			logger := c.logger(slog.LevelInfo)
+			c.settings.Unattended = true
 			return c.run(cmd.Context(), logger, func(line string) { logger.Info("database", slog.String("state", line)) },
 				func(_ context.Context, l *app.Ledger, server *web.Server, events string) error {
 					logger.Info("serving", slog.String("http", server.URL()), slog.String("events", events), slog.Int("pid", os.Getpid()))
@@ -74,11 +76,11 @@ func (c *cli) run(
 	defer func() { _ = os.Remove(c.settings.TokenFile()) }()
 	server, err := web.Listen(ctx, ledger, token)
 	if err != nil {
-		return c.explain(err)
+		return explainPort(err, c.settings.HTTP, "choose another --http")
 	}
 	events, err := ledger.Store.Serve(ctx, c.settings, logger)
 	if err != nil {
-		return c.explain(err)
+		return explainPort(err, c.settings.EventStoreListen, "choose another --eventstore-listen, or off")
 	}
 	if ledger.Store.Node != nil {
 		if err := ledger.Store.Node.SetLockInfo(server.URL()); err != nil {
@@ -103,6 +105,14 @@ func newToken(s config.Settings) (string, error) {
 		return "", fmt.Errorf("write token of the bulk endpoint: %w", err)
 	}
 	return token, nil
+}
+
+// explainPort says what to do about an address that is taken.
+func explainPort(err error, address, advice string) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("address %s is in use by another program: %s", address, advice)
+	}
+	return err
 }
 
 // explain turns what commonly goes wrong at a start into a sentence that says

@@ -32,11 +32,13 @@ type statusReport struct {
 	PID     int    `json:"pid,omitempty"`
 	URL     string `json:"url,omitempty"`
 	// Log is where the log ends, Views where the views stand.
-	Log      string      `json:"log_position"`
-	Views    string      `json:"views_position"`
-	Parked   int         `json:"parked_orders"`
-	Database string      `json:"database"`
-	Health   *web.Health `json:"health,omitempty"`
+	Log      string `json:"log_position"`
+	Views    string `json:"views_position"`
+	Parked   int    `json:"parked_orders"`
+	Database string `json:"database"`
+	// DatabaseError says why the database is unreachable.
+	DatabaseError string      `json:"database_error,omitempty"`
+	Health        *web.Health `json:"health,omitempty"`
 }
 
 func (c *cli) status() *cobra.Command {
@@ -61,6 +63,9 @@ func (c *cli) status() *cobra.Command {
 				{"parked orders", report.Parked}, {"database", report.Database},
 			})
 			t.Render()
+			if report.DatabaseError != "" {
+				c.say("%s", report.DatabaseError)
+			}
 			return nil
 		},
 	}
@@ -75,20 +80,42 @@ func (c *cli) report(ctx context.Context) (statusReport, error) {
 		r.Health = askHealth(ctx, info)
 	}
 	if r.Health != nil {
-		r.Log = r.Health.Log
+		r.Log, r.Views, r.Parked, r.Database = r.Health.Log, r.Health.Views, r.Health.Parked, r.Health.Database
 	} else if err := c.readHead(ctx, &r); err != nil {
 		return r, err
 	}
-	err := c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+	if !c.hasDatabase() {
+		r.Views, r.Database = "none", "none yet"
+		return r, nil
+	}
+	if err := c.readViews(ctx, &r); err != nil {
+		if ctx.Err() != nil {
+			return r, err
+		}
+		if r.Health == nil {
+			r.Views = "not known"
+		}
+		r.Database, r.DatabaseError = "unreachable", err.Error()
+	}
+	return r, nil
+}
+
+// readViews asks the database where the views stand.
+func (c *cli) readViews(ctx context.Context, r *statusReport) error {
+	return c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		at, err := checkpoint.Read(ctx, conn)
 		if err != nil {
 			return err
 		}
+		var version string
+		err = conn.QueryRow(ctx, `select (select count(*) from ledger.parked_orders), current_setting('server_version')`).Scan(&r.Parked, &version)
+		if err != nil {
+			return err
+		}
 		r.Views = at.String()
-		return conn.QueryRow(ctx, `select (select count(*) from ledger.parked_orders), 'PostgreSQL ' || current_setting('server_version')`).
-			Scan(&r.Parked, &r.Database)
+		r.Database = fmt.Sprintf("PostgreSQL %s at %s:%d", version, conn.Config().Host, conn.Config().Port)
+		return nil
 	})
-	return r, err
 }
 
 func (c *cli) readHead(ctx context.Context, r *statusReport) error {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,6 +41,8 @@ type Server struct {
 	listener net.Listener
 	metrics  *metrics
 	registry *prometheus.Registry
+	// stopping is closed when Serve is to return, before requests under way end.
+	stopping chan struct{}
 }
 
 // Listen takes the address of the settings. token opens the bulk endpoint;
@@ -52,6 +55,7 @@ func Listen(ctx context.Context, l *app.Ledger, token string) (*Server, error) {
 	}
 	s := &Server{
 		ledger: l, logger: l.Logger, token: token, listener: listener, metrics: newMetrics(), registry: prometheus.NewRegistry(),
+		stopping: make(chan struct{}),
 	}
 	s.registry.MustRegister(s.metrics, l.Runner.Collector(), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -66,7 +70,13 @@ func Listen(ctx context.Context, l *app.Ledger, token string) (*Server, error) {
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 // URL is how this machine reaches the server.
-func (s *Server) URL() string { return "http://" + s.Addr() }
+func (s *Server) URL() string {
+	at, ok := s.listener.Addr().(*net.TCPAddr)
+	if !ok || !at.IP.IsUnspecified() {
+		return "http://" + s.Addr()
+	}
+	return "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(at.Port)) // all interfaces, this one included
+}
 
 // Serve answers requests until ctx ends, and then lets those under way end.
 func (s *Server) Serve(ctx context.Context) error {
@@ -77,6 +87,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		return fmt.Errorf("serve HTTP: %w", err)
 	case <-ctx.Done():
 	}
+	close(s.stopping)
 	shutdownCtx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), shutdownTimeout, errors.New("shutdown timeout"))
 	defer cancel()
 	err := s.http.Shutdown(shutdownCtx)

@@ -1,12 +1,15 @@
 package web
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -15,7 +18,14 @@ import (
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/commands/gateways/signature"
 	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/eventstore"
 )
+
+// viewsWaitMax bounds how long the bulk endpoint waits for the views.
+const viewsWaitMax = 10 * time.Minute
+
+// errStopping ends streams when the ledger is to stop.
+var errStopping = errors.New("the ledger is being stopped")
 
 // accepted is the answer to a webhook. Gateways look at the status only (and
 // ConnectPay at the word OK); people at the rest.
@@ -131,6 +141,10 @@ func (s *Server) isOwner(r *http.Request) bool {
 // knows the token.
 func (s *Server) ingest(w http.ResponseWriter, r *http.Request) {
 	gateway, name := r.PathValue("gateway"), r.PathValue("account")
+	if !fromThisMachine(r) {
+		s.problem(w, r, http.StatusForbidden, "not_local", "The bulk endpoint is for this machine only; gateways post to /webhooks/"+gateway+".")
+		return
+	}
 	if !s.isOwner(r) {
 		s.problem(w, r, http.StatusUnauthorized, "token_wrong", "The bulk endpoint takes the token in the ledger's data directory.")
 		return
@@ -139,10 +153,29 @@ func (s *Server) ingest(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, http.StatusNotFound, "unknown_account", "There is no account "+name+" of gateway "+gateway+".")
 		return
 	}
+	wait, err := time.ParseDuration(r.URL.Query().Get("views_wait"))
+	if err != nil || wait < 0 || wait > viewsWaitMax {
+		wait = viewsWaitMax
+	}
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // as long as the stream takes
 	_ = control.SetWriteDeadline(time.Time{})
-	summary, err := bulk.Ingest(r.Context(), s.ledger.Intake, bulk.Source{
+	ctx, cancel := context.WithCancelCause(r.Context())
+	watched := make(chan struct{})
+	go func() { // a stream may be long, a stop may not
+		defer close(watched)
+		select {
+		case <-s.stopping:
+			cancel(errStopping)
+			_ = control.SetReadDeadline(time.Unix(1, 0))
+		case <-ctx.Done():
+		}
+	}()
+	defer func() {
+		cancel(nil)
+		<-watched
+	}()
+	summary, err := bulk.Ingest(ctx, s.ledger.Intake, bulk.Source{
 		Gateway: gateway, Account: name, Verified: "import",
 		Observe: func(receipt commands.Receipt, err error) {
 			outcome := receipt.Outcome
@@ -152,11 +185,45 @@ func (s *Server) ingest(w http.ResponseWriter, r *http.Request) {
 			s.metrics.notifications.WithLabelValues(gateway, string(commands.ViaImport), string(outcome), string(receipt.Code)).Inc()
 		},
 	}, r.Body)
-	if err != nil {
+	switch {
+	case errors.Is(context.Cause(ctx), errStopping):
+		s.problem(w, r, http.StatusServiceUnavailable, "stopping",
+			"The ledger is being stopped. What it took in is durable; send the whole stream again, nothing is counted twice.")
+		return
+	case err != nil:
 		s.problem(w, r, http.StatusBadRequest, "stream_broken", "The stream broke off: "+err.Error())
 		return
 	}
 	answer := IngestAnswer{Summary: summary, Position: summary.Last.String()}
-	answer.Views = s.ledger.WaitForViews(r.Context(), summary.Last) == nil
+	answer.Views = s.viewsShow(ctx, summary.Last, wait)
 	s.json(w, r, http.StatusOK, answer)
+}
+
+// viewsShow waits a bounded time until the views show everything up to a
+// position; when nothing was written, everything that was in the log before.
+func (s *Server) viewsShow(ctx context.Context, last eventstore.Position, wait time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	if last == (eventstore.Position{}) {
+		var any bool
+		var err error
+		if last, any, err = s.ledger.LastProjected(ctx); err != nil || !any {
+			return err == nil
+		}
+	}
+	return s.ledger.WaitForViews(ctx, last) == nil
+}
+
+// fromThisMachine tells whether the sender is this machine: it comes from a
+// loopback address, or from the very address that it came to.
+func fromThisMachine(r *http.Request) bool {
+	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	if remote.Addr().Unmap().IsLoopback() {
+		return true
+	}
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	return ok && local.AddrPort().Addr().Unmap() == remote.Addr().Unmap()
 }
