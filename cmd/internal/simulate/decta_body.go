@@ -248,6 +248,23 @@ func (o *dectaOrder) tellNegative() {
 	o.total = total
 }
 
+// tellBadCounter reports a refund counter that cannot be: with a digit more than
+// the currency has, below zero, or less than was told before.
+func (o *dectaOrder) tellBadCounter() {
+	mine, counter := o.currency, o.amountRefunded
+	switch o.s.rand.IntN(3) {
+	case 0:
+		o.currency.digits++
+		o.amountRefunded = 10*counter + 5
+	case 1:
+		o.amountRefunded = -counter
+	default:
+		o.amountRefunded = counter - 1
+	}
+	o.s.send(delivery{body: o.full(), fixed: true})
+	o.currency, o.amountRefunded = mine, counter
+}
+
 // tellPayout reports money that goes out to a customer.
 func (o *dectaOrder) tellPayout() {
 	w := &writer{b: make([]byte, 0, 500)}

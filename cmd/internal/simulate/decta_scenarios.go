@@ -251,6 +251,14 @@ func dectaOddities() []scenario {
 			o.tellNegative()
 			o.pay()
 		}},
+		{name: "refund counter wrong in between", weight: 6, play: func(s *script) {
+			o := s.open().pay()
+			part := o.total / 3
+			o.refund(part).tellInFull()
+			s.keepPlace()
+			o.tellBadCounter()
+			o.refund(part)
+		}},
 		{name: "a long life", weight: 16, play: playLongLife},
 		{name: "clock ahead", weight: 4, play: func(s *script) {
 			o := s.open()

@@ -90,13 +90,15 @@ func (o *everifinOrder) pay() *everifinOrder {
 }
 
 // raiseUnpaid asks for more before the payment began: the same payment asks for
-// the larger amount from then on. The answer to the call tells it.
+// the larger amount from then on. The answer to the call tells it, and keeps its
+// place: no member of it tells that it is newer than the answers before.
 func (o *everifinOrder) raiseUnpaid(by int64) *everifinOrder {
 	o.amount += by
 	o.s.due = o.amount
 	o.last().amount += by
 	o.s.wait(minute, hour)
 	o.answer()
+	o.s.keepPlaces()
 	return o
 }
 

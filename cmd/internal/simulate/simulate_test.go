@@ -75,6 +75,25 @@ func TestFirstOrdersStay(t *testing.T) {
 	}
 }
 
+// TestSeedsShareNoReference: two runs fit into one ledger.
+func TestSeedsShareNoReference(t *testing.T) {
+	t.Parallel()
+	seeds := map[string]uint64{}
+	for _, seed := range []uint64{1, 2, 36, 37, 1 << 63} {
+		_, rows := collect(t, simulate.Options{Orders: 300, Seed: seed})
+		want := "SO-" + strconv.FormatUint(seed, 36) + "-"
+		for _, e := range rows {
+			if !strings.HasPrefix(e.MerchantReference, want) {
+				t.Fatalf("seed %d: reference %s, want it to begin with %s", seed, e.MerchantReference, want)
+			}
+			if other, known := seeds[e.MerchantReference]; known {
+				t.Fatalf("reference %s is of an order of seed %d and of one of seed %d", e.MerchantReference, other, seed)
+			}
+			seeds[e.MerchantReference] = seed
+		}
+	}
+}
+
 func encode(t testing.TB, v any) string {
 	t.Helper()
 	b, err := json.Marshal(v)
