@@ -167,16 +167,14 @@ func (r *reading) send(events iter.Seq2[eventstore.RecordedEvent, error], count 
 }
 
 func (r *reading) sendEvent(e *eventstore.RecordedEvent) error {
-	read := &streams.ReadResp_ReadEvent{Position: &streams.ReadResp_ReadEvent_CommitPosition{CommitPosition: e.Position.Commit}}
+	f := eventFrame{event: e, uuidAsText: r.uuidAsText}
 	if r.options.GetResolveLinks() && e.Type == linkType {
-		read.Link = wireEvent(e, r.uuidAsText)
+		f.event, f.link = nil, e
 		if target, ok := resolveLink(r.call.Context(), r.service.node, e); ok {
-			read.Event = wireEvent(&target, r.uuidAsText)
+			f.event = &target
 		}
-	} else {
-		read.Event = wireEvent(e, r.uuidAsText)
 	}
-	return r.call.Send(&streams.ReadResp{Content: &streams.ReadResp_Event{Event: read}})
+	return r.call.SendMsg(f)
 }
 
 func (r *reading) followStream(name string, o *streams.ReadReq_Options_StreamOptions) error {

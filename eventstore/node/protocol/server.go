@@ -103,6 +103,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		grpc.KeepaliveEnforcementPolicy(keepaliveEnforcement()),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTime}),
 		grpc.MaxRecvMsgSize(messageBytesMax), grpc.MaxSendMsgSize(answerBytesMax),
+		grpc.ForceServerCodecV2(newFrameCodec()),
 		grpc.MaxConcurrentStreams(streamsPerConnectionMax),
 		grpc.ChainUnaryInterceptor(guard.unary, auth.unary), grpc.ChainStreamInterceptor(guard.stream, auth.stream),
 	}

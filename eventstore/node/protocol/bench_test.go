@@ -1,0 +1,217 @@
+package protocol_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"github.com/google/uuid"
+	"google.golang.org/grpc"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/eventstore/node"
+	"github.com/order-ledger/order-ledger/eventstore/node/protocol"
+)
+
+// benchmarkBody is the payload of the benchmarks: 512 bytes, an order's event.
+const benchmarkBody = 512
+
+// nothing is the yardstick: a server on the same stubs that stores nothing and
+// answers from memory, as fast as the library allows.
+type nothing struct {
+	streams.UnimplementedStreamsServer
+	position atomic.Uint64
+	events   []*streams.ReadResp
+}
+
+func (n *nothing) Append(call streams.Streams_AppendServer) error {
+	for {
+		if _, err := call.Recv(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	p := n.position.Add(1)
+	return call.SendAndClose(&streams.AppendResp{Result: &streams.AppendResp_Success_{Success: &streams.AppendResp_Success{
+		CurrentRevisionOption: &streams.AppendResp_Success_CurrentRevision{CurrentRevision: p},
+		PositionOption:        &streams.AppendResp_Success_Position{Position: &streams.AppendResp_Position{CommitPosition: p, PreparePosition: p}},
+	}}})
+}
+
+func (n *nothing) Read(_ *streams.ReadReq, call streams.Streams_ReadServer) error {
+	for _, e := range n.events {
+		if err := call.Send(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func benchmarkClient(b *testing.B, address string) *esdb.Client {
+	b.Helper()
+	config, err := esdb.ParseConnectionString("esdb://" + address + "?tls=false")
+	if err != nil {
+		b.Fatal(err)
+	}
+	config.Logger = esdb.NoopLogging()
+	client, err := esdb.NewClient(config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+func startNothing(b *testing.B, events int) *esdb.Client {
+	b.Helper()
+	n := &nothing{}
+	for i := range events {
+		id := &shared.UUID{Value: &shared.UUID_Structured_{Structured: &shared.UUID_Structured{MostSignificantBits: 1, LeastSignificantBits: int64(i)}}}
+		n.events = append(n.events, &streams.ReadResp{Content: &streams.ReadResp_Event{Event: &streams.ReadResp_ReadEvent{
+			Event: &streams.ReadResp_ReadEvent_RecordedEvent{
+				Id: id, StreamIdentifier: &shared.StreamIdentifier{StreamName: fmt.Appendf(nil, "order-%d", i%100)}, StreamRevision: uint64(i / 100),
+				CommitPosition: uint64(i), PreparePosition: uint64(i), Data: make([]byte, benchmarkBody), CustomMetadata: []byte(`{}`),
+				Metadata: map[string]string{"type": "Benchmarked", "content-type": "application/json", "created": "17000000000000000"},
+			},
+			Position: &streams.ReadResp_ReadEvent_CommitPosition{CommitPosition: uint64(i)},
+		}}})
+	}
+	var listen net.ListenConfig
+	listener, err := listen.Listen(b.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	server := grpc.NewServer()
+	streams.RegisterStreamsServer(server, n)
+	go func() { _ = server.Serve(listener) }()
+	b.Cleanup(server.Stop)
+	return benchmarkClient(b, listener.Addr().String())
+}
+
+// startDurable is the node on disk, every append synced.
+func startDurable(b *testing.B) (*node.Node, *esdb.Client) {
+	b.Helper()
+	n, err := node.Open(node.Options{Dir: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = n.Close() })
+	s := serve(b, protocol.Options{Node: n})
+	return n, benchmarkClient(b, s.Addr().String())
+}
+
+// share runs n pieces of work by a number of callers and returns the time of
+// the whole.
+func share(callers, n int, work func(caller int)) time.Duration {
+	var left atomic.Int64
+	left.Store(int64(n))
+	start := time.Now()
+	var wg sync.WaitGroup
+	for c := range callers {
+		wg.Go(func() {
+			for left.Add(-1) >= 0 {
+				work(c)
+			}
+		})
+	}
+	wg.Wait()
+	return time.Since(start)
+}
+
+// BenchmarkAppend compares appends of one event by the official client: to the
+// node, durable, and to a server that does nothing, in turns.
+func BenchmarkAppend(b *testing.B) {
+	for _, callers := range []int{1, 16, 64, 256} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			_, durable := startDurable(b)
+			clients := [2]*esdb.Client{durable, startNothing(b, 0)}
+			var took [2]time.Duration
+			appends, perTurn := 0, 50+10*callers
+			for b.Loop() {
+				for i, client := range clients {
+					took[i] += share(callers, perTurn, func(caller int) {
+						event := esdb.EventData{
+							EventID: uuid.New(), EventType: "Benchmarked", ContentType: esdb.ContentTypeJson,
+							Data: make([]byte, benchmarkBody), Metadata: []byte(`{}`),
+						}
+						if _, err := client.AppendToStream(b.Context(), fmt.Sprintf("order-%d", caller), esdb.AppendToStreamOptions{}, event); err != nil {
+							b.Error(err)
+						}
+					})
+				}
+				appends += perTurn
+			}
+			report(b, "appends/s", appends, took)
+		})
+	}
+}
+
+// report gives both rates and the share of the yardstick that the node reaches.
+func report(b *testing.B, unit string, n int, took [2]time.Duration) {
+	b.Helper()
+	b.ReportMetric(float64(n)/took[0].Seconds(), unit)
+	b.ReportMetric(float64(n)/took[1].Seconds(), "nothing-"+unit)
+	b.ReportMetric(100*took[1].Seconds()/took[0].Seconds(), "%of-nothing")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkReadAll compares reading the whole log by the official client.
+func BenchmarkReadAll(b *testing.B) {
+	const events = 20_000
+	n, durable := startDurable(b)
+	for first := 0; first < events; first += 100 {
+		batch := make([]eventstore.EventData, 100)
+		for i := range batch {
+			batch[i] = eventstore.EventData{
+				ID: uuid.New(), Type: "Benchmarked", JSON: true, Data: make([]byte, benchmarkBody), Metadata: []byte(`{}`),
+			}
+		}
+		if _, err := n.Append(b.Context(), fmt.Sprintf("order-%d", first/100%100), eventstore.Any, batch...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	clients := [2]*esdb.Client{durable, startNothing(b, events)}
+	var took [2]time.Duration
+	total := 0
+	for b.Loop() {
+		for i, client := range clients {
+			start := time.Now()
+			if got := readEverything(b, client); got != events {
+				b.Fatalf("%d events, want %d", got, events)
+			}
+			took[i] += time.Since(start)
+		}
+		total += events
+	}
+	report(b, "events/s", total, took)
+}
+
+func readEverything(b *testing.B, client *esdb.Client) (n int) {
+	b.Helper()
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	read, err := client.ReadAll(ctx, esdb.ReadAllOptions{From: esdb.Start{}}, math.MaxInt64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer read.Close()
+	for {
+		if _, err := read.Recv(); errors.Is(err, io.EOF) {
+			return n
+		} else if err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+}
