@@ -13,9 +13,9 @@ import (
 	"github.com/order-ledger/order-ledger/projections/history"
 )
 
-// BenchmarkCatchUp projects a log from its beginning into an empty database, all models, and then COPYs the
-// rows of order_history alone into an empty table: what PostgreSQL can do at most with the widest of the
-// tables. The two rates, events/s and copy-rows/s, are of the same run.
+// BenchmarkCatchUp projects a log from its beginning into an empty database, all models, and then
+// COPYs the rows of order_history alone into an empty table: what PostgreSQL can do at most with
+// the widest of the tables. The two rates, events/s and copy-rows/s, are of the same run.
 func BenchmarkCatchUp(b *testing.B) {
 	const orders = 20_000
 	log, err := node.Open(node.Options{Dir: b.TempDir()})
@@ -64,8 +64,8 @@ func count(tb testing.TB, log eventstore.Reader) int {
 	return n
 }
 
-// copyHistory reads the rows of order_history into memory and returns at which rate COPY writes them into a
-// table of the same shape and keys.
+// copyHistory reads the rows of order_history into memory and returns at which rate COPY writes
+// them into a table of the same shape and keys.
 func copyHistory(tb testing.TB, url string) float64 {
 	tb.Helper()
 	ctx := tb.Context()
@@ -106,8 +106,9 @@ func copyHistory(tb testing.TB, url string) float64 {
 	return float64(n) / time.Since(began).Seconds()
 }
 
-// typical returns what most orders are: one payment that is issued, processed and captured, some of them settled,
-// refunded, failed, and a few disputed; the notifications of about a thousand orders at a time come interleaved.
+// typical returns what most orders are: one payment that is issued, processed and captured, some of
+// them settled, refunded, failed, and a few disputed; the notifications of about a thousand orders
+// at a time come interleaved.
 func (w *world) typical(tb testing.TB, orders int) []appended {
 	tb.Helper()
 	const active = 1000

@@ -2,8 +2,8 @@ package projections
 
 import "container/list"
 
-// stateCache keeps the states of the orders that were touched last, within one session of leading: every event
-// since then went through them, so an entry is where its stream was left.
+// stateCache keeps the states of the orders that were touched last, within one session of leading:
+// every event since then went through them, so an entry is where its stream was left.
 type stateCache struct {
 	maxOrders, maxBytes int
 

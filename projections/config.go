@@ -17,8 +17,8 @@ type Log interface {
 	eventstore.Subscriber
 }
 
-// Connect opens a connection to the database of the read models. The runner owns it, keeps it for as long
-// as it leads or waits to, and closes it.
+// Connect opens a connection to the database of the read models. The runner owns it, keeps it for
+// as long as it leads or waits to, and closes it.
 type Connect func(ctx context.Context) (*pgx.Conn, error)
 
 // Clock tells the time, for what is shown about the runner; no row depends on it.
@@ -65,8 +65,8 @@ type Config struct {
 	IdleCheckpoint time.Duration
 	// StandbyPoll is how often a standby tries to become leader.
 	StandbyPoll time.Duration
-	// KeepAlive is how often an idle leader makes sure that it still has its connection, and that nobody took
-	// over or ended the parking of an order.
+	// KeepAlive is how often an idle leader makes sure that it still has its connection, and that
+	// nobody took over or ended the parking of an order.
 	KeepAlive time.Duration
 	// WriteTimeout bounds one transaction.
 	WriteTimeout time.Duration

@@ -3,8 +3,8 @@
 //
 // # How it works
 //
-// One Runner follows $all once, filtered to the streams of orders and of quarantine, folds each touched
-// order in memory and writes every model and the one checkpoint in a single transaction:
+// One Runner follows $all once, filtered to the streams of orders and of quarantine, folds each
+// touched order in memory and writes every model and the one checkpoint in a single transaction:
 //
 //	log ──► feed ──► fold ──► write ──► PostgreSQL
 //	       decode   state    one pipelined transaction:
@@ -28,6 +28,7 @@
 //
 // # Read models
 //
-// Each read model has its own folder with the columns it writes, its SQL and its reader: orders (with test
-// orders), payouts, payments, refunds, disputes, history, quarantine, parked; and checkpoint.
+// Each read model has its own folder with the columns it writes, its SQL and its reader: orders
+// (with test orders), payouts, payments, refunds, disputes, history, quarantine, parked; and
+// checkpoint.
 package projections

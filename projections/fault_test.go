@@ -17,7 +17,8 @@ import (
 	"github.com/order-ledger/order-ledger/projections/localpg/pgtest"
 )
 
-// killRunners ends every connection to the database that is named like a runner's, and tells how many.
+// killRunners ends every connection to the database that is named like a runner's, and tells how
+// many.
 func killRunners(tb testing.TB, pool *pgxpool.Pool) int {
 	tb.Helper()
 	var n int
@@ -42,8 +43,9 @@ func named(tb testing.TB, at, name string) string {
 	return u.String()
 }
 
-// TestRunner_KilledConnections ends the runner's connection again and again, at no particular moment, while it
-// catches up: before, in the middle of and after transactions, and while their answers are under way.
+// TestRunner_KilledConnections ends the runner's connection again and again, at no particular
+// moment, while it catches up: before, in the middle of and after transactions, and while their
+// answers are under way.
 func TestRunner_KilledConnections(t *testing.T) {
 	t.Parallel()
 	log, at := newLog(t), newDatabase(t)
@@ -128,8 +130,8 @@ func applyTo(tb testing.TB, at string) {
 	}
 }
 
-// TestRunner_TwoOnOneDatabase: one leads, the other stands by and takes over when the first ends or loses its
-// connection; the epoch grows each time and no event is lost or doubled.
+// TestRunner_TwoOnOneDatabase: one leads, the other stands by and takes over when the first ends or
+// loses its connection; the epoch grows each time and no event is lost or doubled.
 func TestRunner_TwoOnOneDatabase(t *testing.T) {
 	t.Parallel()
 	log, at := newLog(t), newDatabase(t)

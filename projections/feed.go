@@ -41,8 +41,8 @@ func weightOf(ev *eventstore.RecordedEvent) int64 {
 // errGap says that the log was not shown completely.
 var errGap = errors.New("the subscription skipped an event")
 
-// feed follows the log from a checkpoint on and hands every message on, decoded, until ctx ends or the
-// subscription does. budget bounds the bytes that wait in out.
+// feed follows the log from a checkpoint on and hands every message on, decoded, until ctx ends or
+// the subscription does. budget bounds the bytes that wait in out.
 func feed(ctx context.Context, log eventstore.Subscriber, from checkpoint.Checkpoint, budget *semaphore.Weighted, most int64, out chan<- *item) error {
 	sub := eventstore.AllSubscription{Filter: eventstore.Filter{StreamPrefixes: order.StreamPrefixes()}}
 	if from.Known {

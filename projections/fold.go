@@ -258,9 +258,9 @@ func (f *folder) loadAll(ctx context.Context, events []*eventstore.RecordedEvent
 	return group.Wait()
 }
 
-// unloadable parks the order of an event whose earlier events cannot be folded any more, for example
-// because they were written by a newer version of this program and the database by an older one. Its row
-// stays as it is, but for the flag.
+// unloadable parks the order of an event whose earlier events cannot be folded any more, for
+// example because they were written by a newer version of this program and the database by an older
+// one. Its row stays as it is, but for the flag.
 func (f *folder) unloadable(ctx context.Context, ev *eventstore.RecordedEvent, err error) error {
 	var refused *foldError
 	switch {

@@ -11,8 +11,8 @@ import (
 	"github.com/order-ledger/order-ledger/projections/quarantine"
 )
 
-// FuzzEvent writes anything at all into an order's and a quarantine's stream: whatever it is, it becomes rows or a
-// reason to park, and never a crash.
+// FuzzEvent writes anything at all into an order's and a quarantine's stream: whatever it is, it
+// becomes rows or a reason to park, and never a crash.
 func FuzzEvent(f *testing.F) {
 	const id = "01J9ZZZZZZZZZZZZZZZZZZZZZZ"
 	registered := []byte(`{"order_id":"` + id + `","kind":"payment","amount_due":{"amount":"12.50","currency":"EUR"}}`)

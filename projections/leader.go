@@ -16,9 +16,9 @@ import (
 //go:embed lock.sql
 var lockSQL string
 
-// ErrForeignLog is what Run returns when the newest projected event is not where it was in the log: the log was
-// replaced or restored from an older copy, or the database belongs to another one. The read models of one log
-// must not go on with another.
+// ErrForeignLog is what Run returns when the newest projected event is not where it was in the log:
+// the log was replaced or restored from an older copy, or the database belongs to another one. The
+// read models of one log must not go on with another.
 var ErrForeignLog = errors.New("projections: the read models are of another log")
 
 // recogniseLog makes sure that the log is the one that the database was projected from.
@@ -39,9 +39,9 @@ func (r *Runner) recogniseLog(ctx context.Context, conn *pgx.Conn) error {
 	return fmt.Errorf("%w: event %s is not at position %s", ErrForeignLog, id, at)
 }
 
-// becomeLeader returns when this connection holds the database's one lock for projecting. It asks again
-// and again instead of waiting inside PostgreSQL, where a waiting statement would keep vacuum from its
-// work for as long as the leader lives.
+// becomeLeader returns when this connection holds the database's one lock for projecting. It asks
+// again and again instead of waiting inside PostgreSQL, where a waiting statement would keep vacuum
+// from its work for as long as the leader lives.
 func (r *Runner) becomeLeader(ctx context.Context, conn *pgx.Conn) error {
 	for waiting := false; ; waiting = true {
 		var locked bool

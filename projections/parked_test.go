@@ -29,9 +29,9 @@ func foreign(eventType, data, metadata string) eventstore.EventData {
 const plainMetadata = `{"ledger_id":"01J9ZZZZZZZZZZZZZZZZZZZZZZ","schema":1,"occurred_at":"2026-10-01T00:00:00Z",` +
 	`"occurred_at_basis":"received","recorded_at":"2026-10-01T00:00:01Z","source":"decta","actor":"system"}`
 
-// TestParked_AnyPoison puts one event that cannot be projected behind some that can. The order shows what it was
-// before, with the flag parked; its later events are counted and in the history; all other orders are as if
-// nothing had happened, in any batch size.
+// TestParked_AnyPoison puts one event that cannot be projected behind some that can. The order
+// shows what it was before, with the flag parked; its later events are counted and in the history;
+// all other orders are as if nothing had happened, in any batch size.
 func TestParked_AnyPoison(t *testing.T) {
 	t.Parallel()
 	captured := func(orderID, currency, amount string) string {
@@ -188,9 +188,9 @@ func TestParked_OneIDInTwoCategories(t *testing.T) {
 	same(t, "one event at a time", project(t, log, nil), project(t, log, func(c *projections.Config) { c.BatchEvents = 1 }))
 }
 
-// TestParked_RefusedByPostgres: a constraint that the fold does not know of. The order is found in its batch and
-// parked at the same event whatever the batch was; without the constraint, Retry makes everything as if nothing
-// had ever been wrong.
+// TestParked_RefusedByPostgres: a constraint that the fold does not know of. The order is found in
+// its batch and parked at the same event whatever the batch was; without the constraint, Retry
+// makes everything as if nothing had ever been wrong.
 func TestParked_RefusedByPostgres(t *testing.T) {
 	t.Parallel()
 	const constraint = "ALTER TABLE ledger_data.orders ADD CONSTRAINT strange CHECK (captured < 150 OR currency <> 'EUR')"
@@ -260,8 +260,8 @@ func TestParked_RefusedByPostgres(t *testing.T) {
 	}
 }
 
-// TestHistory_KeepsEveryByte: what jsonb cannot hold is kept in base64 and does not park the order, and text that
-// PostgreSQL cannot hold is replaced.
+// TestHistory_KeepsEveryByte: what jsonb cannot hold is kept in base64 and does not park the order,
+// and text that PostgreSQL cannot hold is replaced.
 func TestHistory_KeepsEveryByte(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
@@ -301,8 +301,8 @@ func TestHistory_KeepsEveryByte(t *testing.T) {
 	}
 }
 
-// TestQuarantine_OncePerBody: the same event id twice in the log is one row, and what is no quarantined
-// notification at all is there too.
+// TestQuarantine_OncePerBody: the same event id twice in the log is one row, and what is no
+// quarantined notification at all is there too.
 func TestQuarantine_OncePerBody(t *testing.T) {
 	t.Parallel()
 	log := newLog(t)

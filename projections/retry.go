@@ -16,8 +16,8 @@ import (
 // ErrNotParked says that no order with this id is parked.
 var ErrNotParked = errors.New("projections: the order is not parked")
 
-// StillParkedError says that a parked order cannot be projected now either. Its row shows all events before
-// Parked.Revision.
+// StillParkedError says that a parked order cannot be projected now either. Its row shows all
+// events before Parked.Revision.
 type StillParkedError struct{ Parked parked.Order }
 
 func (e *StillParkedError) Error() string {
@@ -30,9 +30,9 @@ type Beginner interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
 
-// Retry folds a parked order again from the log, up to where the read models stand, and ends its parking, all in
-// one transaction. It works from any process, whether a runner is leading or not: the epoch is raised, so that
-// a leader notices and reads anew which orders are parked.
+// Retry folds a parked order again from the log, up to where the read models stand, and ends its
+// parking, all in one transaction. It works from any process, whether a runner is leading or not:
+// the epoch is raised, so that a leader notices and reads anew which orders are parked.
 //
 // The errors are ErrNotParked, *StillParkedError, and those of the log and the database.
 func Retry(ctx context.Context, db Beginner, log eventstore.Reader, orderID string) error {
@@ -71,8 +71,8 @@ func Retry(ctx context.Context, db Beginner, log eventstore.Reader, orderID stri
 	return nil
 }
 
-// retryStream writes what can be folded of one parked stream. When that is not everything, the order stays
-// parked at the event that stands in the way now.
+// retryStream writes what can be folded of one parked stream. When that is not everything, the
+// order stays parked at the event that stands in the way now.
 func retryStream(
 	ctx context.Context, tx pgx.Tx, log eventstore.Reader, at checkpoint.Checkpoint, before parked.Order,
 ) (*StillParkedError, error) {
@@ -110,8 +110,8 @@ func retryStream(
 	return &StillParkedError{Parked: *again}, nil
 }
 
-// rewrite replaces the rows of an order within a transaction. refusal is PostgreSQL's word about them; the
-// transaction is then as it was before.
+// rewrite replaces the rows of an order within a transaction. refusal is PostgreSQL's word about
+// them; the transaction is then as it was before.
 func rewrite(ctx context.Context, tx pgx.Tx, o *orderState, again *parked.Order) (refusal, err error) {
 	var r rows
 	if refusal := r.add(o); refusal != nil {

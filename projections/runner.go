@@ -37,9 +37,9 @@ func NewRunner(cfg Config) (*Runner, error) {
 	}, nil
 }
 
-// Run projects until ctx ends, and then returns nil. It goes on after every failure of the database or the
-// log, from the stored checkpoint; the only errors it returns are ErrCheckpointMismatch and ErrForeignLog. It
-// may be called once.
+// Run projects until ctx ends, and then returns nil. It goes on after every failure of the database
+// or the log, from the stored checkpoint; the only errors it returns are ErrCheckpointMismatch and
+// ErrForeignLog. It may be called once.
 func (r *Runner) Run(ctx context.Context) error {
 	defer r.status.change(func(st *Status) { st.Role, st.Live = Stopped, false })
 	failures := 0
@@ -66,8 +66,8 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 }
 
-// backoff doubles with each failure in a row up to its limit, and is spread over its upper half so that
-// several ledgers do not come back at the same time.
+// backoff doubles with each failure in a row up to its limit, and is spread over its upper half so
+// that several ledgers do not come back at the same time.
 func (r *Runner) backoff(failures int) time.Duration {
 	pause := r.cfg.BackoffFirst << min(failures-1, 16)
 	pause = min(pause, r.cfg.BackoffMost)
@@ -171,8 +171,8 @@ func (r *Runner) lead(ctx context.Context, conn *pgx.Conn, at checkpoint.Checkpo
 	return group.Wait()
 }
 
-// Status tells how the runner is. It asks the log for its head; when the log does not answer, Head is zero
-// and Behind is true.
+// Status tells how the runner is. It asks the log for its head; when the log does not answer, Head
+// is zero and Behind is true.
 func (r *Runner) Status(ctx context.Context) Status {
 	st := r.status.read()
 	head, written, err := r.cfg.Log.Head(ctx)

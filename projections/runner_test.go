@@ -38,8 +38,8 @@ func same(tb testing.TB, what, want, got string) {
 	tb.Errorf("%s: the databases differ (-want +got):\n%.4000s", what, diff)
 }
 
-// TestRunner_SameRowsInAnyBatchSize is design D17: for one log position the content of every view is a pure
-// function of the log, whatever the batches and the cache were.
+// TestRunner_SameRowsInAnyBatchSize is design D17: for one log position the content of every view
+// is a pure function of the log, whatever the batches and the cache were.
 func TestRunner_SameRowsInAnyBatchSize(t *testing.T) {
 	t.Parallel()
 	log := newLog(t)
@@ -63,8 +63,8 @@ func TestRunner_SameRowsInAnyBatchSize(t *testing.T) {
 	})
 }
 
-// TestRunner_AnyRestarts stops the runner at random positions, with random batch sizes, and finds the same
-// rows at the end: nothing skipped, nothing doubled.
+// TestRunner_AnyRestarts stops the runner at random positions, with random batch sizes, and finds
+// the same rows at the end: nothing skipped, nothing doubled.
 func TestRunner_AnyRestarts(t *testing.T) {
 	t.Parallel()
 	log := newLog(t)
@@ -119,8 +119,8 @@ func TestRunner_FollowsLive(t *testing.T) {
 	})
 }
 
-// TestRunner_CheckpointMovesWithoutRows: events that no read model wants are progress all the same, or a wait
-// for the end of the log would last for ever.
+// TestRunner_CheckpointMovesWithoutRows: events that no read model wants are progress all the same,
+// or a wait for the end of the log would last for ever.
 func TestRunner_CheckpointMovesWithoutRows(t *testing.T) {
 	t.Parallel()
 	log, url := newLog(t), newDatabase(t)
@@ -138,8 +138,8 @@ func TestRunner_CheckpointMovesWithoutRows(t *testing.T) {
 	}
 }
 
-// TestRunner_ShownTwice feeds a subscription that shows each message up to three times and begins anew at a
-// place long projected, in any mixture with checkpoints.
+// TestRunner_ShownTwice feeds a subscription that shows each message up to three times and begins
+// anew at a place long projected, in any mixture with checkpoints.
 func TestRunner_ShownTwice(t *testing.T) {
 	t.Parallel()
 	log := newLog(t)
@@ -162,8 +162,9 @@ func TestRunner_ShownTwice(t *testing.T) {
 	}
 }
 
-// TestRunner_SkippedEvent: a subscription that leaves one event out is noticed at the order's next event, not
-// papered over by reading the order's stream, and what was left out is read when it begins anew.
+// TestRunner_SkippedEvent: a subscription that leaves one event out is noticed at the order's next
+// event, not papered over by reading the order's stream, and what was left out is read when it
+// begins anew.
 func TestRunner_SkippedEvent(t *testing.T) {
 	t.Parallel()
 	log, at := newLog(t), newDatabase(t)
@@ -202,7 +203,8 @@ func (s *skippingLog) SubscribeAll(ctx ctxt, sub eventstore.AllSubscription) mes
 	}
 }
 
-// noisyLog shows messages twice, shows checkpoints where none are due, and ends subscriptions at random.
+// noisyLog shows messages twice, shows checkpoints where none are due, and ends subscriptions at
+// random.
 type noisyLog struct {
 	projections.Log
 	random           *rand.Rand

@@ -31,15 +31,16 @@ func (o *orderState) next() uint64 {
 	return o.state.Revision + 1
 }
 
-// size estimates the memory of the state in bytes. Much of it grows with the number of events, because
-// a state remembers their ids.
+// size estimates the memory of the state in bytes. Much of it grows with the number of events,
+// because a state remembers their ids.
 func (o *orderState) size() int {
 	const base, perEvent, perPart = 1600, 64, 1000
 	parts := len(o.state.Payments) + len(o.state.Refunds) + len(o.state.Disputes)
 	return base + int(o.next())*perEvent + parts*perPart
 }
 
-// foldError says that an event cannot be projected, by whatever fault: its order is to be parked there.
+// foldError says that an event cannot be projected, by whatever fault: its order is to be parked
+// there.
 type foldError struct {
 	event *eventstore.RecordedEvent
 	err   error
@@ -51,8 +52,8 @@ func (e *foldError) Error() string {
 
 func (e *foldError) Unwrap() error { return e.err }
 
-// apply folds one more event. After a foldError the state is spoilt unless the event could not even be
-// decoded.
+// apply folds one more event. After a foldError the state is spoilt unless the event could not even
+// be decoded.
 func (o *orderState) apply(it *item) (err error) {
 	if it.err != nil {
 		return &foldError{event: it.event, err: it.err}
@@ -129,8 +130,8 @@ func checkBalances(s *order.State) error {
 	return fmt.Errorf("balance %s is negative", negative)
 }
 
-// load folds a stream up to, and without, a revision. A *foldError comes with the state before the event
-// that cannot be folded.
+// load folds a stream up to, and without, a revision. A *foldError comes with the state before the
+// event that cannot be folded.
 func load(ctx context.Context, log eventstore.Reader, stream string, before uint64) (*orderState, error) {
 	if before == 0 {
 		return newOrderState(stream), nil

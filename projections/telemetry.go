@@ -10,8 +10,8 @@ import (
 // scrapeTimeout bounds asking the log for its head while metrics are collected.
 const scrapeTimeout = time.Second
 
-// Collector gives the runner's status to Prometheus. Positions are commit positions; the difference of two
-// of them is no number of events.
+// Collector gives the runner's status to Prometheus. Positions are commit positions; the difference
+// of two of them is no number of events.
 func (r *Runner) Collector() prometheus.Collector {
 	describe := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("ledger_projections_"+name, help, labels, nil)

@@ -16,8 +16,8 @@ import (
 	"github.com/order-ledger/order-ledger/projections/quarantine"
 )
 
-// refusedError says that PostgreSQL refused what a batch holds, or that it could not be turned into rows:
-// trying again as it is will not help.
+// refusedError says that PostgreSQL refused what a batch holds, or that it could not be turned into
+// rows: trying again as it is will not help.
 type refusedError struct {
 	cause error
 	batch *batch
@@ -41,9 +41,9 @@ func refusesData(err error) bool {
 	return false
 }
 
-// verdict is what was found out about refused batches: which orders to park at which event, and which
-// events are to be kept as bytes only. It outlives sessions and is owned by the goroutine of Run between
-// sessions, read-only by the folder within one.
+// verdict is what was found out about refused batches: which orders to park at which event, and
+// which events are to be kept as bytes only. It outlives sessions and is owned by the goroutine of
+// Run between sessions, read-only by the folder within one.
 type verdict struct {
 	condemned map[string]condemnation // by stream
 	wrapped   map[eventstore.Position]struct{}
@@ -73,8 +73,8 @@ func (v *verdict) wraps(p eventstore.Position) bool {
 	return ok
 }
 
-// isolator finds out which orders, or which events, a refused batch was refused for, by trying parts of
-// it in transactions that are rolled back.
+// isolator finds out which orders, or which events, a refused batch was refused for, by trying
+// parts of it in transactions that are rolled back.
 type isolator struct {
 	log  eventstore.Reader
 	conn *pgx.Conn
@@ -139,8 +139,8 @@ func (i *isolator) states(ctx context.Context, b *batch, suspects []*orderState)
 	return i.states(ctx, b, suspects[half:])
 }
 
-// firstRefused finds the event of one order after which its rows are refused, so that the order is parked
-// at the same event whatever the batch was.
+// firstRefused finds the event of one order after which its rows are refused, so that the order is
+// parked at the same event whatever the batch was.
 func (i *isolator) firstRefused(ctx context.Context, stream string, within span) error {
 	for revision := within.first; revision <= within.last; revision++ {
 		o, err := load(ctx, i.log, stream, revision+1)
@@ -230,8 +230,8 @@ func (i *isolator) quarantine(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// try writes rows and takes them back. refusal is PostgreSQL's word about their data, err anything else that
-// went wrong.
+// try writes rows and takes them back. refusal is PostgreSQL's word about their data, err anything
+// else that went wrong.
 func (i *isolator) try(ctx context.Context, queue func(*pgx.Batch), trail *history.Rows) (refusal, err error) {
 	tx, err := i.conn.Begin(ctx)
 	if err != nil {

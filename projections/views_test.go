@@ -52,8 +52,8 @@ func TestViews_HaveTheirColumns(t *testing.T) {
 	}
 }
 
-// TestViews_TellWhatTheStreamsTell folds every stream by itself, one after the other, and compares with what the
-// readers read from the views.
+// TestViews_TellWhatTheStreamsTell folds every stream by itself, one after the other, and compares
+// with what the readers read from the views.
 func TestViews_TellWhatTheStreamsTell(t *testing.T) {
 	t.Parallel()
 	log, at := newLog(t), newDatabase(t)
@@ -247,8 +247,8 @@ func TestReaders_FindAndSum(t *testing.T) {
 	}
 }
 
-// TestViews_DisputeTimeline is a dispute told in full: what was taken is negative, what came back positive, stages
-// and the outcome move nothing.
+// TestViews_DisputeTimeline is a dispute told in full: what was taken is negative, what came back
+// positive, stages and the outcome move nothing.
 func TestViews_DisputeTimeline(t *testing.T) {
 	t.Parallel()
 	log, at := newLog(t), newDatabase(t)

@@ -13,9 +13,9 @@ import (
 )
 
 var (
-	// ErrCheckpointMismatch is what Run returns when the checkpoint or the rows are not where the only
-	// writer left them. Somebody else writes to the tables, or there is a bug: going on would make the
-	// books wrong.
+	// ErrCheckpointMismatch is what Run returns when the checkpoint or the rows are not where the
+	// only writer left them. Somebody else writes to the tables, or there is a bug: going on would
+	// make the books wrong.
 	ErrCheckpointMismatch = errors.New("projections: the read models are not where they were left")
 
 	// errOvertaken says that another runner took over.
@@ -32,8 +32,8 @@ type writer struct {
 	spare chan<- *history.Rows
 }
 
-// run asks for batches with tokens and writes them, until ctx ends or one fails. A transaction under way
-// is not torn when ctx ends.
+// run asks for batches with tokens and writes them, until ctx ends or one fails. A transaction
+// under way is not torn when ctx ends.
 func (w *writer) run(ctx context.Context, free chan<- struct{}, in <-chan *batch) error {
 	keepAlive := time.NewTicker(w.cfg.KeepAlive)
 	defer keepAlive.Stop()
@@ -109,16 +109,16 @@ func (w *writer) write(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// transact takes one round trip without history and three with it, and tells how many rows of orders were
-// written. After an error nothing of the transaction is left but its possible commit.
+// transact takes one round trip without history and three with it, and tells how many rows of
+// orders were written. After an error nothing of the transaction is left but its possible commit.
 func (w *writer) transact(ctx context.Context, b *batch) (written int64, err error) {
 	var statements pgx.Batch
 	open := b.history.Len() > 0
 	if open {
 		statements.Queue("BEGIN")
 	}
-	// The checkpoint comes first: its row lock serialises all writers. Without BEGIN the statements up to
-	// the end of the pipeline are one transaction, which commits with it.
+	// The checkpoint comes first: its row lock serialises all writers. Without BEGIN the statements
+	// up to the end of the pipeline are one transaction, which commits with it.
 	checkpoint.QueueMove(&statements, w.at, b.to)
 	guarded := statements.Len()
 	b.queue(&statements)
@@ -135,7 +135,8 @@ func (w *writer) transact(ctx context.Context, b *batch) (written int64, err err
 	return written, err
 }
 
-// send runs statements in one round trip and counts the rows that those from first to before last wrote.
+// send runs statements in one round trip and counts the rows that those from first to before last
+// wrote.
 func send(ctx context.Context, conn *pgx.Conn, statements *pgx.Batch, first, last int) (written int64, err error) {
 	results := conn.SendBatch(ctx, statements)
 	for i := range statements.Len() {

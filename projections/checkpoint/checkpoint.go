@@ -1,5 +1,5 @@
-// Package checkpoint is the one place in the log that all read models stand at, and the rules by which
-// it moves.
+// Package checkpoint is the one place in the log that all read models stand at, and the rules by
+// which it moves.
 //
 // The checkpoint is a row with a position (commit and prepare, both) and an epoch. Whoever becomes
 // leader raises the epoch; the position moves by compare-and-set on position and epoch, in the
@@ -91,9 +91,9 @@ func query(ctx context.Context, db Querier, sql string) (Checkpoint, error) {
 	return c, nil
 }
 
-// QueueMove adds the statement that moves the checkpoint from one place to another. When the checkpoint
-// is not at from, or the epoch is not from's, the statement fails, and with it the transaction: see
-// OutcomeOf. Queued first, it serialises whoever else writes.
+// QueueMove adds the statement that moves the checkpoint from one place to another. When the
+// checkpoint is not at from, or the epoch is not from's, the statement fails, and with it the
+// transaction: see OutcomeOf. Queued first, it serialises whoever else writes.
 func QueueMove(b *pgx.Batch, from Checkpoint, to eventstore.Position) {
 	var commit, prepare *int64
 	if from.Known {
@@ -110,14 +110,15 @@ type Outcome string
 const (
 	// Moved: the transaction committed.
 	Moved Outcome = "moved"
-	// AlreadyThere: an earlier attempt of the same leader, whose answer was lost, had committed. Nothing
-	// of this one did.
+	// AlreadyThere: an earlier attempt of the same leader, whose answer was lost, had committed.
+	// Nothing of this one did.
 	AlreadyThere Outcome = "already there"
 	// SomebodyAhead: another leader took over. Stop leading.
 	SomebodyAhead Outcome = "somebody is ahead"
 	// Mismatch: the checkpoint is where it cannot be. A bug, or somebody wrote to the table.
 	Mismatch Outcome = "mismatch"
-	// Unknown: the transaction failed for another reason, or its answer was lost. Read the checkpoint.
+	// Unknown: the transaction failed for another reason, or its answer was lost. Read the
+	// checkpoint.
 	Unknown Outcome = "unknown"
 )
 

@@ -21,14 +21,16 @@ type Reader struct{ db Querier }
 // NewReader makes a Reader on a pool or a connection.
 func NewReader(db Querier) *Reader { return &Reader{db: db} }
 
-// Checkpoint returns the log position that all views stand at, and false before anything was projected.
+// Checkpoint returns the log position that all views stand at, and false before anything was
+// projected.
 func (r *Reader) Checkpoint(ctx context.Context) (eventstore.Position, bool, error) {
 	c, err := Read(ctx, r.db)
 	return c.Position, c.Known, err
 }
 
-// WaitFor returns when the views show everything up to p. While the database does not answer it asks again, as
-// the runner does; the only end without success is ctx's, and the error then says what stood in the way.
+// WaitFor returns when the views show everything up to p. While the database does not answer it
+// asks again, as the runner does; the only end without success is ctx's, and the error then says
+// what stood in the way.
 func (r *Reader) WaitFor(ctx context.Context, p eventstore.Position) error {
 	wait := waitFirst
 	timer := time.NewTimer(wait)

@@ -37,7 +37,8 @@ type Dispute struct {
 	Timeline   []Step        `json:"timeline"`
 }
 
-// Step is one row of ledger.dispute_timeline. Moved is signed from the merchant's side: negative was taken.
+// Step is one row of ledger.dispute_timeline. Moved is signed from the merchant's side: negative
+// was taken.
 type Step struct {
 	Seq        int          `json:"seq"` // from 1
 	Stage      string       `json:"stage"`
@@ -52,7 +53,8 @@ type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// OfOrder returns the disputes about an order with their timelines. An order that is not known has none.
+// OfOrder returns the disputes about an order with their timelines. An order that is not known has
+// none.
 func OfOrder(ctx context.Context, db Querier, orderID string) ([]Dispute, error) {
 	rows, err := db.Query(ctx, ofOrderSQL, orderID)
 	if err != nil {

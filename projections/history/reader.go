@@ -44,8 +44,8 @@ type Reader struct{ db Querier }
 // NewReader makes a Reader.
 func NewReader(db Querier) *Reader { return &Reader{db: db} }
 
-// OfOrder returns the events of an order from a revision on, oldest first, at most limit of them: the next
-// page begins after the last revision of this one. An order that is not known has none.
+// OfOrder returns the events of an order from a revision on, oldest first, at most limit of them:
+// the next page begins after the last revision of this one. An order that is not known has none.
 func (r *Reader) OfOrder(ctx context.Context, orderID string, from uint64, limit int) ([]Event, error) {
 	rows, err := r.db.Query(ctx, ofOrderSQL, orderID, int64(from), limit)
 	if err != nil {
@@ -64,8 +64,8 @@ func (r *Reader) OfOrder(ctx context.Context, orderID string, from uint64, limit
 	return events, nil
 }
 
-// Last returns the commit position and the id of the newest event of the audit trail, and false when there is
-// none.
+// Last returns the commit position and the id of the newest event of the audit trail, and false
+// when there is none.
 func Last(ctx context.Context, db Querier) (position uint64, id uuid.UUID, found bool, err error) {
 	rows, err := db.Query(ctx, lastSQL)
 	if err != nil {

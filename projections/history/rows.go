@@ -22,9 +22,9 @@ import (
 //go:embed copy.sql
 var copySQL string
 
-// Rows collects what ledger_data.order_history is to hold, in the binary form of COPY: this is the widest
-// and fastest growing table, and COPY is the cheapest way into it, for PostgreSQL and for us. The zero value
-// is empty.
+// Rows collects what ledger_data.order_history is to hold, in the binary form of COPY: this is the
+// widest and fastest growing table, and COPY is the cheapest way into it, for PostgreSQL and for
+// us. The zero value is empty.
 type Rows struct {
 	tuples []byte
 	n      int
@@ -49,8 +49,8 @@ type Entry struct {
 	Wrap bool
 }
 
-// The file format of COPY: a signature, flags and the length of a header extension, both zero; tuples; and
-// the number of columns -1 as the end.
+// The file format of COPY: a signature, flags and the length of a header extension, both zero;
+// tuples; and the number of columns -1 as the end.
 var (
 	copyHeader  = []byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")
 	copyTrailer = []byte{0xff, 0xff}

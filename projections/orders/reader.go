@@ -29,7 +29,8 @@ var ErrNotFound = errors.New("order not found")
 // findMost bounds the orders that one reference finds; a reference that more orders share is none.
 const findMost = 100
 
-// Order is one row of ledger.orders, or of ledger.test_orders. Amounts are in Currency; times are UTC.
+// Order is one row of ledger.orders, or of ledger.test_orders. Amounts are in Currency; times are
+// UTC.
 type Order struct {
 	ID                string `json:"order_id"`
 	Test              bool   `json:"test,omitempty"`
@@ -71,8 +72,8 @@ type Order struct {
 	Position uint64 `json:"position"`
 }
 
-// Querier is a pool, a connection or a transaction. Several reads that are to show one moment go through
-// one transaction of isolation level repeatable read.
+// Querier is a pool, a connection or a transaction. Several reads that are to show one moment go
+// through one transaction of isolation level repeatable read.
 type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
@@ -95,8 +96,8 @@ func (r *Reader) Get(ctx context.Context, id string) (Order, error) {
 	return found[0], nil
 }
 
-// FindBySource returns the orders that a gateway knows by its own order or payment id, in the order of
-// our ids, at most a hundred; none is no error.
+// FindBySource returns the orders that a gateway knows by its own order or payment id, in the order
+// of our ids, at most a hundred; none is no error.
 func (r *Reader) FindBySource(ctx context.Context, source, sourceOrderID string) ([]Order, error) {
 	found, err := r.find(ctx, bySourceSQL, source, sourceOrderID, findMost)
 	if err != nil {

@@ -78,7 +78,8 @@ func lifecycle(s *order.State) string {
 	return string(s.Lifecycle)
 }
 
-// Queue adds the one statement that writes all rows of live orders. A row never goes back in revision.
+// Queue adds the one statement that writes all rows of live orders. A row never goes back in
+// revision.
 func (r *Rows) Queue(b *pgx.Batch) { r.queue(b, upsertSQL) }
 
 // QueueTest is Queue for test orders, which have a table of their own.

@@ -52,8 +52,8 @@ type CurrencySummary struct {
 	Overpaid      money.Money `json:"overpaid"`
 }
 
-// Summary reads the whole model; it is for people, not for every request. Its parts show one moment when
-// the Reader was made on a transaction of isolation level repeatable read.
+// Summary reads the whole model; it is for people, not for every request. Its parts show one moment
+// when the Reader was made on a transaction of isolation level repeatable read.
 func (r *Reader) Summary(ctx context.Context) (Summary, error) {
 	s := Summary{
 		Payment: make(map[order.PaymentState]int64), Refund: make(map[order.RefundState]int64),

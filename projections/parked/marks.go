@@ -19,8 +19,8 @@ var (
 	markPayoutsSQL string
 )
 
-// Marks collects the orders of one category whose own row is to show the flag parked. The zero value is
-// empty.
+// Marks collects the orders of one category whose own row is to show the flag parked. The zero
+// value is empty.
 type Marks struct {
 	orderID            []string
 	recordedAt         []time.Time
@@ -36,7 +36,8 @@ func (m *Marks) Add(o *Order) {
 	m.position = append(m.position, int64(o.Position))
 }
 
-// Queue adds the one statement that marks the rows. It is to run after the rows themselves are written.
+// Queue adds the one statement that marks the rows. It is to run after the rows themselves are
+// written.
 func (m *Marks) Queue(b *pgx.Batch, c order.Category) {
 	if len(m.orderID) == 0 {
 		return

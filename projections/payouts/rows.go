@@ -1,5 +1,5 @@
-// Package payouts is the read model behind the view ledger.payouts: orders that send money out. They are
-// counted in no other view of money.
+// Package payouts is the read model behind the view ledger.payouts: orders that send money out.
+// They are counted in no other view of money.
 package payouts
 
 import (

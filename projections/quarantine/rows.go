@@ -1,5 +1,5 @@
-// Package quarantine is the read model behind the view ledger.quarantine: notifications that belong to
-// no order, each once, however often it was sent.
+// Package quarantine is the read model behind the view ledger.quarantine: notifications that belong
+// to no order, each once, however often it was sent.
 package quarantine
 
 import (
@@ -34,7 +34,8 @@ type Rows struct {
 func (r *Rows) Len() int { return len(r.eventID) }
 
 // Add appends the row of one quarantined notification. The same event id twice makes one row: the
-// first. A notification that is not as our own writer makes it becomes what AddUnreadable makes of it.
+// first. A notification that is not as our own writer makes it becomes what AddUnreadable makes of
+// it.
 func (r *Rows) Add(ev *eventstore.RecordedEvent, n *order.NotificationQuarantined, m *order.Metadata) {
 	if n.NotificationID == "" || !digestForm.MatchString(n.BodySHA256) {
 		r.AddUnreadable(ev, n.Gateway, "a quarantined notification without an id or a digest")
@@ -47,9 +48,9 @@ func (r *Rows) Add(ev *eventstore.RecordedEvent, n *order.NotificationQuarantine
 	r.append(ev, n.NotificationID, n.Gateway, n.Account, string(n.Code), n.Detail, n.BodySHA256, receivedAt)
 }
 
-// AddUnreadable appends the row of an event in a quarantine stream that is no quarantined notification:
-// a foreign client wrote it, or a newer version. Its id and the digest of its data stand for those of a
-// notification.
+// AddUnreadable appends the row of an event in a quarantine stream that is no quarantined
+// notification: a foreign client wrote it, or a newer version. Its id and the digest of its data
+// stand for those of a notification.
 func (r *Rows) AddUnreadable(ev *eventstore.RecordedEvent, gateway, detail string) {
 	sum := sha256.Sum256(ev.Data)
 	r.append(ev, ev.ID.String(), gateway, "", string(order.FlagMalformedBody), detail,

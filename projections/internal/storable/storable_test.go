@@ -53,7 +53,8 @@ func TestJSON_KeepsOrWraps(t *testing.T) {
 	}
 }
 
-// FuzzJSON: whatever comes in, what goes to jsonb is valid JSON in UTF-8 without U+0000 and half surrogates.
+// FuzzJSON: whatever comes in, what goes to jsonb is valid JSON in UTF-8 without U+0000 and half
+// surrogates.
 func FuzzJSON(f *testing.F) {
 	for _, seed := range []string{`{"a":"\u0000"}`, `{"a":"\ud83d\ude00"}`, `"\\u0000"`, `{`, "\xff", `"\ud800"`, `[1e9]`} {
 		f.Add([]byte(seed))
