@@ -52,7 +52,7 @@ func (e *exitError) Unwrap() error { return e.err }
 // run executes one command line.
 func run(ctx context.Context, args []string, env func(string) string, io stdio) int {
 	c := &cli{env: env, io: io}
-	root := c.root() //nolint:contextcheck // commands get ctx when they are executed
+	root := c.root()
 	root.SetArgs(args)
 	root.SetIn(io.in)
 	root.SetOut(io.out)

@@ -113,14 +113,6 @@ func (b *bundle) append(stream string, expected eventstore.ExpectedRevision, eve
 	return res
 }
 
-// appendEach appends events one by one.
-func (b *bundle) appendEach(stream string, events ...eventstore.EventData) {
-	b.Helper()
-	for i := range events {
-		b.append(stream, eventstore.Any, events[i])
-	}
-}
-
 // collect reads a sequence to its end.
 func collect[T any](seq iter.Seq2[T, error]) (out []T, err error) {
 	for v, err := range seq {

@@ -231,7 +231,7 @@ func Eventually(tb testing.TB, what string, holds func() bool) {
 // where the system does not tell.
 func (p *Process) PeakMemory() int64 {
 	if usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		return int64(usage.Maxrss) * 1024
+		return usage.Maxrss * 1024
 	}
 	return 0
 }

@@ -49,7 +49,7 @@ func run(args []string, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("open the table: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it is only read
 	orders, err := readOrders(bufio.NewReader(file))
 	if err != nil {
 		return err

@@ -51,7 +51,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, query func(context
 	ctx := r.Context()
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	var answer any
-	err = pgx.BeginTxFunc(ctx, pool, options, func(tx pgx.Tx) error { //nolint:contextcheck // query gets ctx
+	err = pgx.BeginTxFunc(ctx, pool, options, func(tx pgx.Tx) error {
 		var err error
 		answer, err = query(ctx, tx)
 		return err

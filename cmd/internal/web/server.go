@@ -151,7 +151,7 @@ func (s *Server) withRequestID(next http.Handler) http.Handler {
 		_ = control.SetReadDeadline(deadline) // both are supported by net/http's connections
 		_ = control.SetWriteDeadline(deadline)
 		r = r.WithContext(context.WithValue(r.Context(), contextKey{}, id))
-		defer func() { //nolint:contextcheck // the request carries its context
+		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler { //nolint:errorlint // it is compared as net/http does
 					panic(p)

@@ -150,8 +150,9 @@ func TestTranslate_RefundFailedOncePerBody(t *testing.T) {
 		return got[1].(order.RefundWord).Key
 	}
 	one, two := details("Approved"), strings.Replace(details("Approved"), "SO-417", "SO-417 ", 1)
-	if key(one) != key(one) || key(one) == key(two) {
-		t.Errorf("keys %s, %s, %s; want the first two equal and the third different", key(one), key(one), key(two))
+	first, again, other := key(one), key(one), key(two)
+	if first != again || first == other {
+		t.Errorf("keys %s, %s, %s; want the first two equal and the third different", first, again, other)
 	}
 }
 

@@ -161,7 +161,7 @@ func readSecretFile(path string) ([]byte, error) {
 	if info.Size() > maxSecretBytes {
 		return nil, fmt.Errorf("read secret: %q has more than %d bytes", path, maxSecretBytes)
 	}
-	content, err := os.ReadFile(path) //nolint:gosec // the operator's configuration names the file
+	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read secret: %w", err)
 	}
