@@ -157,16 +157,6 @@ func checkFrame(position uint64, v []byte) error {
 func frameCount(v []byte) int       { return int(binary.LittleEndian.Uint32(v[40:])) }
 func frameStreamID(v []byte) uint64 { return binary.LittleEndian.Uint64(v[16:]) }
 func frameRevision(v []byte) uint64 { return binary.LittleEndian.Uint64(v[24:]) }
-func frameStreamName(v []byte) []byte {
-	at := frameHeaderBytes + frameCount(v)*frameEventBytes
-	return v[at : at+int(binary.LittleEndian.Uint16(v[6:]))]
-}
-
-// frameEventID returns the id of one event of a checked frame.
-func frameEventID(v []byte, ordinal int) uuid.UUID {
-	at := frameHeaderBytes + ordinal*frameEventBytes
-	return uuid.UUID(v[at : at+16])
-}
 
 // decodeFrame checks a frame and copies it out of v.
 func decodeFrame(position uint64, v []byte) (decodedFrame, error) {

@@ -89,13 +89,13 @@ func (g *guardFS) result(what, name string, err error) error {
 	if isTable(name) && g.broken.get() == nil {
 		n := g.tableFailures.Add(1)
 		if n < tableFailuresMax {
-			g.log.Error("table cannot be written; appends are refused until it can", "attempt", n, "error", err)
-			time.Sleep(g.retryDelay)
+			g.log.Error("table cannot be written; appends are refused until it can", slog.Any("attempt", n), slog.Any("error", err))
+			<-time.After(g.retryDelay) // Pebble tries again at once
 			return err
 		}
 	}
 	g.broken.set(err)
-	g.log.Error("event log stops writing; reads go on until the process ends", "error", err)
+	g.log.Error("event log stops writing; reads go on until the process ends", slog.Any("error", err))
 	g.parkOnce.Do(func() { close(g.parked) })
 	select {}
 }

@@ -96,7 +96,7 @@ func ReadLock(dir string) (pid int, info string, held bool, err error) {
 	if err != nil {
 		return 0, "", false, fmt.Errorf("open lock file: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	held, err = isLocked(f)
 	if err != nil || !held {
 		return 0, "", false, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -73,7 +74,7 @@ func Open(opts Options) (*Node, error) {
 	n.guard.armed.Store(true)
 	n.queue = newAppendQueue(n.opts)
 	n.start()
-	opts.Logger.Info("event log open", "dir", opts.Dir, "head", n.live.head())
+	opts.Logger.Info("event log open", slog.String("dir", opts.Dir), slog.Uint64("head", n.live.head()))
 	return n, nil
 }
 
@@ -263,7 +264,7 @@ func (n *Node) Close() error {
 			n.closeErr = n.closeStorage()
 		case <-n.guard.parked:
 		}
-		n.opts.Logger.Info("event log closed", "dir", n.opts.Dir, "head", n.live.head())
+		n.opts.Logger.Info("event log closed", slog.String("dir", n.opts.Dir), slog.Uint64("head", n.live.head()))
 	})
 	return n.closeErr
 }
@@ -288,7 +289,7 @@ func (n *Node) closeStorage() error {
 func (n *Node) closeDB() error {
 	if n.broken.get() != nil {
 		_ = n.db.Close()
-		return nil
+		return nil //nolint:nilerr // see above
 	}
 	return errors.Join(n.db.Flush(), n.db.Close())
 }

@@ -37,13 +37,13 @@ func pebbleOptions(opts Options, cache *pebble.Cache, broken *failure) *pebble.O
 	po.Experimental.SpanPolicyFunc = splitByKind
 	po.EventListener = &pebble.EventListener{
 		BackgroundError: func(err error) {
-			opts.Logger.Error("event log background work failed", "error", err)
+			opts.Logger.Error("event log background work failed", slog.Any("error", err))
 		},
 		// Reads of the damaged part fail; going on writing could only spread what is wrong.
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			broken.set(fmt.Errorf("corrupt file %s: %w", info.Path, info.Details))
 			opts.Logger.Error("event log is damaged and stops writing; verify it and restore a backup",
-				"file", info.Path, "error", info.Details)
+				slog.String("file", info.Path), slog.Any("error", info.Details))
 		},
 	}
 	for i := range po.Levels {
@@ -71,15 +71,15 @@ type pebbleLogger struct {
 }
 
 func (l pebbleLogger) Infof(format string, args ...any) {
-	l.log.Debug("pebble", "message", fmt.Sprintf(format, args...))
+	l.log.Debug("pebble", slog.String("message", fmt.Sprintf(format, args...)))
 }
 
 func (l pebbleLogger) Errorf(format string, args ...any) {
-	l.log.Error("pebble", "message", fmt.Sprintf(format, args...))
+	l.log.Error("pebble", slog.String("message", fmt.Sprintf(format, args...)))
 }
 
 func (l pebbleLogger) Fatalf(format string, args ...any) {
 	err := fmt.Errorf("storage engine: "+format, args...)
 	l.broken.set(err)
-	l.log.Error("event log stops writing", "error", err)
+	l.log.Error("event log stops writing", slog.Any("error", err))
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -98,7 +99,7 @@ func (w *writer) decideGroup(requests []*request) *group {
 		g.answers = append(g.answers, a)
 	}
 	if err := w.heads.endGroup(); err != nil {
-		w.node.opts.Logger.Error("close look-up iterator", "error", err)
+		w.node.opts.Logger.Error("close look-up iterator", slog.Any("error", err))
 	}
 	g.head = w.nextPosition - 1
 	for _, h := range g.touched {
