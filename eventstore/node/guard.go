@@ -46,9 +46,9 @@ const tableFailuresMax = 30
 
 // guardFS stands between Pebble and the file system of an open node.
 //
-// Pebble answers a write-ahead log that cannot be written, rotated or synced by ending the process, and
-// its way of panicking leaves no chance to recover. A node must go on reading. So the operation that
-// failed never returns: it reports the failure, which ends all writing, and parks its goroutine for the
+// Pebble answers a write-ahead log or a manifest that cannot be written, rotated or synced by ending the
+// process, and its way of panicking leaves no chance to recover. A node must go on reading. So the
+// operation that failed never returns: it reports the failure, which ends all writing, and parks its goroutine for the
 // rest of the process's life.
 //
 // A table that cannot be written is another matter: the write-ahead log still holds its content, and
@@ -96,11 +96,18 @@ func (g *guardFS) result(what, name string, err error) error {
 	}
 	g.broken.set(err)
 	g.log.Error("event log stops writing; reads go on until the process ends", slog.Any("error", err))
-	g.parkOnce.Do(func() { close(g.parked) })
+	g.giveUp()
 	select {}
 }
 
-func isLog(name string) bool   { return strings.HasSuffix(name, ".log") }
+// giveUp tells that Pebble may hang from now on.
+func (g *guardFS) giveUp() { g.parkOnce.Do(func() { close(g.parked) }) }
+
+// isVital matches the write-ahead log and the manifest that lists all files, its marker included.
+func isVital(name string) bool {
+	return strings.HasSuffix(name, ".log") || strings.Contains(name, "MANIFEST-")
+}
+
 func isTable(name string) bool { return strings.HasSuffix(name, ".sst") }
 
 // Unwrap implements vfs.FS.
@@ -128,7 +135,7 @@ func (g *guardFS) OpenDir(name string) (vfs.File, error) {
 }
 
 func (g *guardFS) guard(what, name string, f vfs.File, err error) (vfs.File, error) {
-	if !isLog(name) && !isTable(name) {
+	if !isVital(name) && !isTable(name) {
 		return f, err
 	}
 	if err != nil {
@@ -137,7 +144,7 @@ func (g *guardFS) guard(what, name string, f vfs.File, err error) (vfs.File, err
 	return &guardFile{File: f, fs: g, name: name}, nil
 }
 
-// guardFile is a file of the write-ahead log, a table, or the directory that names them.
+// guardFile is a vital file, a table, or the directory that names them.
 type guardFile struct {
 	vfs.File
 	fs   *guardFS

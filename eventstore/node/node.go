@@ -89,9 +89,7 @@ func createDir(dir string) error {
 func (n *Node) openStorage() error {
 	n.cache = pebble.NewCache(n.opts.CacheBytes)
 	n.guard = newGuardFS(n.opts, n.broken)
-	po := pebbleOptions(n.opts, n.cache, n.broken)
-	po.FS = n.guard
-	db, err := openPebble(n.opts.Dir, po)
+	db, err := openPebble(n.opts.Dir, pebbleOptions(n.opts, n.cache, n.guard))
 	if err != nil {
 		return err
 	}
@@ -242,7 +240,7 @@ func (n *Node) Stats() Stats {
 		Queued:        n.queue.length(),
 		Subscriptions: int(n.subscriptions.Load()),
 	}
-	if n.use() == nil {
+	if n.broken.get() == nil && n.use() == nil { // a failed disk may keep Pebble's metrics locked
 		s.DiskBytes = n.db.Metrics().DiskSpaceUsage()
 		n.release()
 	}

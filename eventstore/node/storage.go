@@ -19,16 +19,16 @@ const (
 // pebbleOptions are chosen for a log: the write-ahead log is always on and never delays a sync, write
 // buffers are few because memory is bounded, and every level has a Bloom filter because most lookups
 // of event ids and stream names find nothing.
-func pebbleOptions(opts Options, cache *pebble.Cache, broken *failure) *pebble.Options {
+func pebbleOptions(opts Options, cache *pebble.Cache, guard *guardFS) *pebble.Options {
 	po := &pebble.Options{
-		FS:                          opts.FS,
+		FS:                          guard,
 		Cache:                       cache,
 		MemTableSize:                opts.MemTableBytes,
 		MemTableStopWritesThreshold: memTables,
 		MaxOpenFiles:                pebbleMaxOpenFiles,
 		L0StopWritesThreshold:       l0StopWrites,
 		FormatMajorVersion:          pebble.FormatTableFormatV6,
-		Logger:                      pebbleLogger{log: opts.Logger, broken: broken},
+		Logger:                      pebbleLogger{log: opts.Logger, guard: guard},
 		CompactionConcurrencyRange:  func() (int, int) { return 1, compactionsMax },
 	}
 	// Statistics of tables serve deletions, of which a log has none, and Pebble tries to load those of a
@@ -41,7 +41,7 @@ func pebbleOptions(opts Options, cache *pebble.Cache, broken *failure) *pebble.O
 		},
 		// Reads of the damaged part fail; going on writing could only spread what is wrong.
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
-			broken.set(fmt.Errorf("corrupt file %s: %w", info.Path, info.Details))
+			guard.broken.set(fmt.Errorf("corrupt file %s: %w", info.Path, info.Details))
 			opts.Logger.Error("event log is damaged and stops writing; verify it and restore a backup",
 				slog.String("file", info.Path), slog.Any("error", info.Details))
 		},
@@ -66,8 +66,8 @@ func splitByKind(start []byte) (pebble.SpanPolicy, []byte, error) {
 // pebbleLogger hands Pebble's messages to slog. Pebble calls Fatalf when its write path can no longer
 // be trusted; that stops writing for good but not the process: what is on disk can still be read.
 type pebbleLogger struct {
-	log    *slog.Logger
-	broken *failure
+	log   *slog.Logger
+	guard *guardFS
 }
 
 func (l pebbleLogger) Infof(format string, args ...any) {
@@ -80,6 +80,7 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 
 func (l pebbleLogger) Fatalf(format string, args ...any) {
 	err := fmt.Errorf("storage engine: "+format, args...)
-	l.broken.set(err)
+	l.guard.broken.set(err)
+	l.guard.giveUp() // Pebble does not expect that this returns
 	l.log.Error("event log stops writing", slog.Any("error", err))
 }

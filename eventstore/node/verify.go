@@ -67,7 +67,7 @@ func verifyFS(ctx context.Context, fs vfs.FS, dir string, progress func(VerifyPr
 	}
 	cache := pebble.NewCache(opts.CacheBytes)
 	defer cache.Unref()
-	po := pebbleOptions(opts, cache, newFailure())
+	po := pebbleOptions(opts, cache, newGuardFS(opts, newFailure()))
 	po.ReadOnly = true
 	db, err := openPebble(dir, po)
 	if err != nil {
