@@ -10,8 +10,6 @@ type stateCache struct {
 	recent *list.List // of *cached, the most recent first
 	byName map[string]*list.Element
 	bytes  int
-	hits   uint64
-	misses uint64
 }
 
 type cached struct {

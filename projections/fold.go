@@ -51,7 +51,7 @@ func (f *folder) run(ctx context.Context, in <-chan *item, free <-chan struct{},
 				return err
 			}
 		}
-		if f.pending.events == 0 && !(f.pending.moved && mayIdle) {
+		if f.pending.events == 0 && (!f.pending.moved || !mayIdle) {
 			token = nil
 		}
 		select {

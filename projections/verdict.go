@@ -157,7 +157,7 @@ func (i *isolator) firstRefused(ctx context.Context, stream string, within span)
 		}
 		if refusal != nil {
 			i.condemn(stream, condemnation{revision: revision, reason: refusal.Error()})
-			return nil
+			return nil //nolint:nilerr // the refusal is the finding
 		}
 	}
 	return nil
