@@ -94,3 +94,58 @@ func mustAnswer(ctx context.Context, t *testing.T, d *app.Database) {
 		}
 	}
 }
+
+// TestDatabase_UnattendedTriesAgain starts where the private PostgreSQL cannot: a file is in the way of
+// its directory. Where somebody watches it is an error; where nobody does, it starts when the way is
+// free, and until then notifications can be taken in.
+func TestDatabase_UnattendedTriesAgain(t *testing.T) {
+	t.Parallel()
+	settings := config.Settings{DataDir: dataDir(t), EventStore: config.Embedded}
+	if err := os.WriteFile(settings.PostgresDir(), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), reachTimeout)
+	defer cancel()
+	logger := slog.New(slog.DiscardHandler)
+	if err := app.NewDatabase(settings, logger, nil).Run(ctx); err == nil {
+		t.Fatal("attended: started on a file")
+	}
+
+	settings.Unattended = true
+	database := app.NewDatabase(settings, logger, nil)
+	runCtx, stop := context.WithCancel(ctx)
+	ran := make(chan error, 1)
+	go func() { ran <- database.Run(runCtx) }()
+	defer func() {
+		stop()
+		if err := <-ran; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}()
+	mustFail(ctx, t, database)
+	if err := os.Remove(settings.PostgresDir()); err != nil {
+		t.Fatal(err)
+	}
+	mustAnswer(ctx, t, database)
+}
+
+// mustFail waits until a start has failed.
+func mustFail(ctx context.Context, t *testing.T, d *app.Database) {
+	t.Helper()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		pool, err := d.Pool()
+		if pool != nil {
+			t.Fatal("started on a file")
+		}
+		if err != nil {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			t.Fatal("no failure was noted")
+		}
+	}
+}
