@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"unicode"
 
@@ -68,6 +69,9 @@ func (s *Store) Append(
 		written, err = call(ctx, s, func(c *esdb.Client) (*esdb.WriteResult, error) {
 			return c.AppendToStream(ctx, stream, options, proposed...)
 		})
+		if errors.Is(err, io.EOF) {
+			err = s.reasonFor(ctx, stream, err)
+		}
 		if err = translate(ctx, stream, expected, err); err != nil && !repeatable && !errors.Is(err, errNotSent) {
 			return final{err}
 		}
@@ -87,6 +91,18 @@ func (s *Store) Append(
 		return s.verifyWritten(ctx, stream, events[len(events)-1].ID)
 	}
 	return result, nil
+}
+
+// reasonFor finds out why the server ended an append before it was sent whole.
+// The client reports only that it did, but a read of the same stream is refused
+// for the same reason, and reads keep theirs.
+func (s *Store) reasonFor(ctx context.Context, stream string, err error) error {
+	for _, reason := range s.readStream(ctx, stream, eventstore.StreamRead{Direction: eventstore.Backwards, Count: 1}) {
+		if errors.Is(reason, eventstore.ErrAccessDenied) || errors.Is(reason, eventstore.ErrStreamDeleted) {
+			return reason
+		}
+	}
+	return err
 }
 
 // lastOf answers an append of nothing.

@@ -28,8 +28,9 @@ func translate(ctx context.Context, stream string, expected eventstore.ExpectedR
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, eventstore.ErrClosed) || errors.Is(err, eventstore.ErrUnavailable) {
-		return err // the session's own
+	if errors.Is(err, eventstore.ErrClosed) || errors.Is(err, eventstore.ErrUnavailable) ||
+		errors.Is(err, eventstore.ErrAccessDenied) || errors.Is(err, eventstore.ErrStreamDeleted) {
+		return err // understood already
 	}
 	if ctx.Err() != nil { // the client reports a cancelled call as unknown
 		return context.Cause(ctx)
