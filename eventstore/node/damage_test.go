@@ -159,7 +159,7 @@ func TestNode_TornWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.Append(t.Context(), "s", eventstore.Any, taggedEvents(99, 2)...); err != nil {
+	if _, err := n.Append(t.Context(), "s", eventstore.Any, taggedEvents(0, 2)...); err != nil {
 		t.Fatal(err)
 	}
 	whole := readFile(t, fs, log)

@@ -74,7 +74,7 @@ func TestNode_DiskFault(t *testing.T) {
 		t.Run(fault.name, func(t *testing.T) {
 			t.Parallel()
 			// Every operation at the start and a spread of the later ones.
-			for at := int64(1); at <= operations; at += 1 + at/40 {
+			for at := int64(1); at <= operations; at += 1 + at/10 {
 				f := &failing{err: fault.err, at: at, forever: fault.forever, match: changesFiles}
 				if runWithFault(t, f); t.Failed() {
 					t.Fatalf("failed with %v", f)
