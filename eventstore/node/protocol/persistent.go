@@ -326,7 +326,7 @@ func (g *group) serve(call persistent.PersistentSubscriptions_ReadServer, c *con
 		select {
 		case <-c.dropped:
 			return c.reason
-		case <-left: // the client is done
+		case <-left: //nolint:errcheck // the client is done, however it ended
 			return nil
 		case <-c.more:
 		}
