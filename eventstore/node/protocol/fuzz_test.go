@@ -2,6 +2,7 @@ package protocol_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,7 +112,9 @@ func FuzzRequests(f *testing.F) {
 		if panics.count.Load() > 0 {
 			t.Fatalf("%s panicked: %v", name, err)
 		}
-		if status.Code(err) == codes.Internal && name == streams.Streams_Read_FullMethodName {
+		// Bytes that are no message are answered by the library as an internal error; an answer that
+		// could not be encoded would be one of ours.
+		if status.Code(err) == codes.Internal && strings.Contains(err.Error(), "error while marshaling") {
 			t.Fatalf("%s: %v", name, err)
 		}
 		event := eventstore.EventData{ID: uuid.New(), Type: "T"}
