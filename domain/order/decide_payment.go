@@ -29,9 +29,10 @@ func (d *decider) introduceVersion(at At, ref PaymentRef, amount *money.Money, m
 		d.countAwaiting(id)
 		return d.s.payment(id)
 	}
-	changed := amount != nil &&
-		(!p.AmountKnown || (v.Compare(p.amountVersion) >= 0 && !p.Amount.Equal(*amount)))
-	if changed {
+	// A newer report of the same amount is recorded too: a report older than it that
+	// arrives later would otherwise count as the newest.
+	newer := v.Compare(p.amountVersion)
+	if amount != nil && (!p.AmountKnown || newer > 0 || (newer == 0 && !p.Amount.Equal(*amount))) {
 		d.emit(At{Key: "payment:" + ref.SourceID + ":amount:" + amount.String() + ":" + strconv.Itoa(d.s.events()),
 			OccurredAt: at.OccurredAt, Basis: at.Basis},
 			PaymentAmountLearned{PaymentID: id, Amount: *amount, Method: method, Version: version})
