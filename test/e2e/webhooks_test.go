@@ -137,3 +137,22 @@ func table(rows []harness.Row, columns ...string) []string {
 	}
 	return lines
 }
+
+// TestWebhooks_StaleAnswerMovesNothing takes an old answer of Everifin in last: it told a smaller amount
+// before the order was raised, and must not take money back that came since.
+func TestWebhooks_StaleAnswerMovesNothing(t *testing.T) {
+	t.Parallel()
+	l := harness.Serve(t, harness.Options{})
+	stale := strings.ReplaceAll(everifinOrder("s-1", "S-1", "CREATED"), "120.99", "90.59")
+	for _, body := range []string{
+		everifinOrder("s-1", "S-1", "CREATED"), everifinHook("s-1", "S-1", "BOOKED"), everifinOrder("s-1", "S-1", "BOOKED"), stale,
+	} {
+		accept(t, l, "everifin", body)
+	}
+	l.WaitForViews(t)
+	got := table(l.Site.Rows(t, `select amount_due, o.captured, p.amount, p.captured as of_payment from ledger.orders o
+		join ledger.payments p using (order_id)`), "amount_due", "captured", "amount", "of_payment")
+	if diff := cmp.Diff([]string{"120.99 120.99 120.99 120.99"}, got); diff != "" {
+		t.Errorf("due, captured, amount and captured of the payment (-want +got):\n%s", diff)
+	}
+}
