@@ -7,6 +7,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/commands/gateways/connectpay"
+	"github.com/order-ledger/order-ledger/commands/gateways/gatewaytest"
 	"github.com/order-ledger/order-ledger/domain/order"
 )
 
@@ -169,7 +170,7 @@ func TestTranslate_CardNumbers(t *testing.T) {
 			if !ok || flagged.Code != order.FlagPANDetected {
 				t.Errorf("last fact %+v, want pan_detected", got.Facts[len(got.Facts)-1])
 			}
-			if kept := fmt.Sprintf("%+v %s", dump(t, got), got.Evidence); strings.Contains(kept, visa) {
+			if kept := fmt.Sprintf("%+v %s", gatewaytest.Dump(t, got), got.Evidence); strings.Contains(kept, visa) {
 				t.Errorf("the card number is kept: %s", kept)
 			}
 		})

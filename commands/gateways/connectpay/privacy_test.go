@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/order-ledger/order-ledger/commands/gateways/connectpay"
+	"github.com/order-ledger/order-ledger/commands/gateways/gatewaytest"
 )
 
 // kept are the only members of which the content may be kept.
@@ -64,7 +65,7 @@ func TestTranslate_KeepsNothingElse(t *testing.T) {
 			rt.Fatal(err)
 		}
 		got := translator.Translate(notification(string(body)))
-		if all := dump(t, got); strings.Contains(all, "MARK") {
+		if all := gatewaytest.Dump(t, got); strings.Contains(all, "MARK") {
 			rt.Fatalf("%s keeps %s", body, all)
 		}
 	})
@@ -80,7 +81,7 @@ func TestTranslate_KeepsNothingOfThePayer(t *testing.T) {
 			"identifiers":{"endToEndId":"e"},"consumer":{"name":"MARK","email":"MARK","ipAddress":"MARK","address":{"street":["MARK"]}},
 			"status":{"code":%q,"isTerminal":true,"description":"MARK"},"MARK":"MARK"}`, status)
 		got := translate(body)
-		if all := dump(t, got); got.Rejection != nil || strings.Contains(all, "MARK") {
+		if all := gatewaytest.Dump(t, got); got.Rejection != nil || strings.Contains(all, "MARK") {
 			t.Errorf("%s: kept %s", status, all)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/order-ledger/order-ledger/commands/gateways/decta"
+	"github.com/order-ledger/order-ledger/commands/gateways/gatewaytest"
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
 )
@@ -13,13 +14,13 @@ import (
 // every time, keeps only valid JSON, counts no negative amount, and is fit for
 // the ledger: Decide takes it and, told again, decides nothing.
 func FuzzTranslate(f *testing.F) {
-	for _, body := range bodies(f) {
+	for _, body := range gatewaytest.Bodies(f) {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		translator := decta.New()
 		got := translator.Translate(notification(string(body)))
-		if first, again := dump(t, got), dump(t, translator.Translate(notification(string(body)))); first != again {
+		if first, again := gatewaytest.Dump(t, got), gatewaytest.Dump(t, translator.Translate(notification(string(body)))); first != again {
 			t.Fatalf("the same body means %s and %s", first, again)
 		}
 		if key := translator.PartitionKey(body); got.Rejection == nil && key != got.SourceOrderID {

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/order-ledger/order-ledger/commands/gateways/decta"
+	"github.com/order-ledger/order-ledger/commands/gateways/gatewaytest"
 	"github.com/order-ledger/order-ledger/domain/order"
 )
 
@@ -77,7 +78,7 @@ func TestTranslate_KeepsNothingElse(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		if all := dump(t, translator.Translate(notification(string(body)))); strings.Contains(all, "MARK") {
+		if all := gatewaytest.Dump(t, translator.Translate(notification(string(body)))); strings.Contains(all, "MARK") {
 			rt.Fatalf("%s keeps %s", body, all)
 		}
 	})
@@ -122,7 +123,7 @@ func TestTranslate_KeepsNothingOfTheCustomer(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := translate(string(body))
-	if all := dump(t, got); got.Rejection != nil || marked < 30 || strings.Contains(all, "MARK") {
+	if all := gatewaytest.Dump(t, got); got.Rejection != nil || marked < 30 || strings.Contains(all, "MARK") {
 		t.Errorf("%d texts marked, kept %s", marked, all)
 	}
 }
@@ -143,7 +144,7 @@ func TestTranslate_CardNumbers(t *testing.T) {
 			if got.Rejection == nil || got.Rejection.Code != order.FlagPANDetected || got.Evidence != nil || len(got.Facts) > 0 {
 				t.Errorf("got %+v, want pan_detected without the body", got)
 			}
-			if all := dump(t, got); strings.Contains(all, "41111") {
+			if all := gatewaytest.Dump(t, got); strings.Contains(all, "41111") {
 				t.Errorf("the card number is kept: %s", all)
 			}
 		})
@@ -175,7 +176,7 @@ func TestTranslate_CardNumbers(t *testing.T) {
 				flagged[0].Code != order.FlagPANDetected {
 				t.Errorf("flagged %+v, want pan_detected", flagged)
 			}
-			if all := dump(t, got); strings.Contains(all, "41111") || strings.Contains(all, "4111-1111") {
+			if all := gatewaytest.Dump(t, got); strings.Contains(all, "41111") || strings.Contains(all, "4111-1111") {
 				t.Errorf("the card number is kept: %s", all)
 			}
 		})

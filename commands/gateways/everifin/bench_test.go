@@ -4,11 +4,12 @@ import (
 	"testing"
 
 	"github.com/order-ledger/order-ledger/commands/gateways/everifin"
+	"github.com/order-ledger/order-ledger/commands/gateways/gatewaytest"
 )
 
 func BenchmarkTranslate(b *testing.B) {
 	translator := everifin.New()
-	for name, body := range bodies(b) {
+	for name, body := range gatewaytest.Bodies(b) {
 		b.Run(name, func(b *testing.B) {
 			n := notification(string(body))
 			b.ReportAllocs()

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/order-ledger/order-ledger/commands/gateways/everifin"
+	"github.com/order-ledger/order-ledger/commands/gateways/gatewaytest"
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
 )
@@ -12,14 +13,14 @@ import (
 // FuzzTranslate: whatever the body, the translation does not panic, is the same every time, keeps
 // only valid JSON, and counts no negative amount.
 func FuzzTranslate(f *testing.F) {
-	for _, body := range bodies(f) {
+	for _, body := range gatewaytest.Bodies(f) {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		translator := everifin.New()
 		got := translator.Translate(notification(string(body)))
-		if again := translator.Translate(notification(string(body))); dump(t, got) != dump(t, again) {
-			t.Fatalf("the same body means %s and %s", dump(t, got), dump(t, again))
+		if again := translator.Translate(notification(string(body))); gatewaytest.Dump(t, got) != gatewaytest.Dump(t, again) {
+			t.Fatalf("the same body means %s and %s", gatewaytest.Dump(t, got), gatewaytest.Dump(t, again))
 		}
 		translator.PartitionKey(body)
 		if got.Evidence != nil && !json.Valid(got.Evidence) {

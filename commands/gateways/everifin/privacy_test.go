@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/order-ledger/order-ledger/commands/gateways/everifin"
+	"github.com/order-ledger/order-ledger/commands/gateways/gatewaytest"
 	"github.com/order-ledger/order-ledger/domain/order"
 )
 
@@ -87,7 +88,7 @@ func TestTranslate_KeepsNothingElse(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		if all := dump(t, translator.Translate(notification(string(body)))); strings.Contains(all, "MARK") {
+		if all := gatewaytest.Dump(t, translator.Translate(notification(string(body)))); strings.Contains(all, "MARK") {
 			rt.Fatalf("%s keeps %s", body, all)
 		}
 	})
@@ -110,7 +111,7 @@ func TestTranslate_KeepsNothingOfThePayer(t *testing.T) {
 		"UnreadableTime": `{"id":"p","orderId":"o","status":"FAILED","finalizedAt":"",` + marked + `}`,
 	} {
 		got := translate(body)
-		if all := dump(t, got); got.Rejection != nil || strings.Contains(all, "MARK") {
+		if all := gatewaytest.Dump(t, got); got.Rejection != nil || strings.Contains(all, "MARK") {
 			t.Errorf("%s: kept %s", name, all)
 		}
 	}
@@ -161,7 +162,7 @@ func TestTranslate_CardNumbers(t *testing.T) {
 			if !ok || flagged.Code != order.FlagPANDetected {
 				t.Errorf("last fact %+v, want pan_detected", got.Facts[len(got.Facts)-1])
 			}
-			if all := dump(t, got); strings.Contains(all, visa) {
+			if all := gatewaytest.Dump(t, got); strings.Contains(all, visa) {
 				t.Errorf("the card number is kept: %s", all)
 			}
 		})
