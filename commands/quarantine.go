@@ -58,7 +58,7 @@ func (in *Intake) quarantineAs(
 		Outcome: Quarantined, NotificationID: id, Code: why.Code, Detail: why.Detail, Position: result.Position,
 	}
 	if result.Idempotent {
-		receipt.Outcome, receipt.NotificationID = Duplicate, ""
+		receipt.Outcome, receipt.NotificationID, receipt.Position = Duplicate, "", eventstore.Position{}
 	}
 	return receipt, nil
 }
