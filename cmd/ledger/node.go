@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -43,9 +42,4 @@ else: a ledger elsewhere uses it by --eventstore 'esdb://HOST:PORT?tls=false'.`,
 			return nil
 		},
 	}
-}
-
-// errUnsound says that a log was read and is not sound.
-func errUnsound(problems int) error {
-	return fmt.Errorf("the event log is not sound: %d problems", problems)
 }

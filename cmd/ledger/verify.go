@@ -78,3 +78,8 @@ func (c *cli) showVerified(dir string, r node.VerifyReport) error {
 	t.Render()
 	return nil
 }
+
+// errUnsound says that a log was read and is not sound.
+func errUnsound(problems int) error {
+	return fmt.Errorf("the event log is not sound: %d problems", problems)
+}
