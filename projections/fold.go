@@ -134,7 +134,6 @@ func (f *folder) fold(ctx context.Context, items []*item) error {
 func (f *folder) remember(it *item) {
 	f.pending.history.Add(&history.Entry{
 		OrderID: it.orderID, Event: it.event, Metadata: it.metadata, Readable: it.err == nil,
-		Wrap: f.verdict.wraps(it.position),
 	})
 }
 
@@ -142,7 +141,7 @@ func (f *folder) quarantine(it *item) {
 	n, ok := it.recorded.Event.(order.NotificationQuarantined)
 	f.pending.quarantined = append(f.pending.quarantined, it.event)
 	switch {
-	case f.verdict.wraps(it.position):
+	case f.verdict.refusesRow(it.position):
 		f.pending.quarantine.AddUnreadable(it.event, gatewayOf(it.event.Stream), "refused by the database")
 	case it.err != nil:
 		f.pending.quarantine.AddUnreadable(it.event, gatewayOf(it.event.Stream), it.err.Error())

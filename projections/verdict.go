@@ -12,7 +12,6 @@ import (
 
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
-	"github.com/order-ledger/order-ledger/projections/history"
 	"github.com/order-ledger/order-ledger/projections/quarantine"
 )
 
@@ -42,11 +41,11 @@ func refusesData(err error) bool {
 }
 
 // verdict is what was found out about refused batches: which orders to park at which event, and
-// which events are to be kept as bytes only. It outlives sessions and is owned by the goroutine of
+// which quarantined notifications are to be shown as unreadable. It outlives sessions and is owned by the goroutine of
 // Run between sessions, read-only by the folder within one.
 type verdict struct {
-	condemned map[string]condemnation // by stream
-	wrapped   map[eventstore.Position]struct{}
+	condemned  map[string]condemnation // by stream
+	unreadable map[eventstore.Position]struct{}
 }
 
 type condemnation struct {
@@ -56,8 +55,8 @@ type condemnation struct {
 
 func newVerdict() *verdict {
 	return &verdict{
-		condemned: make(map[string]condemnation),
-		wrapped:   make(map[eventstore.Position]struct{}),
+		condemned:  make(map[string]condemnation),
+		unreadable: make(map[eventstore.Position]struct{}),
 	}
 }
 
@@ -68,8 +67,8 @@ func (v *verdict) condemns(stream string, revision uint64) string {
 	return ""
 }
 
-func (v *verdict) wraps(p eventstore.Position) bool {
-	_, ok := v.wrapped[p]
+func (v *verdict) refusesRow(p eventstore.Position) bool {
+	_, ok := v.unreadable[p]
 	return ok
 }
 
@@ -94,9 +93,6 @@ func (i *isolator) isolate(ctx context.Context, b *batch) (bool, error) {
 		if !ok || category == "" {
 			continue
 		}
-		if err := i.history(ctx, stream, b.span[stream]); err != nil {
-			return false, err
-		}
 		if p := b.parked[stream]; p != nil && p.Revision < b.span[stream].first {
 			continue // parked before this batch: it has no rows in it
 		}
@@ -118,9 +114,9 @@ func (i *isolator) condemn(stream string, c condemnation) {
 	i.into.condemned[stream] = c
 }
 
-func (i *isolator) wrap(p eventstore.Position) {
-	i.found = i.found || !i.into.wraps(p)
-	i.into.wrapped[p] = struct{}{}
+func (i *isolator) refuseRow(p eventstore.Position) {
+	i.found = i.found || !i.into.refusesRow(p)
+	i.into.unreadable[p] = struct{}{}
 }
 
 // states halves the suspects until each culprit is alone.
@@ -171,42 +167,7 @@ func (i *isolator) tryStates(ctx context.Context, suspects ...*orderState) (refu
 			return refusal, nil
 		}
 	}
-	return i.try(ctx, r.queue, nil)
-}
-
-// history finds the events of one stream that jsonb cannot hold.
-func (i *isolator) history(ctx context.Context, stream string, within span) error {
-	read := eventstore.StreamRead{From: &within.first, Count: within.last - within.first + 1}
-	var all history.Rows
-	var entries []*history.Entry
-	_, id, _ := order.ParseStreamName(stream)
-	for ev, err := range i.log.ReadStream(ctx, stream, read) {
-		if err != nil {
-			return fmt.Errorf("read %s again: %w", stream, err)
-		}
-		it := decodeEvent(&ev)
-		entry := &history.Entry{
-			OrderID: id, Event: it.event, Metadata: it.metadata, Readable: it.err == nil, Wrap: i.into.wraps(ev.Position),
-		}
-		entries = append(entries, entry)
-		all.Add(entry)
-	}
-	refusal, err := i.try(ctx, nil, &all)
-	if refusal == nil || err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		var one history.Rows
-		one.Add(entry)
-		refusal, err := i.try(ctx, nil, &one)
-		if err != nil {
-			return err
-		}
-		if refusal != nil {
-			i.wrap(entry.Event.Position)
-		}
-	}
-	return nil
+	return i.try(ctx, r.queue)
 }
 
 // quarantine finds the quarantined notifications whose rows are refused.
@@ -214,17 +175,17 @@ func (i *isolator) quarantine(ctx context.Context, b *batch) error {
 	for _, ev := range b.quarantined {
 		it := decodeEvent(ev)
 		n, ok := it.recorded.Event.(order.NotificationQuarantined)
-		if !ok || i.into.wraps(ev.Position) {
+		if !ok || i.into.refusesRow(ev.Position) {
 			continue
 		}
 		var one quarantine.Rows
 		one.Add(ev, &n, it.metadata)
-		refusal, err := i.try(ctx, one.Queue, nil)
+		refusal, err := i.try(ctx, one.Queue)
 		if err != nil {
 			return err
 		}
 		if refusal != nil {
-			i.wrap(ev.Position)
+			i.refuseRow(ev.Position)
 		}
 	}
 	return nil
@@ -232,18 +193,14 @@ func (i *isolator) quarantine(ctx context.Context, b *batch) error {
 
 // try writes rows and takes them back. refusal is PostgreSQL's word about their data, err anything
 // else that went wrong.
-func (i *isolator) try(ctx context.Context, queue func(*pgx.Batch), trail *history.Rows) (refusal, err error) {
+func (i *isolator) try(ctx context.Context, queue func(*pgx.Batch)) (refusal, err error) {
 	tx, err := i.conn.Begin(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("try a part of a refused batch: %w", err)
 	}
-	if trail != nil {
-		refusal = trail.Copy(ctx, i.conn.PgConn())
-	} else {
-		var statements pgx.Batch
-		queue(&statements)
-		refusal = tx.SendBatch(ctx, &statements).Close()
-	}
+	var statements pgx.Batch
+	queue(&statements)
+	refusal = tx.SendBatch(ctx, &statements).Close()
 	if err := tx.Rollback(ctx); err != nil {
 		return nil, fmt.Errorf("try a part of a refused batch: %w", err)
 	}

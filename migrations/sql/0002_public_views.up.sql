@@ -191,8 +191,8 @@ COMMENT ON COLUMN ledger.dispute_timeline.event_id IS 'Id of the event that tell
 
 CREATE VIEW ledger.order_history AS
 SELECT
-  order_id, revision, position, event_id, event_type, occurred_at, recorded_at, source, actor, data,
-  metadata
+  order_id, revision, position, event_id, event_type, occurred_at, recorded_at, source, actor,
+  data::jsonb AS data, metadata::jsonb AS metadata
 FROM ledger_data.order_history;
 COMMENT ON VIEW ledger.order_history IS
   'The audit trail: every event of every order (test and payout orders included), as recorded. Times in UTC.';

@@ -45,8 +45,6 @@ type Entry struct {
 	Metadata *order.Metadata
 	// Readable says that Data and Metadata are known to be valid JSON.
 	Readable bool
-	// Wrap says that PostgreSQL refused Data or Metadata as jsonb: they are stored in base64.
-	Wrap bool
 }
 
 // The file format of COPY: a signature, flags and the length of a header extension, both zero;
@@ -57,23 +55,18 @@ var (
 )
 
 const (
-	columns      = 11
-	jsonbVersion = 1
+	columns = 11
 	// postgresEpoch is 2000-01-01 in microseconds of Unix time.
 	postgresEpoch = 946_684_800_000_000
 )
 
-// Add appends the row of one event. Data and metadata are kept as the log holds them, byte for byte
-// until jsonb takes them; what jsonb cannot hold is kept in base64.
+// Add appends the row of one event. Data and metadata are kept as the log holds them, byte for byte;
+// what jsonb cannot hold is kept in base64, because the view shows them as jsonb.
 func (r *Rows) Add(e *Entry) {
 	ev := e.Event
 	occurredAt, recordedAt, source, actor := ev.Created, ev.Created, "", ""
 	if m := e.Metadata; m != nil {
 		occurredAt, recordedAt, source, actor = m.OccurredAt, m.RecordedAt, m.Source, m.Actor
-	}
-	data, metadata := storable.JSON(ev.Data, e.Readable), storable.JSON(ev.Metadata, e.Readable)
-	if e.Wrap {
-		data, metadata = storable.Unreadable(ev.Data), storable.Unreadable(ev.Metadata)
 	}
 	r.n++
 	r.tuples = binary.BigEndian.AppendUint16(r.tuples, columns)
@@ -87,8 +80,8 @@ func (r *Rows) Add(e *Entry) {
 	r.time(recordedAt)
 	r.text(storable.Text(source))
 	r.text(storable.Text(actor))
-	r.json(data)
-	r.json(metadata)
+	r.bytes(storable.JSON(ev.Data, e.Readable))
+	r.bytes(storable.JSON(ev.Metadata, e.Readable))
 }
 
 func (r *Rows) length(n int) { r.tuples = binary.BigEndian.AppendUint32(r.tuples, uint32(n)) }
@@ -105,9 +98,8 @@ func (r *Rows) number(n uint64) {
 
 func (r *Rows) time(t time.Time) { r.number(uint64(t.UnixMicro() - postgresEpoch)) }
 
-func (r *Rows) json(b []byte) {
-	r.length(1 + len(b))
-	r.tuples = append(r.tuples, jsonbVersion)
+func (r *Rows) bytes(b []byte) {
+	r.length(len(b))
 	r.tuples = append(r.tuples, b...)
 }
 
