@@ -198,6 +198,9 @@ func (o *dectaOrder) reverse(amount int64) {
 		o.s.reversed += amount
 	}
 	o.tell()
+	if o.s.captured < o.total {
+		o.s.incomplete() // the counter does not tell released from reversed money any more
+	}
 }
 
 // startRefund is a refund under way.

@@ -24,6 +24,8 @@ type everifinOrder struct {
 	created           int64
 	payments, refunds []*transfer
 	trimmed, bare     bool
+	// named: each body names the reference.
+	named bool
 }
 
 // transfer is a payment, or a refund, between two bank accounts.
@@ -266,7 +268,7 @@ func (o *everifinOrder) sendHook(event, idName, id, status string) {
 		w.text(idName, id)
 	}
 	w.text("orderId", o.id)
-	if !o.bare {
+	if o.named || !o.bare {
 		w.text("externalId", o.s.reference)
 	}
 	if status != "" {

@@ -1,7 +1,12 @@
 package simulate
 
-// answerPayment is the gateway's answer to a GET of one payment.
+// answerPayment is the gateway's answer to a GET of one payment, which does not
+// name the reference.
 func (o *everifinOrder) answerPayment(t *transfer) {
+	if o.named {
+		o.answer()
+		return
+	}
 	o.s.send(delivery{body: o.payment(t, o.s.currency), source: o.id})
 }
 

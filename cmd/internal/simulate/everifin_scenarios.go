@@ -119,11 +119,11 @@ func everifinOddities() []scenario {
 		})},
 		{name: "two orders of one reference", weight: 4, play: told(func(s *script) *everifinOrder {
 			first := s.newEverifin()
-			first.bare = false // a hook without the reference would be taken for an order of its own
+			first.named = true // a first body without the reference would be taken for an order of its own
 			first.move(evSeen, evExpired).answer()
 			s.wait(hour, day)
 			second := s.newEverifinOf(s.currency, 0)
-			second.bare = false
+			second.named = true
 			return second.pay()
 		})},
 		{name: "clock ahead", weight: 4, play: told(func(s *script) *everifinOrder {

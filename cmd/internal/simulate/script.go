@@ -134,6 +134,10 @@ func (s *script) keepPlaces() {
 	}
 }
 
+// incomplete says that the last body does not repeat all that bodies before it
+// said.
+func (s *script) incomplete() { s.deliveries[len(s.deliveries)-1].whole = false }
+
 // Shares of what goes wrong on the way, in percent.
 const (
 	shuffledOrders  = 8
