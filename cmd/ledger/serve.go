@@ -23,7 +23,7 @@ import (
 // hard bound. Below it garbage may be collectPercent of what is in use: the
 // ledger keeps little and makes much.
 const (
-	memoryLimit    = 380 << 20
+	memoryLimit    = 340 << 20
 	collectPercent = 300
 )
 
