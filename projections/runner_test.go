@@ -156,7 +156,8 @@ func TestRunner_ShownTwice(t *testing.T) {
 		if noisy.repeated == 0 || noisy.broken == 0 {
 			t.Errorf("the subscription repeated %d messages and broke %d times", noisy.repeated, noisy.broken)
 		}
-		if st := r.Status(t.Context()); st.Failures != uint64(noisy.broken) {
+		// The last break may have met the runner while it was stopping, which is no failure.
+		if st := r.Status(t.Context()); st.Failures != uint64(noisy.broken) && st.Failures+1 != uint64(noisy.broken) {
 			t.Errorf("%d failures, the subscription broke %d times: %s", st.Failures, noisy.broken, st.LastError)
 		}
 	}
