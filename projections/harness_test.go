@@ -20,6 +20,7 @@ import (
 	"github.com/order-ledger/order-ledger/migrations"
 	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/detail"
 	"github.com/order-ledger/order-ledger/projections/localpg/pgtest"
 )
 
@@ -220,3 +221,18 @@ var (
 	equateEmpty = cmpopts.EquateEmpty()
 	sortLines   = cmpopts.SortSlices(func(a, b string) bool { return a < b })
 )
+
+// viewsSay reads an order with all its parts from the views.
+func viewsSay(tb testing.TB, pool *pgxpool.Pool, id string) detail.Order {
+	tb.Helper()
+	var said detail.Order
+	err := pgx.BeginTxFunc(tb.Context(), pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
+		var err error
+		said, err = detail.Read(tb.Context(), tx, id)
+		return err
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return said
+}

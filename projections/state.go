@@ -6,6 +6,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections/internal/invariant"
 )
 
 // orderState is the fold of one order's stream.
@@ -96,38 +97,7 @@ func (o *orderState) check(event order.Event) error {
 	if _, ok := event.(order.NotificationRecorded); ok {
 		return nil // evidence moves nothing
 	}
-	return checkBalances(s)
-}
-
-// checkBalances holds invariant I3: no balance is negative.
-func checkBalances(s *order.State) error {
-	b := s.Balances()
-	var negative order.Balance
-	switch {
-	case b.Captured.IsNegative():
-		negative = order.BalanceCaptured
-	case b.Settled.IsNegative():
-		negative = order.BalanceSettled
-	case b.External.IsNegative():
-		negative = order.BalanceExternal
-	case b.Reversed.IsNegative():
-		negative = order.BalanceReversed
-	case b.Authorised.IsNegative():
-		negative = order.BalanceAuthorised
-	case b.Expected.IsNegative():
-		negative = order.BalanceExpected
-	case b.RefundPending.IsNegative():
-		negative = order.BalanceRefundPending
-	case b.Refunded.IsNegative():
-		negative = order.BalanceRefunded
-	case b.DisputeHeld.IsNegative():
-		negative = order.BalanceDisputeHeld
-	case b.DisputeLost.IsNegative():
-		negative = order.BalanceDisputeLost
-	default:
-		return nil
-	}
-	return fmt.Errorf("balance %s is negative", negative)
+	return invariant.Check(s)
 }
 
 // load folds a stream up to, and without, a revision. A *foldError comes with the state before the

@@ -24,6 +24,7 @@ const (
 	exitFailed   = 1 // the command failed, or something it was to do did
 	exitUsage    = 2 // the command line is wrong
 	exitNotFound = 3 // what was asked for is not there
+	exitDiffers  = 4 // the views do not say what the log says
 )
 
 func main() {
@@ -93,7 +94,7 @@ an immutable event, and shows balances, refunds and disputes in PostgreSQL.
   ledger serve     runs the ledger
 
 Flags have environment twins: --data-dir is LEDGER_DATA_DIR, and so on.
-Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not found.`,
+Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not found, 4 the views differ from the log.`,
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
@@ -121,7 +122,7 @@ Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not found.`,
 	flags.BoolVar(&c.json, "json", false, "print data as JSON")
 	flags.BoolVar(&c.logJSON, "log-json", c.env("LEDGER_LOG_JSON") != "", "write logs as JSON [LEDGER_LOG_JSON]")
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "log more")
-	root.AddCommand(c.demo(), c.serve(), c.ingest(), c.simulate(), c.order(), c.status(), c.migrate(), c.node(), c.verify(), c.backup(),
+	root.AddCommand(c.demo(), c.serve(), c.ingest(), c.simulate(), c.order(), c.explainOrder(), c.parked(), c.audit(), c.status(), c.migrate(), c.node(), c.verify(), c.backup(),
 		c.restore(), c.copyLog(), c.version())
 	explainUsage(root)
 	return root

@@ -23,15 +23,27 @@ import (
 
 func (c *cli) order() *cobra.Command {
 	parent := &cobra.Command{Use: "order", Short: "Look at one order"}
-	parent.AddCommand(
-		&cobra.Command{
-			Use: "show ID", Short: "Balances, payments, refunds and disputes of an order",
-			Long: "show prints an order by our id, the gateway's id of it, or the merchant's reference.",
-			Args: cobra.ExactArgs(1),
-			RunE: func(cmd *cobra.Command, args []string) error {
-				return c.withOrder(cmd.Context(), args[0], c.showOrder)
-			},
+	var asOf, by string
+	show := &cobra.Command{
+		Use: "show ID", Short: "Balances, payments, refunds and disputes of an order",
+		Long: `show prints an order by our id, the gateway's id of it, or the merchant's reference.
+
+--as-of shows it as it was at a moment, from the event log alone: a position
+(C:1234/P:1234), a time (2026-10-31T12:00:00Z), or a date, which means its end in
+UTC. --by recorded (the default) is what the ledger knew then; --by occurred is
+what had happened by then, as the ledger knows today.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if asOf != "" || by != "" {
+				return c.showPast(cmd.Context(), args[0], asOf, by)
+			}
+			return c.withOrder(cmd.Context(), args[0], c.showOrder)
 		},
+	}
+	show.Flags().StringVar(&asOf, "as-of", "", "a position, a time or a date")
+	show.Flags().StringVar(&by, "by", "", "which time counts: recorded or occurred")
+	parent.AddCommand(
+		show,
 		&cobra.Command{
 			Use: "history ID", Short: "Every event of an order, oldest first",
 			Args: cobra.ExactArgs(1),
@@ -46,7 +58,7 @@ func (c *cli) order() *cobra.Command {
 // withOrder finds an order in the views and shows it, in one snapshot.
 func (c *cli) withOrder(ctx context.Context, name string, show func(context.Context, pgx.Tx, app.OrderDetail) error) error {
 	if !c.hasDatabase() {
-		return &exitError{code: exitNotFound, err: fmt.Errorf("there are no views in %s yet: `ledger serve` and `ledger ingest` make them", c.settings.DataDir)}
+		return c.noViews()
 	}
 	return c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {

@@ -90,6 +90,7 @@ func (c *cli) run(
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.Serve(groupCtx) })
 	group.Go(func() error { return ledger.Run(groupCtx) })
+	group.Go(func() error { return ledger.Watch(groupCtx) })
 	group.Go(func() error { return started(groupCtx, ledger, server, events) })
 	return group.Wait()
 }

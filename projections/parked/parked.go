@@ -19,30 +19,34 @@ var (
 	upsertSQL string
 	//go:embed list.sql
 	listSQL string
+	//go:embed of_order.sql
+	ofOrderSQL string
 	//go:embed delete.sql
 	deleteSQL string
 	//go:embed reason.sql
 	reasonSQL string
 	//go:embed clear_rows.sql
 	clearRowsSQL string
+	//go:embed clear_orders.sql
+	clearOrdersSQL string
 )
 
 // Order is one parked order.
 type Order struct {
-	Stream  string
-	OrderID string
+	Stream  string `json:"stream"`
+	OrderID string `json:"order_id"`
 	// Revision, Position, EventID and EventType name the event that could not be projected.
-	Revision  uint64
-	Position  uint64 // commit position
-	EventID   uuid.UUID
-	EventType string
+	Revision  uint64    `json:"revision"`
+	Position  uint64    `json:"position"` // commit position
+	EventID   uuid.UUID `json:"event_id"`
+	EventType string    `json:"event_type"`
 	// Reason says why, for people.
-	Reason string
+	Reason string `json:"reason"`
 	// Since is when that event was stored, UTC: like all times of read models it is not the time of
 	// the projecting.
-	Since time.Time
+	Since time.Time `json:"since"`
 	// HeldBack counts the later events of the order that wait behind it.
-	HeldBack int64
+	HeldBack int64 `json:"held_back"`
 }
 
 // Rows collects what ledger_data.parked_orders is to hold. The zero value is empty.
@@ -81,6 +85,9 @@ func QueueDelete(b *pgx.Batch, stream string) { b.Queue(deleteSQL, storable.Text
 // QueueClear adds the statement that removes the payments, refunds and disputes of a live order.
 func QueueClear(b *pgx.Batch, orderID string) { b.Queue(clearRowsSQL, storable.Text(orderID)) }
 
+// QueueClearOrder adds the statement that removes the own row of an order of any category.
+func QueueClearOrder(b *pgx.Batch, orderID string) { b.Queue(clearOrdersSQL, storable.Text(orderID)) }
+
 // QueueReason adds the statement that tells why an order is still parked.
 func QueueReason(b *pgx.Batch, stream, reason string) {
 	b.Queue(reasonSQL, storable.Text(stream), storable.Text(reason))
@@ -93,7 +100,17 @@ type Querier interface {
 
 // List returns all parked orders in the order in which they were parked.
 func List(ctx context.Context, db Querier) ([]Order, error) {
-	rows, err := db.Query(ctx, listSQL)
+	return query(ctx, db, listSQL)
+}
+
+// OfOrder returns the parked streams of one order: none, unless it is parked, and more than one only
+// when a foreign client wrote to several.
+func OfOrder(ctx context.Context, db Querier, orderID string) ([]Order, error) {
+	return query(ctx, db, ofOrderSQL, storable.Text(orderID))
+}
+
+func query(ctx context.Context, db Querier, sql string, args ...any) ([]Order, error) {
+	rows, err := db.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list parked orders: %w", err)
 	}

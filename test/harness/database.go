@@ -48,22 +48,46 @@ func (s *Site) Count(tb testing.TB, view string) int {
 	return len(s.Rows(tb, `select 1 as one from `+view))
 }
 
+// Exec changes the database of the views behind the ledger's back.
+func (s *Site) Exec(tb testing.TB, statement string) {
+	tb.Helper()
+	err := s.connected(tb.Context(), func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, statement)
+		return err
+	})
+	if err != nil {
+		tb.Fatalf("%s: %v", statement, err)
+	}
+}
+
 func (s *Site) query(ctx context.Context, query string, args ...any) (result []Row, err error) {
+	err = s.connected(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		result, err = rowsOf(ctx, conn, query, args...)
+		return err
+	})
+	return result, err
+}
+
+func (s *Site) connected(ctx context.Context, use func(context.Context, *pgx.Conn) error) error {
 	url := s.DatabaseURL
 	if url == "" {
 		// A second Start on the directory of a running server is given that server.
 		server, err := localpg.Start(ctx, localpg.Options{Dir: s.PostgresDir()})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		defer func() { _ = server.Stop(context.WithoutCancel(ctx)) }()
 		url = server.URL()
 	}
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	return use(ctx, conn)
+}
+
+func rowsOf(ctx context.Context, conn *pgx.Conn, query string, args ...any) (result []Row, err error) {
 	rows, err := conn.Query(ctx, `select to_jsonb(q)::text from (`+query+`) q`, args...)
 	if err != nil {
 		return nil, err

@@ -18,6 +18,7 @@ import (
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/audit"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 )
 
@@ -40,6 +41,7 @@ type Ledger struct {
 	Intake   *commands.Intake
 	Database *Database
 	Runner   *projections.Runner
+	Auditor  *audit.Standing
 }
 
 // Open opens the event store and prepares the rest; Run makes it work. The
@@ -68,8 +70,20 @@ func Open(s config.Settings, logger *slog.Logger, progress func(string)) (*Ledge
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
+	l.Auditor = audit.NewStanding(audit.StandingConfig{
+		Log: store, Logger: logger.With(slog.String("worker", "auditor")), Clock: time.Now,
+		Database: func() audit.Database {
+			if pool, _ := l.Database.Pool(); pool != nil {
+				return pool
+			}
+			return nil
+		},
+	})
 	return l, nil
 }
+
+// Watch audits the views until ctx ends: what a ledger does that serves, beside Run.
+func (l *Ledger) Watch(ctx context.Context) error { return l.Auditor.Run(ctx) }
 
 // Run keeps database and projector working until ctx ends.
 func (l *Ledger) Run(ctx context.Context) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/history"
 	"github.com/order-ledger/order-ledger/projections/orders"
 )
@@ -17,8 +18,12 @@ import (
 const historyPage = 1000
 
 // order answers with an order, its payments, refunds and disputes, all as of
-// one log position.
+// one log position, which as_of may choose.
 func (s *Server) order(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Has("as_of") || r.URL.Query().Has("by") {
+		s.past(w, r)
+		return
+	}
 	s.read(w, r, func(ctx context.Context, tx pgx.Tx) (any, error) {
 		return app.FindOrder(ctx, tx, r.PathValue("id"))
 	})
@@ -52,7 +57,13 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, query func(context
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	var answer any
 	err = pgx.BeginTxFunc(ctx, pool, options, func(tx pgx.Tx) error {
-		var err error
+		at, err := checkpoint.Read(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if at.Known {
+			w.Header().Set(PositionHeader, at.Position.String())
+		}
 		answer, err = query(ctx, tx)
 		return err
 	})

@@ -57,10 +57,10 @@ func Listen(ctx context.Context, l *app.Ledger, token string) (*Server, error) {
 		ledger: l, logger: l.Logger, token: token, listener: listener, metrics: newMetrics(), registry: prometheus.NewRegistry(),
 		stopping: make(chan struct{}),
 	}
-	s.registry.MustRegister(s.metrics, l.Runner.Collector(), collectors.NewGoCollector(),
+	s.registry.MustRegister(s.metrics, l.Runner.Collector(), l.Auditor.Collector(), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.http = &http.Server{
-		Handler: s.withRequestID(s.routes()), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		Handler: s.withRequestID(s.readYourWrites(s.routes())), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: headerBytesMax, ErrorLog: slog.NewLogLogger(l.Logger.Handler(), slog.LevelDebug),
 	}
 	return s, nil
@@ -109,6 +109,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /orders/{id}", s.order)
 	mux.HandleFunc("GET /orders/{id}/{$}", s.order)
 	mux.HandleFunc("GET /orders/{id}/history", s.history)
+	mux.HandleFunc("GET /orders/{id}/explain", s.explain)
+	mux.HandleFunc("POST /audit", s.audit)
+	mux.HandleFunc("POST /parked/{id}/retry", s.retryParked)
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))

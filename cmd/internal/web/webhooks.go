@@ -76,6 +76,7 @@ func (s *Server) webhook(w http.ResponseWriter, r *http.Request) {
 	}
 	s.metrics.took(gateway, received)
 	s.metrics.notifications.WithLabelValues(gateway, string(n.Via), string(receipt.Outcome), string(receipt.Code)).Inc()
+	s.tellPosition(w, r, receipt)
 	if gateway == "connectpay" { // wants this word
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(w, "OK")
@@ -88,6 +89,20 @@ func (s *Server) webhook(w http.ResponseWriter, r *http.Request) {
 		answer.Position = receipt.Position.String()
 	}
 	s.json(w, r, http.StatusOK, answer)
+}
+
+// tellPosition sets the header that a client reads its own write with. What was there before stands
+// somewhere up to the end of the log.
+func (s *Server) tellPosition(w http.ResponseWriter, r *http.Request, receipt commands.Receipt) {
+	at := receipt.Position
+	if receipt.Outcome == commands.Duplicate {
+		head, written, err := s.ledger.Store.Head(r.Context())
+		if err != nil || !written {
+			return
+		}
+		at = head
+	}
+	w.Header().Set(PositionHeader, at.String())
 }
 
 // refuse answers with a problem and counts it.
@@ -195,6 +210,9 @@ func (s *Server) ingest(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := IngestAnswer{Summary: summary, Position: summary.Last.String()}
+	if summary.Last != (eventstore.Position{}) {
+		w.Header().Set(PositionHeader, answer.Position)
+	}
 	answer.Views = s.viewsShow(ctx, summary.Last, wait)
 	s.json(w, r, http.StatusOK, answer)
 }

@@ -1,0 +1,96 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/audit"
+)
+
+// AuditRequest says which orders are to be audited: exactly one of Orders, Sample and All.
+type AuditRequest struct {
+	// Orders are names: our ids, the gateways' ids or merchants' references.
+	Orders []string `json:"orders,omitempty"`
+	// Sample is how many orders to choose, by Seed.
+	Sample int    `json:"sample,omitempty"`
+	Seed   string `json:"seed,omitempty"`
+	All    bool   `json:"all,omitempty"`
+	// Heal writes the rows of an order that differs again from the log.
+	Heal bool `json:"heal,omitempty"`
+}
+
+// Validate tells whether the request says clearly what it wants.
+func (a *AuditRequest) Validate() error {
+	wanted := 0
+	for _, is := range []bool{len(a.Orders) > 0, a.Sample > 0, a.All} {
+		if is {
+			wanted++
+		}
+	}
+	if wanted != 1 || a.Sample < 0 {
+		return errors.New("audit what: some orders, a sample, or all of them")
+	}
+	return nil
+}
+
+// AuditDatabase is what an audit needs: a pool or a connection.
+type AuditDatabase interface {
+	audit.Database
+	projections.Beginner
+}
+
+// Run audits.
+func (a *AuditRequest) Run(ctx context.Context, db AuditDatabase, log eventstore.Reader, accounts config.Accounts) (audit.Report, error) {
+	if err := a.Validate(); err != nil {
+		return audit.Report{}, err
+	}
+	var heal audit.Heal
+	if a.Heal {
+		heal = func(ctx context.Context, id string) error { return projections.Heal(ctx, db, log, id) }
+	}
+	var orders iter.Seq2[string, error]
+	switch {
+	case a.All:
+		orders = audit.All(ctx, db, log)
+	case a.Sample > 0:
+		chosen, err := audit.Sample(ctx, db, a.Sample, a.Seed)
+		if err != nil {
+			return audit.Report{}, err
+		}
+		orders = each(chosen)
+	default:
+		orders = named(ctx, log, accounts, a.Orders)
+	}
+	return audit.Pass(ctx, db, log, orders, heal)
+}
+
+func each(ids []string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, id := range ids {
+			if !yield(id, nil) {
+				return
+			}
+		}
+	}
+}
+
+// named finds the ids of orders by any of their names. A name that the log does not know may be the
+// id of a row that ought not to be there.
+func named(ctx context.Context, log eventstore.Reader, accounts config.Accounts, names []string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, name := range names {
+			id := name
+			if stream, err := ResolveStream(ctx, log, accounts, name); err == nil {
+				_, id, _ = order.ParseStreamName(stream)
+			}
+			if !yield(id, nil) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/parked"
+	"github.com/order-ledger/order-ledger/projections/refold"
+)
+
+// audit compares orders of the views with the log, for the owner of the data directory.
+func (s *Server) audit(w http.ResponseWriter, r *http.Request) {
+	pool, ok := s.ownersPool(w, r)
+	if !ok {
+		return
+	}
+	var request app.AuditRequest
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, BodyBytesMax)).Decode(&request); err != nil || request.Validate() != nil {
+		s.problem(w, r, http.StatusBadRequest, "audit_invalid", `The body is {"orders": […]}, {"sample": N} or {"all": true}, with "heal" if wanted.`)
+		return
+	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // as long as it takes
+	report, err := request.Run(r.Context(), pool, s.ledger.Store, s.ledger.Accounts)
+	switch {
+	case err == nil:
+		s.json(w, r, http.StatusOK, report)
+	case errors.Is(err, refold.ErrNotFound):
+		s.problem(w, r, http.StatusNotFound, "order_not_found", err.Error()+".")
+	default:
+		s.logger.ErrorContext(r.Context(), "audit failed", errAttr(err))
+		s.problem(w, r, http.StatusInternalServerError, "audit_failed", err.Error())
+	}
+}
+
+// ParkedAnswer is the answer to a retry of a parked order.
+type ParkedAnswer struct {
+	OrderID string `json:"order_id"`
+	// Parked is set when the order is still parked.
+	Parked *parked.Order `json:"parked,omitempty"`
+}
+
+// retryParked folds a parked order again, for the owner of the data directory.
+func (s *Server) retryParked(w http.ResponseWriter, r *http.Request) {
+	pool, ok := s.ownersPool(w, r)
+	if !ok {
+		return
+	}
+	answer := ParkedAnswer{OrderID: r.PathValue("id")}
+	err := projections.Retry(r.Context(), pool, s.ledger.Store, answer.OrderID)
+	var still *projections.StillParkedError
+	switch {
+	case errors.As(err, &still):
+		answer.Parked = &still.Parked
+		s.json(w, r, http.StatusOK, answer)
+	case errors.Is(err, projections.ErrNotParked):
+		s.problem(w, r, http.StatusNotFound, "order_not_parked", "No parked order has the id "+strconv.Quote(answer.OrderID)+".")
+	case err != nil:
+		s.logger.ErrorContext(r.Context(), "retry failed", errAttr(err))
+		s.problem(w, r, http.StatusInternalServerError, "retry_failed", err.Error())
+	default:
+		s.json(w, r, http.StatusOK, answer)
+	}
+}
+
+// ownersPool answers itself, and false, when the caller is not the owner or the database is away.
+func (s *Server) ownersPool(w http.ResponseWriter, r *http.Request) (*pgxpool.Pool, bool) {
+	if !s.isOwner(r) {
+		s.problem(w, r, http.StatusUnauthorized, "token_wrong", "This takes the token in the ledger's data directory.")
+		return nil, false
+	}
+	pool, err := s.ledger.Database.Pool()
+	if pool == nil {
+		s.noViews(w, r, err)
+		return nil, false
+	}
+	return pool, true
+}

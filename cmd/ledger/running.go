@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/cmd/internal/web"
+	"github.com/order-ledger/order-ledger/eventstore/node"
+)
+
+// runningLedger is the URL of the ledger that holds the embedded log; empty when nobody does, and
+// with another engine, which anybody can open.
+func (c *cli) runningLedger() string {
+	if c.settings.EventStore != config.Embedded {
+		return ""
+	}
+	if _, url, held, err := node.ReadLock(c.settings.EventsDir()); err == nil && held {
+		return url
+	}
+	return ""
+}
+
+// ask sends a request to a running ledger, with the token of the data directory, and decodes the
+// answer. A problem is the error; one of status 404 has its exit code.
+func (c *cli) ask(ctx context.Context, method, url string, body, into any) error {
+	var payload io.Reader
+	if body != nil {
+		raw, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		payload = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, url, payload)
+	if err != nil {
+		return err
+	}
+	if method != http.MethodGet {
+		token, err := os.ReadFile(c.settings.TokenFile())
+		if err != nil {
+			return fmt.Errorf("a ledger is running, and its token cannot be read: %w", err)
+		}
+		req.Header.Set("Authorization", "Bearer "+string(token))
+	}
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask the running ledger: %w", err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusOK {
+		var p web.Problem
+		_ = json.NewDecoder(io.LimitReader(answer.Body, 1<<16)).Decode(&p)
+		if p.Detail == "" {
+			p.Detail = answer.Status
+		}
+		if answer.StatusCode == http.StatusNotFound {
+			return &exitError{code: exitNotFound, err: errors.New(p.Detail)}
+		}
+		return errors.New(p.Detail)
+	}
+	if err := json.NewDecoder(answer.Body).Decode(into); err != nil {
+		return fmt.Errorf("read the answer of the running ledger: %w", err)
+	}
+	return nil
+}
+
+// withLog opens the event log, which nobody may be using when it is the embedded one, and closes it
+// again.
+func (c *cli) withLog(use func(log *app.Store, accounts config.Accounts) error) (err error) {
+	c.settings.Offline = true
+	accounts, err := config.LoadAccounts(c.settings)
+	if err != nil {
+		return err
+	}
+	if c.settings.EventStore == config.Embedded {
+		if _, err := os.Stat(c.settings.EventsDir()); errors.Is(err, os.ErrNotExist) {
+			return &exitError{code: exitNotFound, err: fmt.Errorf("there is no event log in %s yet", c.settings.DataDir)}
+		}
+	}
+	store, err := app.OpenStore(c.settings, c.logger(slog.LevelWarn))
+	if err != nil {
+		return c.explain(err)
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return use(store, accounts)
+}
+
+// withBoth opens the event log and the database of the views.
+func (c *cli) withBoth(
+	ctx context.Context, use func(ctx context.Context, log *app.Store, accounts config.Accounts, conn *pgx.Conn) error,
+) error {
+	if !c.hasDatabase() {
+		return c.noViews()
+	}
+	return c.withLog(func(log *app.Store, accounts config.Accounts) error {
+		return c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+			return use(ctx, log, accounts, conn)
+		})
+	})
+}
+
+func (c *cli) noViews() error {
+	return &exitError{code: exitNotFound, err: fmt.Errorf("there are no views in %s yet: `ledger serve` and `ledger ingest` make them", c.settings.DataDir)}
+}

@@ -1,0 +1,141 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/history"
+	"github.com/order-ledger/order-ledger/projections/parked"
+)
+
+// Heal writes everything that the views hold about one order again from the log, as of where they
+// stand, in one transaction. It works from any process, whether a runner is leading or not. A parked
+// order stays parked, at the event that the log gives reason to; an order that the log does not know
+// loses its rows.
+func Heal(ctx context.Context, db Beginner, log eventstore.Reader, orderID string) error {
+	err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+		at, err := checkpoint.Lock(ctx, tx) // no leader writes until this is committed
+		if err != nil {
+			return err
+		}
+		held, err := parked.OfOrder(ctx, tx, orderID)
+		if err != nil {
+			return err
+		}
+		if err := clearOrder(ctx, tx, orderID, held, at); err != nil {
+			return err
+		}
+		changed := false
+		for _, c := range []order.Category{order.CategoryOrder, order.CategoryTestOrder, order.CategoryPayout} {
+			parkedAnew, err := healStream(ctx, tx, log, at, order.StreamName(c, orderID), held)
+			if err != nil {
+				return err
+			}
+			changed = changed || parkedAnew
+		}
+		if !changed && len(held) == 0 {
+			return nil
+		}
+		_, err = checkpoint.TakeOver(ctx, tx) // a leader reads anew which orders are parked
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("heal order %q: %w", orderID, err)
+	}
+	return nil
+}
+
+func clearOrder(ctx context.Context, tx pgx.Tx, orderID string, held []parked.Order, at checkpoint.Checkpoint) error {
+	var statements pgx.Batch
+	parked.QueueClear(&statements, orderID)
+	parked.QueueClearOrder(&statements, orderID)
+	for i := range held {
+		parked.QueueDelete(&statements, held[i].Stream)
+	}
+	history.QueueDelete(&statements, orderID, at.Position.Commit)
+	return tx.SendBatch(ctx, &statements).Close()
+}
+
+// healStream writes the rows of one stream into a transaction that has none of them, and reports
+// whether it parked the order.
+func healStream(
+	ctx context.Context, tx pgx.Tx, log eventstore.Reader, at checkpoint.Checkpoint, stream string, held []parked.Order,
+) (bool, error) {
+	trail, err := readTrail(ctx, log, stream, at.Position)
+	if err != nil || trail.rows.Len() == 0 {
+		return false, err
+	}
+	if err := trail.rows.Copy(ctx, tx.Conn().PgConn()); err != nil {
+		return false, err
+	}
+	o, park, err := foldParked(ctx, log, at, stream, held)
+	if err != nil {
+		return false, err
+	}
+	if park != nil {
+		park.HeldBack = int64(trail.last) - int64(park.Revision)
+	}
+	refusal, err := rewrite(ctx, tx, o, park)
+	if err != nil || refusal == nil {
+		return park != nil, err
+	}
+	return false, fmt.Errorf("its rows are refused: %w", refusal)
+}
+
+// foldParked folds a stream up to a checkpoint, or up to where it is parked: what PostgreSQL refused
+// stays parked where it was, what the fold refuses is parked where it does.
+func foldParked(
+	ctx context.Context, log eventstore.Reader, at checkpoint.Checkpoint, stream string, held []parked.Order,
+) (*orderState, *parked.Order, error) {
+	o, err := loadUpTo(ctx, log, stream, at.Position)
+	var refused *foldError
+	if err != nil && !errors.As(err, &refused) {
+		return nil, nil, err
+	}
+	for i := range held {
+		if h := &held[i]; h.Stream == stream && (refused == nil || h.Revision < refused.event.Revision) {
+			before, err := load(ctx, log, stream, h.Revision)
+			return before, h, err
+		}
+	}
+	if refused == nil {
+		return o, nil, nil
+	}
+	ev := refused.event
+	return o, &parked.Order{
+		Stream: stream, OrderID: o.id, Revision: ev.Revision, Position: ev.Position.Commit, EventID: ev.ID,
+		EventType: ev.Type, Reason: refused.err.Error(), Since: ev.Created,
+	}, nil
+}
+
+// trail is the audit trail of one stream.
+type trail struct {
+	rows history.Rows
+	last uint64 // revision
+}
+
+// readTrail is empty when the log has no such stream.
+func readTrail(ctx context.Context, log eventstore.Reader, stream string, last eventstore.Position) (*trail, error) {
+	t := new(trail)
+	for ev, err := range log.ReadStream(ctx, stream, eventstore.StreamRead{}) {
+		if errors.Is(err, eventstore.ErrStreamNotFound) || errors.Is(err, eventstore.ErrStreamDeleted) {
+			return t, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", stream, err)
+		}
+		if ev.Position.Compare(last) > 0 {
+			break
+		}
+		it := decodeEvent(&ev)
+		t.rows.Add(&history.Entry{OrderID: it.orderID, Event: it.event, Metadata: it.metadata, Readable: it.err == nil})
+		t.last = ev.Revision
+	}
+	return t, nil
+}

@@ -1,0 +1,77 @@
+package refold
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections/detail"
+	"github.com/order-ledger/order-ledger/projections/internal/storable"
+)
+
+// Explanation is how an order came to be what it is.
+type Explanation struct {
+	OrderID string `json:"order_id"`
+	Stream  string `json:"stream"`
+	Steps   []Step `json:"steps"`
+	// Parked says why the fold ended before the end of the stream.
+	Parked string `json:"parked,omitempty"`
+	// Result is what the log says about the order, nil when nothing.
+	Result *detail.Order `json:"result"`
+}
+
+// Step is one event and what it changed.
+type Step struct {
+	Place
+	Data     json.RawMessage `json:"data"`
+	Metadata json.RawMessage `json:"metadata"`
+	// Changes are the fields that show something else after the event; an event may change none.
+	Changes []detail.Change `json:"changes"`
+	// HeldBack: the event is not folded, because it or one before it cannot be.
+	HeldBack bool `json:"held_back,omitempty"`
+}
+
+// Explain folds an order from the log, all of it, and tells after each event what changed.
+func Explain(ctx context.Context, log eventstore.Reader, stream string) (Explanation, error) {
+	f := newFold(stream)
+	e := Explanation{OrderID: f.id, Stream: stream, Steps: []Step{}}
+	var before *detail.Order
+	for s, err := range steps(ctx, log, stream) {
+		if err != nil {
+			return Explanation{}, err
+		}
+		told := Step{
+			Place: s.place(), Data: storable.JSON(s.event.Data, false), Metadata: storable.JSON(s.event.Metadata, false),
+			Changes: []detail.Change{}, HeldBack: e.Parked != "",
+		}
+		var unfoldable *UnfoldableError
+		if e.Parked == "" && errors.As(f.apply(&s), &unfoldable) {
+			e.Parked, told.HeldBack = unfoldable.Error(), true
+		}
+		now := f.shown()
+		changes, err := detail.Diff(before, now)
+		if err != nil {
+			return Explanation{}, err
+		}
+		for _, c := range changes {
+			if !bookkeeping(c.Field) {
+				told.Changes = append(told.Changes, c)
+			}
+		}
+		before = now
+		e.Steps = append(e.Steps, told)
+	}
+	e.Result = before
+	return e, nil
+}
+
+// bookkeeping tells the fields that every event changes: the step itself says them already.
+func bookkeeping(field string) bool {
+	switch field {
+	case "order.revision", "order.position", "order.last_recorded_at", "payout.revision", "payout.position",
+		"payout.last_recorded_at":
+		return true
+	}
+	return false
+}
