@@ -83,7 +83,7 @@ func (s *Standing) Run(ctx context.Context) error {
 		}
 		err := s.round(ctx)
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // stopped while it worked: not a failure
+			return nil
 		}
 		s.note(err)
 	}
