@@ -75,8 +75,10 @@ func (r *rows) queue(b *pgx.Batch) {
 // batch is what one transaction is to write.
 type batch struct {
 	// moved: to is set.
-	moved  bool
-	to     eventstore.Position
+	moved bool
+	to    eventstore.Position
+	// canary: somebody waits for to, though there may be no rows.
+	canary bool
 	events int
 	bytes  int64
 	// newlyParked counts orders.

@@ -12,14 +12,17 @@ import (
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/freshness"
 )
 
 // item is one message of the subscription, decoded.
 type item struct {
 	position eventstore.Position
-	// event is nil for a checkpoint of the server and for caughtUp.
+	// event is nil for a checkpoint of the server, for caughtUp and for a canary.
 	event    *eventstore.RecordedEvent
 	caughtUp bool
+	// canary: the event has no rows; its position is to be visible at once.
+	canary bool
 
 	// category and orderID name the order; an empty category is a quarantine stream.
 	category order.Category
@@ -44,7 +47,7 @@ var errGap = errors.New("the subscription skipped an event")
 // feed follows the log from a checkpoint on and hands every message on, decoded, until ctx ends or
 // the subscription does. budget bounds the bytes that wait in out.
 func feed(ctx context.Context, log eventstore.Subscriber, from checkpoint.Checkpoint, budget *semaphore.Weighted, most int64, out chan<- *item) error {
-	sub := eventstore.AllSubscription{Filter: eventstore.Filter{StreamPrefixes: order.StreamPrefixes()}}
+	sub := eventstore.AllSubscription{Filter: eventstore.Filter{StreamPrefixes: StreamPrefixes()}}
 	if from.Known {
 		sub.After = &from.Position
 	}
@@ -66,9 +69,16 @@ func feed(ctx context.Context, log eventstore.Subscriber, from checkpoint.Checkp
 	return fmt.Errorf("follow the log from %s: the subscription ended without a reason", from)
 }
 
+// StreamPrefixes are the prefixes of all streams that a runner follows: what the views show, and the
+// canaries that tell how fresh they are.
+func StreamPrefixes() []string { return append(order.StreamPrefixes(), freshness.StreamPrefix) }
+
 func decode(message eventstore.Message) *item {
 	switch m := message.(type) {
 	case eventstore.EventAppeared:
+		if strings.HasPrefix(m.Event.Stream, freshness.StreamPrefix) {
+			return &item{position: m.Event.Position, canary: true}
+		}
 		return decodeEvent(&m.Event)
 	case eventstore.CheckpointReached:
 		return &item{position: m.Position}

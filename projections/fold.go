@@ -51,7 +51,7 @@ func (f *folder) run(ctx context.Context, in <-chan *item, free <-chan struct{},
 				return err
 			}
 		}
-		if f.pending.events == 0 && (!f.pending.moved || !mayIdle) {
+		if f.pending.events == 0 && !f.pending.canary && (!f.pending.moved || !mayIdle) {
 			token = nil
 		}
 		select {
@@ -114,6 +114,7 @@ func (f *folder) fold(ctx context.Context, items []*item) error {
 		}
 		f.seen.Known, f.seen.Position = true, it.position
 		f.pending.advance(it.position)
+		f.pending.canary = f.pending.canary || it.canary
 		if it.event == nil {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -17,6 +18,8 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/cmd/internal/web"
 	"github.com/order-ledger/order-ledger/eventstore/node"
+	"github.com/order-ledger/order-ledger/projections/audit"
+	"github.com/order-ledger/order-ledger/projections/freshness"
 )
 
 // memoryLimit is where the garbage collector starts to work harder; it is no
@@ -34,7 +37,7 @@ func limitMemory() {
 }
 
 func (c *cli) serve() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the ledger: intake, API, projections, event store",
 		Long: `serve takes webhooks in at /webhooks/{decta|everifin|connectpay}, keeps the views in
@@ -55,7 +58,59 @@ when GET /readyz answers 200. Notifications are taken in while the database is a
 				})
 		},
 	}
+	c.duration(cmd, &c.settings.CanaryInterval, "canary", "LEDGER_CANARY", freshness.DefaultInterval,
+		"time between two canary events, which measure how fresh the views are; 0 writes none")
+	c.duration(cmd, &c.settings.StaleAfter, "stale-after", "LEDGER_STALE_AFTER", freshness.DefaultStaleAfter,
+		"age of the views from which /readyz says degraded")
+	c.duration(cmd, &c.settings.AuditInterval, "audit-interval", "LEDGER_AUDIT_INTERVAL", audit.DefaultInterval,
+		"time between two rounds of the standing auditor; 0 audits nothing")
+	return cmd
 }
+
+// duration adds a flag and its environment twin. What is 0 is switched off.
+func (c *cli) duration(cmd *cobra.Command, target *time.Duration, name, variable string, fallback time.Duration, usage string) {
+	value := &offDuration{target: target}
+	text := fallback.String()
+	if v := c.env(variable); v != "" {
+		text = v
+	}
+	err := value.Set(text)
+	cmd.Flags().Var(value, name, usage+" ["+variable+"]")
+	if err != nil {
+		cmd.PreRunE = func(*cobra.Command, []string) error {
+			return &exitError{code: exitUsage, err: fmt.Errorf("%s: %w", variable, err)}
+		}
+	}
+}
+
+// offDuration is a duration of which 0 means off, which settings hold as a negative one.
+type offDuration struct{ target *time.Duration }
+
+// String, Set and Type implement pflag.Value.
+func (d *offDuration) String() string {
+	if d.target == nil {
+		return ""
+	}
+	return max(*d.target, 0).String()
+}
+
+// Set reads a duration.
+func (d *offDuration) Set(text string) error {
+	v, err := time.ParseDuration(text)
+	switch {
+	case err != nil:
+		return err
+	case v < 0:
+		return errors.New("a duration cannot be negative")
+	case v == 0:
+		v = -1
+	}
+	*d.target = v
+	return nil
+}
+
+// Type names the kind of value in help.
+func (d *offDuration) Type() string { return "duration" }
 
 // run opens the ledger, serves it and calls started, until ctx ends or a part
 // fails. started may return to leave the ledger running.

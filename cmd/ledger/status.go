@@ -62,6 +62,13 @@ func (c *cli) status() *cobra.Command {
 				{"event store", report.Engine}, {"running", running}, {"log ends at", report.Log}, {"views stand at", report.Views},
 				{"parked orders", report.Parked}, {"database", report.Database},
 			})
+			if report.Health != nil && report.Health.Freshness != nil {
+				f := report.Health.Freshness
+				t.AppendRows([]table.Row{
+					{"health", report.Health.Status}, {"age of the views", (time.Duration(f.Age) * time.Millisecond).String()},
+					{"commit to visible", fmt.Sprintf("p50 %.1f ms, p99 %.1f ms, of the last %d canaries", f.P50, f.P99, f.Samples)},
+				})
+			}
 			t.Render()
 			if report.DatabaseError != "" {
 				c.say("%s", report.DatabaseError)

@@ -15,11 +15,11 @@ import (
 	"github.com/order-ledger/order-ledger/commands/gateways/connectpay"
 	"github.com/order-ledger/order-ledger/commands/gateways/decta"
 	"github.com/order-ledger/order-ledger/commands/gateways/everifin"
-	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/audit"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/freshness"
 )
 
 // What is kept in memory between notifications. Orders that are written again
@@ -42,6 +42,8 @@ type Ledger struct {
 	Database *Database
 	Runner   *projections.Runner
 	Auditor  *audit.Standing
+	// Freshness measures how long it takes until what is written is visible.
+	Freshness *freshness.Prober
 }
 
 // Open opens the event store and prepares the rest; Run makes it work. The
@@ -71,8 +73,18 @@ func Open(s config.Settings, logger *slog.Logger, progress func(string)) (*Ledge
 		return nil, errors.Join(err, store.Close())
 	}
 	l.Auditor = audit.NewStanding(audit.StandingConfig{
-		Log: store, Logger: logger.With(slog.String("worker", "auditor")), Clock: time.Now,
+		Log: store, Logger: logger.With(slog.String("worker", "auditor")), Clock: time.Now, Interval: s.AuditInterval,
 		Database: func() audit.Database {
+			if pool, _ := l.Database.Pool(); pool != nil {
+				return pool
+			}
+			return nil
+		},
+	})
+	l.Freshness = freshness.New(freshness.Config{
+		Log: store, Logger: logger.With(slog.String("worker", "freshness")), Clock: time.Now,
+		Interval: s.CanaryInterval, StaleAfter: s.StaleAfter,
+		Views: func() checkpoint.Querier {
 			if pool, _ := l.Database.Pool(); pool != nil {
 				return pool
 			}
@@ -82,8 +94,18 @@ func Open(s config.Settings, logger *slog.Logger, progress func(string)) (*Ledge
 	return l, nil
 }
 
-// Watch audits the views until ctx ends: what a ledger does that serves, beside Run.
-func (l *Ledger) Watch(ctx context.Context) error { return l.Auditor.Run(ctx) }
+// Watch measures how fresh the views are and audits them until ctx ends: what a ledger does that
+// serves, beside Run.
+func (l *Ledger) Watch(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	if l.Settings.CanaryInterval >= 0 {
+		group.Go(func() error { return l.Freshness.Run(ctx) })
+	}
+	if l.Settings.AuditInterval >= 0 {
+		group.Go(func() error { return l.Auditor.Run(ctx) })
+	}
+	return group.Wait()
+}
 
 // Run keeps database and projector working until ctx ends.
 func (l *Ledger) Run(ctx context.Context) error {
@@ -142,7 +164,7 @@ func (l *Ledger) Close() error { return l.Store.Close() }
 // LastProjected is the position of the last event in the log that the views
 // show; false when there is none.
 func (l *Ledger) LastProjected(ctx context.Context) (eventstore.Position, bool, error) {
-	prefixes := order.StreamPrefixes()
+	prefixes := projections.StreamPrefixes()
 	for e, err := range l.Store.ReadAll(ctx, eventstore.AllRead{Direction: eventstore.Backwards}) {
 		if err != nil {
 			return eventstore.Position{}, false, err

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -26,6 +27,10 @@ type Settings struct {
 	DatabaseURL      string // LEDGER_DATABASE_URL: empty runs a private PostgreSQL
 	HTTP             string // LEDGER_HTTP
 	File             string // LEDGER_CONFIG
+
+	// CanaryInterval, AuditInterval and StaleAfter are of ledgers that serve. Zero means the defaults of
+	// the packages freshness and audit; a negative interval switches the work off.
+	CanaryInterval, AuditInterval, StaleAfter time.Duration
 
 	// Offline is set by commands that listen to nobody: HTTP does not matter
 	// then.

@@ -14,7 +14,7 @@ const healthTimeout = 2 * time.Second
 
 // Health is the answer of /readyz.
 type Health struct {
-	Status string `json:"status"` // ready, or not_ready
+	Status string `json:"status"` // ready, degraded, or not_ready
 	// Log is where the log ends, Views where the views stand.
 	Log       string `json:"log_position"`
 	Views     string `json:"views_position"`
@@ -23,6 +23,19 @@ type Health struct {
 	Database  string `json:"database"`
 	Parked    int    `json:"parked_orders"`
 	LastError string `json:"last_error,omitempty"`
+	// Freshness is how long it takes until what is written is visible; nil when it is not measured.
+	Freshness *Freshness `json:"freshness,omitempty"`
+}
+
+// Freshness tells how fresh the views are, all in milliseconds.
+type Freshness struct {
+	// Age is the time since the newest event known to be visible was committed.
+	Age int64 `json:"age_ms"`
+	// P50 and P99 are quantiles of commit-to-visible over the newest Samples canaries.
+	P50     float64 `json:"commit_to_visible_p50_ms"`
+	P99     float64 `json:"commit_to_visible_p99_ms"`
+	Samples int     `json:"samples"`
+	Error   string  `json:"error,omitempty"`
 }
 
 func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
@@ -62,8 +75,28 @@ func (s *Server) health(ctx context.Context) Health {
 	if st.Role != projections.Leader && st.Role != projections.Standby {
 		h.Status = "not_ready"
 	}
+	s.addFreshness(&h)
 	return h
 }
+
+// addFreshness makes a ledger whose views are too old degraded.
+func (s *Server) addFreshness(h *Health) {
+	if s.ledger.Settings.CanaryInterval < 0 {
+		return
+	}
+	st := s.ledger.Freshness.Status()
+	h.Freshness = &Freshness{
+		Age: st.Age.Milliseconds(), P50: milliseconds(st.P50), P99: milliseconds(st.P99), Samples: st.Samples, Error: st.Error,
+	}
+	if st.Stale && h.Status == "ready" {
+		h.Status = "degraded"
+		if h.LastError == "" {
+			h.LastError = st.Error
+		}
+	}
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 var indexPage = template.Must(template.New("index").Parse(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -71,8 +104,8 @@ var indexPage = template.Must(template.New("index").Parse(`<!doctype html>
 body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem;color:#1b1f24;background:#fff}
 h1{font-size:1.5rem}code{background:#f1f3f5;padding:.1rem .3rem;border-radius:4px}
 table{border-collapse:collapse;width:100%}td{padding:.35rem .8rem .35rem 0;border-bottom:1px solid #e5e8eb;vertical-align:top}
-.ready{color:#116329}.not_ready{color:#a40e26}
-@media (prefers-color-scheme:dark){body{color:#e6e9ec;background:#15181b}code{background:#24292e}td{border-color:#30363c}.ready{color:#56d364}.not_ready{color:#ff7b72}}
+.ready{color:#116329}.not_ready,.degraded{color:#a40e26}
+@media (prefers-color-scheme:dark){body{color:#e6e9ec;background:#15181b}code{background:#24292e}td{border-color:#30363c}.ready{color:#56d364}.not_ready,.degraded{color:#ff7b72}}
 </style></head><body><h1>Order ledger</h1>
 <p>Status: <strong class="{{.Status}}">{{.Status}}</strong> · log at <code>{{.Log}}</code> · views at <code>{{.Views}}</code> · {{.Parked}} orders parked</p>
 <table>

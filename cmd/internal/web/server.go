@@ -57,7 +57,7 @@ func Listen(ctx context.Context, l *app.Ledger, token string) (*Server, error) {
 		ledger: l, logger: l.Logger, token: token, listener: listener, metrics: newMetrics(), registry: prometheus.NewRegistry(),
 		stopping: make(chan struct{}),
 	}
-	s.registry.MustRegister(s.metrics, l.Runner.Collector(), l.Auditor.Collector(), collectors.NewGoCollector(),
+	s.registry.MustRegister(s.metrics, l.Runner.Collector(), l.Auditor.Collector(), l.Freshness, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.http = &http.Server{
 		Handler: s.withRequestID(s.readYourWrites(s.routes())), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
