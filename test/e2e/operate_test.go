@@ -238,3 +238,55 @@ func TestParked_List(t *testing.T) {
 	l.Terminate(t)
 	check()
 }
+
+// TestReady_DegradedWhenNobodyReads takes the projector's lock away from the ledger, as a projector does
+// that hangs elsewhere. There is no traffic and nobody has an error; /readyz and `ledger status` say
+// that the views are too old all the same, and take it back when they are read again. Webhooks are
+// taken in all the time.
+func TestReady_DegradedWhenNobodyReads(t *testing.T) {
+	t.Parallel()
+	s := harness.NewSite(t, harness.Options{Env: []string{"LEDGER_STALE_AFTER=1s", "LEDGER_CANARY=50ms"}})
+	var l *harness.Ledger
+	type health struct {
+		Status    string `json:"status"`
+		Freshness struct {
+			Age     int64   `json:"age_ms"`
+			P99     float64 `json:"commit_to_visible_p99_ms"`
+			Samples int     `json:"samples"`
+		} `json:"freshness"`
+	}
+	ask := func() (h health, status int) {
+		answer := l.Get(t, "/readyz")
+		answer.JSON(t, &h)
+		return h, answer.Status
+	}
+	s.Locked(t, 1279607879, 1, func() {
+		l = s.Serve(t)
+		harness.Eventually(t, "/readyz says degraded", func() bool {
+			h, status := ask()
+			return h.Status == "degraded" && status == http.StatusServiceUnavailable && h.Freshness.Age > 1000
+		})
+		if said := accept(t, l, "decta", dectaPaid("f-1", "F-1")); said.Outcome != "accepted" {
+			t.Errorf("a degraded ledger takes nothing in: %+v", said)
+		}
+		if r := l.Site.RunOK(t, "status"); !strings.Contains(r.Stdout, "degraded") {
+			t.Errorf("status: %s", r.Stdout)
+		}
+	})
+	harness.Eventually(t, "/readyz says ready", func() bool {
+		h, status := ask()
+		return h.Status == "ready" && status == http.StatusOK && h.Freshness.Samples > 0 && h.Freshness.P99 > 0
+	})
+	m := l.Get(t, "/metrics").Body
+	for _, name := range []string{"ledger_commit_to_visible_seconds_count", "ledger_views_age_seconds", "ledger_views_stale 0"} {
+		if !strings.Contains(m, name) {
+			t.Errorf("/metrics lacks %s", name)
+		}
+	}
+	if r := l.Site.RunOK(t, "status"); !strings.Contains(r.Stdout, "commit to visible") {
+		t.Errorf("status: %s", r.Stdout)
+	}
+	if r := s.Run(t, "serve", "--canary", "soon"); r.Code != 2 {
+		t.Errorf("--canary soon: exit code %d: %s", r.Code, r.Stderr)
+	}
+}

@@ -60,6 +60,21 @@ func (s *Site) Exec(tb testing.TB, statement string) {
 	}
 }
 
+// Locked does something while a connection of ours holds an advisory lock of the database.
+func (s *Site) Locked(tb testing.TB, class, object int32, do func()) {
+	tb.Helper()
+	err := s.connected(tb.Context(), func(ctx context.Context, conn *pgx.Conn) error {
+		if _, err := conn.Exec(ctx, "select pg_advisory_lock($1, $2)", class, object); err != nil {
+			return err
+		}
+		do()
+		return nil
+	})
+	if err != nil {
+		tb.Fatalf("hold a lock: %v", err)
+	}
+}
+
 func (s *Site) query(ctx context.Context, query string, args ...any) (result []Row, err error) {
 	err = s.connected(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		result, err = rowsOf(ctx, conn, query, args...)
