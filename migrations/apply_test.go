@@ -217,7 +217,7 @@ func TestRevert_TakesEverythingBackAndApplyMakesItAgain(t *testing.T) {
 				SELECT format('%s.%s %s %s %s', n.nspname, c.relname, c.relkind, a.attname,
 				       format_type(a.atttypid, a.atttypmod)) AS line
 				  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-				  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+				  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 				 WHERE n.nspname IN ('ledger', 'ledger_data')
 				UNION ALL
 				SELECT pg_get_functiondef(p.oid) FROM pg_proc p

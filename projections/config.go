@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections/fingerprint"
 )
 
 // Log is what a runner needs of the event store.
@@ -73,6 +74,13 @@ type Config struct {
 
 	// BackoffFirst and BackoffMost bound the pause after a failure, which doubles and is jittered.
 	BackoffFirst, BackoffMost time.Duration
+
+	// Fingerprint is of the program that runs; nil does not compare it with that of the rows. See
+	// StaleError.
+	Fingerprint fingerprint.Fingerprint
+	// Rebuild, when set, is called to build the rows anew when another program made them, while this runner
+	// neither leads nor stands by. When it is nil the runner waits until somebody else has done so.
+	Rebuild func(ctx context.Context) error
 
 	// OnBatch, when set, is called after each committed transaction, from one goroutine.
 	OnBatch func(Batch)

@@ -56,6 +56,9 @@ func (r *Runner) becomeLeader(ctx context.Context, conn *pgx.Conn) error {
 			r.log.InfoContext(ctx, "standing by: another ledger projects into this database",
 				slog.Duration("poll", r.cfg.StandbyPoll))
 		}
+		if err := r.noteRows(ctx, conn); err != nil {
+			return err
+		}
 		if !wait(ctx, r.cfg.StandbyPoll) {
 			return ctx.Err()
 		}

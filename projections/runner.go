@@ -52,6 +52,14 @@ func (r *Runner) Run(ctx context.Context) error {
 			r.status.failed(err)
 			return err
 		}
+		var stale *StaleError
+		if errors.As(err, &stale) {
+			if !r.waitForRebuild(ctx, stale) {
+				return nil
+			}
+			failures = 0
+			continue
+		}
 		if led {
 			failures = 0
 		}
@@ -107,6 +115,9 @@ func (r *Runner) session(ctx context.Context) (led bool, err error) {
 	if err := r.recogniseLog(ctx, conn); err != nil {
 		return false, err
 	}
+	if err := r.recogniseRows(ctx, conn); err != nil {
+		return false, err
+	}
 	at, err := checkpoint.TakeOver(ctx, conn)
 	if err != nil {
 		return false, err
@@ -116,7 +127,7 @@ func (r *Runner) session(ctx context.Context) (led bool, err error) {
 		return false, err
 	}
 	r.status.change(func(st *Status) {
-		st.Role, st.Live, st.Checkpoint, st.Parked = Leader, false, at, len(held)
+		st.Role, st.Live, st.Checkpoint, st.Parked, st.Changed = Leader, false, at, len(held), nil
 	})
 	r.log.InfoContext(ctx, "leading", slog.String("from", at.String()), slog.Int64("epoch", at.Epoch),
 		slog.Int("parked_orders", len(held)))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/fingerprint"
 )
 
 // Role is what a runner does at the moment.
@@ -19,6 +20,9 @@ const (
 	Standby Role = "standby"
 	// Leader: this runner writes.
 	Leader Role = "leader"
+	// Stale: another version of the program made the rows; they are neither served nor written until
+	// they are rebuilt.
+	Stale Role = "rebuild needed"
 	// Stopped: Run returned.
 	Stopped Role = "stopped"
 )
@@ -49,6 +53,8 @@ type Status struct {
 	// EventsPerSecond is the rate over the last second or more in which events were written; it goes
 	// stale when none come.
 	EventsPerSecond float64
+	// Changed tells how the program that made the rows differs from this one; empty when it does not.
+	Changed []fingerprint.Change
 	// Parked counts the parked orders.
 	Parked int
 

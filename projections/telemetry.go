@@ -18,7 +18,7 @@ func (r *Runner) Collector() prometheus.Collector {
 	}
 	return &collector{
 		runner:   r,
-		role:     describe("role", "1 for the role that the runner has: starting, standby, leader or stopped.", "role"),
+		role:     describe("role", "1 for the role that the runner has: starting, standby, leader, rebuild needed or stopped.", "role"),
 		live:     describe("live", "1 when the runner leads and has caught up with the log."),
 		behind:   describe("behind", "1 when the log holds events after the checkpoint, or does not answer."),
 		position: describe("checkpoint_position", "Commit position that all views stand at."),
@@ -57,7 +57,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	counter := func(d *prometheus.Desc, v uint64) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
 	}
-	for _, role := range []Role{Starting, Standby, Leader, Stopped} {
+	for _, role := range []Role{Starting, Standby, Leader, Stale, Stopped} {
 		gauge(c.role, one(st.Role == role), string(role))
 	}
 	gauge(c.live, one(st.Live))

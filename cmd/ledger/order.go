@@ -17,6 +17,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/domain/money"
+	"github.com/order-ledger/order-ledger/projections/fingerprint"
 	"github.com/order-ledger/order-ledger/projections/history"
 	"github.com/order-ledger/order-ledger/projections/orders"
 )
@@ -61,6 +62,14 @@ func (c *cli) withOrder(ctx context.Context, name string, show func(context.Cont
 		return c.noViews()
 	}
 	return c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		changed, err := changedSince(ctx, conn)
+		if err != nil {
+			return err
+		}
+		if len(changed) > 0 {
+			return &exitError{code: exitDiffers, err: fmt.Errorf("rebuild needed: the views were made by another version of the ledger (%s); "+
+				"`ledger order show --as-of` and `ledger explain` answer from the log", fingerprint.Describe(changed))}
+		}
 		return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 			detail, err := app.FindOrder(ctx, tx, name)
 			if errors.Is(err, orders.ErrNotFound) {

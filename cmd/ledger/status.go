@@ -19,7 +19,9 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/cmd/internal/web"
 	"github.com/order-ledger/order-ledger/eventstore/node"
+	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/fingerprint"
 )
 
 // statusTimeout bounds each question that status asks.
@@ -32,10 +34,12 @@ type statusReport struct {
 	PID     int    `json:"pid,omitempty"`
 	URL     string `json:"url,omitempty"`
 	// Log is where the log ends, Views where the views stand.
-	Log      string `json:"log_position"`
-	Views    string `json:"views_position"`
-	Parked   int    `json:"parked_orders"`
-	Database string `json:"database"`
+	Log    string `json:"log_position"`
+	Views  string `json:"views_position"`
+	Parked int    `json:"parked_orders"`
+	// RebuildNeeded tells how the program that made the views differs from this one.
+	RebuildNeeded []fingerprint.Change `json:"rebuild_needed,omitempty"`
+	Database      string               `json:"database"`
 	// DatabaseError says why the database is unreachable.
 	DatabaseError string      `json:"database_error,omitempty"`
 	Health        *web.Health `json:"health,omitempty"`
@@ -70,6 +74,9 @@ func (c *cli) status() *cobra.Command {
 				})
 			}
 			t.Render()
+			if len(report.RebuildNeeded) > 0 {
+				c.say("REBUILD NEEDED: the views were made by another version of the ledger: %s", fingerprint.Describe(report.RebuildNeeded))
+			}
 			if report.DatabaseError != "" {
 				c.say("%s", report.DatabaseError)
 			}
@@ -119,10 +126,28 @@ func (c *cli) readViews(ctx context.Context, r *statusReport) error {
 		if err != nil {
 			return err
 		}
+		if r.RebuildNeeded, err = changedSince(ctx, conn); err != nil {
+			return err
+		}
 		r.Views = at.String()
 		r.Database = fmt.Sprintf("PostgreSQL %s at %s:%d", version, conn.Config().Host, conn.Config().Port)
 		return nil
 	})
+}
+
+// changedSince tells how the program that made the views differs from this one.
+func changedSince(ctx context.Context, conn *pgx.Conn) ([]fingerprint.Change, error) {
+	own, err := app.Fingerprint()
+	if err != nil {
+		return nil, err
+	}
+	var stale *projections.StaleError
+	if err := projections.CheckRows(ctx, conn, own); errors.As(err, &stale) {
+		return stale.Changed, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return nil, nil
 }
 
 func (c *cli) readHead(ctx context.Context, r *statusReport) error {

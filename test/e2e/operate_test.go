@@ -290,3 +290,49 @@ func TestReady_DegradedWhenNobodyReads(t *testing.T) {
 		t.Errorf("--canary soon: exit code %d: %s", r.Code, r.Stderr)
 	}
 }
+
+// TestServe_RefusesRowsOfAnotherVersion lets the views say that another version made them. The ledger
+// takes notifications in and answers from the log, and serves nothing from the views; it says what
+// changed.
+func TestServe_RefusesRowsOfAnotherVersion(t *testing.T) {
+	t.Parallel()
+	s := harness.NewSite(t, harness.Options{})
+	l := s.Serve(t)
+	accept(t, l, "decta", dectaPaid("v-1", "V-1"))
+	l.WaitForViews(t)
+	if r := s.RunOK(t, "status"); strings.Contains(r.Stderr, "REBUILD") {
+		t.Errorf("status of what this version made: %s", r.Stderr)
+	}
+	l.Terminate(t)
+	s.Exec(t, `update ledger_data.checkpoint set fingerprint = fingerprint || '{"fold": "of another version"}'`)
+	refused := func() {
+		t.Helper()
+		if r := s.RunOK(t, "status"); !strings.Contains(r.Stderr, "REBUILD NEEDED") || !strings.Contains(r.Stderr, "fold changed") {
+			t.Errorf("status: %s", r.Stderr)
+		}
+		if r := s.Run(t, "order", "show", "V-1"); r.Code != 4 || !strings.Contains(r.Stderr, "rebuild needed") {
+			t.Errorf("order show: exit code %d: %s", r.Code, r.Stderr)
+		}
+		s.RunOK(t, "order", "show", "V-1", "--as-of", "2099-01-01")
+	}
+	refused()
+	l = s.Open(t)
+	harness.Eventually(t, "/readyz says rebuild_needed", func() bool {
+		answer := l.Get(t, "/readyz")
+		return answer.Status == http.StatusServiceUnavailable && strings.Contains(answer.Body, `"status":"rebuild_needed"`) &&
+			strings.Contains(answer.Body, `"fold"`)
+	})
+	if said := accept(t, l, "decta", dectaPaid("v-2", "V-2")); said.Outcome != "accepted" {
+		t.Errorf("webhook: %+v", said)
+	}
+	if a := l.Get(t, "/orders/V-1"); a.Status != http.StatusServiceUnavailable || !strings.Contains(a.Body, "rebuild_needed") {
+		t.Errorf("an order from the views: %d %s", a.Status, a.Body)
+	}
+	if a := l.Get(t, "/orders/V-2?as_of=2099-01-01"); a.Status != http.StatusOK {
+		t.Errorf("an order from the log: %d %s", a.Status, a.Body)
+	}
+	refused()
+	if n := s.Count(t, "ledger.orders"); n != 1 {
+		t.Errorf("%d orders: the views of another version were written to", n)
+	}
+}

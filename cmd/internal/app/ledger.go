@@ -65,9 +65,13 @@ func Open(s config.Settings, logger *slog.Logger, progress func(string)) (*Ledge
 		}),
 		Database: NewDatabase(s, logger, progress),
 	}
+	own, err := Fingerprint()
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
 	l.Runner, err = projections.NewRunner(projections.Config{
 		Log: store, Connect: l.Database.Connect, Logger: logger, Clock: time.Now,
-		CachedOrders: projectorOrders, CacheBytes: projectorBytes,
+		CachedOrders: projectorOrders, CacheBytes: projectorBytes, Fingerprint: own,
 	})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())

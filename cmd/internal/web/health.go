@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/fingerprint"
 )
 
 // healthTimeout bounds looking after the parts.
@@ -14,7 +15,7 @@ const healthTimeout = 2 * time.Second
 
 // Health is the answer of /readyz.
 type Health struct {
-	Status string `json:"status"` // ready, degraded, or not_ready
+	Status string `json:"status"` // ready, degraded, rebuild_needed, or not_ready
 	// Log is where the log ends, Views where the views stand.
 	Log       string `json:"log_position"`
 	Views     string `json:"views_position"`
@@ -23,6 +24,9 @@ type Health struct {
 	Database  string `json:"database"`
 	Parked    int    `json:"parked_orders"`
 	LastError string `json:"last_error,omitempty"`
+	// RebuildNeeded tells how the program that made the views differs from this one; empty when it does
+	// not. The views are not served until they are rebuilt.
+	RebuildNeeded []fingerprint.Change `json:"rebuild_needed,omitempty"`
 	// Freshness is how long it takes until what is written is visible; nil when it is not measured.
 	Freshness *Freshness `json:"freshness,omitempty"`
 }
@@ -72,8 +76,13 @@ func (s *Server) health(ctx context.Context) Health {
 	case pool.Ping(ctx) != nil:
 		h.Status, h.Database = "not_ready", "unreachable"
 	}
-	if st.Role != projections.Leader && st.Role != projections.Standby {
+	switch st.Role {
+	case projections.Leader, projections.Standby, projections.Stale:
+	case projections.Starting, projections.Stopped:
 		h.Status = "not_ready"
+	}
+	if len(st.Changed) > 0 && h.Status == "ready" {
+		h.Status, h.RebuildNeeded = "rebuild_needed", st.Changed
 	}
 	s.addFreshness(&h)
 	return h
@@ -104,8 +113,8 @@ var indexPage = template.Must(template.New("index").Parse(`<!doctype html>
 body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem;color:#1b1f24;background:#fff}
 h1{font-size:1.5rem}code{background:#f1f3f5;padding:.1rem .3rem;border-radius:4px}
 table{border-collapse:collapse;width:100%}td{padding:.35rem .8rem .35rem 0;border-bottom:1px solid #e5e8eb;vertical-align:top}
-.ready{color:#116329}.not_ready,.degraded{color:#a40e26}
-@media (prefers-color-scheme:dark){body{color:#e6e9ec;background:#15181b}code{background:#24292e}td{border-color:#30363c}.ready{color:#56d364}.not_ready,.degraded{color:#ff7b72}}
+.ready{color:#116329}.not_ready,.degraded,.rebuild_needed{color:#a40e26}
+@media (prefers-color-scheme:dark){body{color:#e6e9ec;background:#15181b}code{background:#24292e}td{border-color:#30363c}.ready{color:#56d364}.not_ready,.degraded,.rebuild_needed{color:#ff7b72}}
 </style></head><body><h1>Order ledger</h1>
 <p>Status: <strong class="{{.Status}}">{{.Status}}</strong> · log at <code>{{.Log}}</code> · views at <code>{{.Views}}</code> · {{.Parked}} orders parked</p>
 <table>

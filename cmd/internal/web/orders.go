@@ -10,6 +10,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/fingerprint"
 	"github.com/order-ledger/order-ledger/projections/history"
 	"github.com/order-ledger/order-ledger/projections/orders"
 )
@@ -51,6 +52,13 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, query func(context
 	pool, err := s.ledger.Database.Pool()
 	if pool == nil {
 		s.noViews(w, r, err)
+		return
+	}
+	if changed := s.ledger.Runner.Stale(); len(changed) > 0 {
+		w.Header().Set("Retry-After", "60")
+		s.problem(w, r, http.StatusServiceUnavailable, "rebuild_needed",
+			"The views were made by another version of the ledger and are to be rebuilt: "+fingerprint.Describe(changed)+
+				". Notifications are taken in meanwhile, and as_of answers from the log.")
 		return
 	}
 	ctx := r.Context()

@@ -1,0 +1,29 @@
+package app
+
+import (
+	"fmt"
+	"regexp"
+
+	"github.com/order-ledger/order-ledger/migrations"
+	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/fingerprint"
+)
+
+// definesTables matches migrations that change what rows can hold; others change views, or what only
+// the ledger itself looks at.
+var definesTables = regexp.MustCompile(`(?im)^\s*(create|alter)\s+table\s`)
+
+// Fingerprint is of this program: of everything that decides what the rows of the views mean.
+func Fingerprint() (fingerprint.Fingerprint, error) {
+	set, err := migrations.Ledger()
+	if err != nil {
+		return nil, fmt.Errorf("take the fingerprint of the tables: %w", err)
+	}
+	tables := make(map[string]string)
+	for _, m := range set {
+		if definesTables.MatchString(m.Up) {
+			tables["migration "+m.String()] = m.Up
+		}
+	}
+	return projections.Fingerprint(tables)
+}
