@@ -214,7 +214,7 @@ func (o *Output) WaitForLine(tb testing.TB, text string) string {
 // Eventually waits until a condition that nobody signals holds; what is said when it does not.
 func Eventually(tb testing.TB, what string, holds func() bool) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), patience) // also in a cleanup
 	defer cancel()
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
