@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 
-.PHONY: help demo build test verify lint bench fuzz
+.PHONY: help demo build test verify lint bench fuzz mutations
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -26,3 +26,6 @@ fuzz: ## fuzz every decoder of foreign bytes for 30 s each
 	@set -e; for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \
 	  for t in $$(grep -oE '^func Fuzz[A-Za-z_]+' $$f | cut -d' ' -f2); do \
 	    echo "$$f $$t"; go test -run '^$$' -fuzz "^$$t$$" -fuzztime 30s ./$$(dirname $$f); done; done
+
+mutations: ## plant bugs and see that the tests of the invariants notice each
+	go run ./test/mutations

@@ -2,10 +2,12 @@ package order_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/shopspring/decimal"
 	"pgregory.net/rapid"
 
 	"github.com/order-ledger/order-ledger/domain/money"
@@ -142,7 +144,8 @@ func drawRegistration(t *rapid.T) order.Registration {
 }
 
 // TestDecide_AnyHistory feeds histories that no gateway would send and checks
-// what must hold of every order (invariants I3, I6, I9–I12, I14, I16, I20).
+// what must hold of every order (invariants I3, I5, I6, I9–I12, I14, I16, I20,
+// I23, I24 and I25).
 func TestDecide_AnyHistory(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -156,6 +159,10 @@ func TestDecide_AnyHistory(t *testing.T) {
 			checkState(t, &s)
 			if again, err := order.Decide(s, c); err != nil || len(again) != 0 {
 				t.Fatalf("the same notification again: %d events, %v", len(again), err)
+			}
+			again, err := order.Decide(before, c)
+			if diff := cmp.Diff(decided, again, moneyByValue); err != nil || diff != "" {
+				t.Fatalf("decided twice from one state (I25), %v:\n%s", err, diff)
 			}
 			checkSteps(t, before, decided)
 		}
@@ -186,6 +193,11 @@ func checkState(t *rapid.T, s *order.State) {
 			t.Fatalf("hold of %s open after capture of %s (I10)", p.OpenHold(), p.Captured)
 		}
 	}
+	in := b.Captured.Amount().Add(b.External.Amount())
+	out := decimal.Sum(b.Reversed.Amount(), b.Refunded.Amount(), b.RefundPending.Amount(), b.DisputeHeld.Amount(), b.DisputeLost.Amount())
+	if got := slices.Contains(s.Flags(), order.FlagExposureExceedsCaptured); got != out.GreaterThan(in) {
+		t.Fatalf("%s went out of %s, flagged: %t (I5)", out, in, got)
+	}
 	var want order.PaymentState
 	switch c, _ := b.Gross.Cmp(s.AmountDue); {
 	case s.DueKnown && c >= 0:
@@ -203,7 +215,9 @@ func checkState(t *rapid.T, s *order.State) {
 // checkSteps replays the events one by one: refunds, disputes and unknown
 // statuses never change whether the order is paid (I12), stages move no money
 // (I16), unrecognised statuses change no balance (I20), amounts are positive
-// and within the currency's digits (I14).
+// and within the currency's digits (I14), what was paid stays paid unless more
+// is asked for or money went back (I23), and captured money counts whatever the
+// order's lifecycle is (I24).
 func checkSteps(t *rapid.T, s order.State, decided []order.Decided) {
 	for _, d := range decided {
 		before, paid := s.Balances(), s.PaymentState()
@@ -213,6 +227,13 @@ func checkSteps(t *rapid.T, s order.State, decided []order.Decided) {
 		}
 		s.Apply(order.Recorded{Event: d.Event, ID: d.ID, Revision: revision, Metadata: order.Metadata{OccurredAt: d.OccurredAt}})
 		after := s.Balances()
+		if paid == order.Paid && s.PaymentState() != order.Paid {
+			switch d.Event.(type) {
+			case order.OrderAmountChanged, order.PaymentReversed, order.LedgerCorrectionRecorded:
+			default:
+				t.Fatalf("%s changed PAID to %s (I23)", d.Event.EventType(), s.PaymentState())
+			}
+		}
 		switch e := d.Event.(type) {
 		case order.RefundInitiated, order.RefundCompleted, order.RefundFailed, order.RefundReversed, order.RefundObserved,
 			order.DisputeFundsWithdrawn, order.DisputeFundsReinstated, order.DisputeResolved:
@@ -228,8 +249,11 @@ func checkSteps(t *rapid.T, s order.State, decided []order.Decided) {
 				t.Fatalf("an unknown status moved money (I20):\n%s", diff)
 			}
 		case order.PaymentCaptured:
-			if !e.Amount.IsPositive() {
+			if !e.Amount.IsPositive() || e.Amount.Amount().Exponent() < -2 {
 				t.Fatalf("captured %s (I14)", e.Amount)
+			}
+			if got := after.Captured.Amount().Sub(before.Captured.Amount()); !got.Equal(e.Amount.Amount()) {
+				t.Fatalf("%s was captured of an order that is %s, counted %s (I24)", e.Amount, s.Lifecycle, got)
 			}
 		}
 	}

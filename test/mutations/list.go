@@ -1,0 +1,73 @@
+package main
+
+// Packages whose tests notice bugs.
+const (
+	orderPkg       = "./domain/order"
+	modelPkg       = "./test/model"
+	projectionsPkg = "./projections"
+)
+
+// mutations are the planted bugs, by the invariant that they break. The invariants and where each is
+// tested are in docs/invariants.md.
+func mutations() []mutation {
+	anyHistory := func(invariant, bug, file, before, after string) mutation {
+		return mutation{invariant, bug, "domain/order/" + file, before, after, orderPkg, "TestDecide_AnyHistory"}
+	}
+	inOrder := func(invariant, bug, file, before, after, run string) mutation {
+		return mutation{invariant, bug, "domain/order/" + file, before, after, orderPkg, run}
+	}
+	arrival := func(invariant, bug, file, before, after string) mutation {
+		return mutation{invariant, bug, "domain/order/" + file, before, after, modelPkg, "TestArrivalOrder"}
+	}
+	return []mutation{
+		anyHistory("I3", "more released and captured than held leaves a negative hold", "balances.go",
+			"return floorZero(sub(sub(p.Held, p.Captured), p.Released))", "return sub(sub(p.Held, p.Captured), p.Released)"),
+		anyHistory("I5", "money that a dispute holds is forgotten in the exposure", "balances.go",
+			"taken := add(add(b.Reversed, b.DisputeHeld), b.DisputeLost)", "taken := add(b.Reversed, b.DisputeLost)"),
+		anyHistory("I6", "a repeated notification is decided again", "decide.go",
+			"if state.Seen(evidence) {", "if false {"),
+		arrival("I7", "an older total overwrites the amount due", "decide.go",
+			"(d.s.DueKnown && reg.Version.Compare(previous) < 0)", "(d.s.DueKnown && reg.Version.Compare(previous) < -1)"),
+		arrival("I7", "a reversal that arrives before its capture is forgotten", "decide_totals.go",
+			"	if p.Captured.IsZero() && p.Held.IsZero() {\n		d.awaitReversal(at, id, counter)\n		return\n	}", ""),
+		anyHistory("I9", "settled money is not captured money", "evolve_payment.go",
+			"if less(p.Captured, p.Settled) {", "if false {"),
+		anyHistory("I10", "the rest of a captured hold stays open", "decide_totals.go",
+			"	d.releaseRest(at, id)\n	d.takeBack(at, id, f)", "	d.takeBack(at, id, f)"),
+		anyHistory("I11", "an order paid to the cent is partially paid", "balances.go",
+			"case !less(gross, due):", "case less(due, gross):"),
+		anyHistory("I12", "refunds make an order less paid", "balances.go",
+			"return paymentState(s.DueKnown, s.AmountDue, s.Balances().Gross)", "return paymentState(s.DueKnown, s.AmountDue, s.Balances().Net)"),
+		inOrder("I13", "currencies of facts are not compared", "decide.go",
+			"	for _, f := range facts {\n		eachFactAmount(f, check)\n	}", "", "TestDecide_ForeignCurrencyMovesNothing"),
+		{"I14", "a digit too many is cut off", "domain/money/money.go",
+			"if !exact.Equal(amount) {", "if false {", "./domain/money", "Test"},
+		{"I15", "test orders stand among the live ones", "projections/batch.go",
+			"r.test.Add(o.id, &o.state, flags)", "r.live.Add(o.id, &o.state, flags)", projectionsPkg, "TestViews_TellWhatTheStreamsTell"},
+		{"I15", "payouts stand among the live orders", "projections/batch.go",
+			"r.payouts.Add(o.id, &o.state, flags)", "r.live.Add(o.id, &o.state, flags)", projectionsPkg, "TestViews_TellWhatTheStreamsTell"},
+		anyHistory("I16", "entering a stage of a dispute withdraws the money", "evolve_dispute.go",
+			"			d.Amount, d.AmountKnown = amount, true\n		}\n		d.step(string(e.Stage)", "			d.Amount, d.AmountKnown = amount, true\n		}\n		d.Withdrawn = add(d.Withdrawn, s.AmountDue)\n		d.step(string(e.Stage)"),
+		inOrder("I17", "a dispute that is won stays held", "decide_dispute.go",
+			"} else if diff.IsNegative() {", "} else if false {", "TestDecide_ResolvedDisputeHoldsNothing"),
+		inOrder("I17", "a dispute that is won counts as lost", "decide_dispute.go",
+			"case OutcomeWon, OutcomeWithdrawn:", "case OutcomeWithdrawn:", "TestDecide_ResolvedDisputeHoldsNothing"),
+		{"I18", "the order of a batch of one event is not written", "projections/batch.go",
+			"	for _, o := range b.touched {\n", "	for _, o := range b.touched {\n		if b.events == 1 {\n			continue\n		}\n",
+			projectionsPkg, "TestRunner_SameRowsInAnyBatchSize"},
+		{"I19", "an answer as of a position knows what came later", "projections/refold/moment.go",
+			"s.event.Position.Compare(*m.Position) > 0", "s.event.Position.Compare(*m.Position) > 1",
+			projectionsPkg, "TestRefold_AsOfIsWhatTheViewsSaid"},
+		anyHistory("I20", "an unknown status is taken for a payment", "evolve_payment.go",
+			"			if e.ConfirmsCapture {", "			if !e.Recognised {\n				p.Captured = add(p.Captured, s.AmountDue)\n			}\n			if e.ConfirmsCapture {"),
+		arrival("I22", "each value of the refund counter is a refund of its own", "decide_refund.go",
+			"delta := sub(*f.Refunded, p.refundCounter)", "delta := *f.Refunded"),
+		anyHistory("I23", "a failed attempt takes captured money back", "evolve_payment.go",
+			"	p.Attempts = max(p.Attempts, e.Attempt)\n", "	p.Attempts = max(p.Attempts, e.Attempt)\n	p.Captured = sub(p.Captured, p.Captured)\n"),
+		inOrder("I24", "money after a cancellation is dropped", "evolve_payment.go",
+			"	p.Captured = add(p.Captured, e.Amount)\n	p.AwaitsCapture", "	if s.Lifecycle != LifecycleCancelled {\n		p.Captured = add(p.Captured, e.Amount)\n	}\n	p.AwaitsCapture",
+			"TestDecide_MoneyAfterCloseCounts"),
+		anyHistory("I25", "event ids come from a counter of the process", "decide.go",
+			"	return d.emitAs(EventID(d.orderID, at.Key, e.EventType()), at, e, flags...)", "	return d.emitAs(uuid.New(), at, e, flags...)"),
+	}
+}
