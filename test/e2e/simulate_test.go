@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -60,31 +61,60 @@ func TestSimulate_SameSeedSameBytes(t *testing.T) {
 	}
 }
 
+// sizeOf is how many orders TestSimulate_ComesOutToTheCent takes, and the seed that they come from:
+// LEDGER_TEST_ORDERS and LEDGER_TEST_SEED, for a larger run than one of all tests has time for.
+func sizeOf(t *testing.T) (orders int, seed uint64) {
+	t.Helper()
+	orders, seed = 300, 7
+	if text := os.Getenv("LEDGER_TEST_ORDERS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatalf("LEDGER_TEST_ORDERS: %v", err)
+		}
+		orders = n
+	}
+	if text := os.Getenv("LEDGER_TEST_SEED"); text != "" {
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			t.Fatalf("LEDGER_TEST_SEED: %v", err)
+		}
+		seed = n
+	}
+	return orders, seed
+}
+
 // TestSimulate_ComesOutToTheCent takes simulated notifications in, files in random order, each killed
-// in its middle (kill -9), then everything again: every order has the figures that truly happened.
+// in its middle (kill -9), with PostgreSQL restarted behind it; then everything again, PostgreSQL
+// restarting meanwhile: every order has the figures that truly happened.
 func TestSimulate_ComesOutToTheCent(t *testing.T) {
 	t.Parallel()
-	sim := simulate(t, 300, 7)
-	s := harness.NewSite(t, harness.Options{})
+	orders, from := sizeOf(t)
+	sim := simulate(t, orders, from)
+	server := startPostgres(t)
+	s := harness.NewSite(t, harness.Options{DatabaseURL: server.url})
 	r, seed := seeded()
 	files := gateways()
-	for round := range 2 {
-		r.Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })
-		for _, gateway := range files {
-			if round == 0 {
-				ingestKilled(t, s, gateway, sim.lines(t, gateway))
-			}
-			last := s.RunOK(t, "ingest", "--gateway", gateway, sim.path(gateway)).LastLine()
-			if round == 1 {
-				lines := sim.lines(t, gateway)
-				questions := strings.Count(strings.Join(lines, "\n"), `"payment.statusCheck"`) // are answered and leave nothing
-				if want := fmt.Sprintf("accepted %d, duplicate %d, quarantined 0, failed 0", questions, len(lines)-questions); last != want {
-					t.Errorf("%s again: %s, want %s", gateway, last, want)
-				}
-			}
-		}
-		wantExpected(t, s, sim)
+	r.Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })
+	for _, gateway := range files {
+		ingestKilled(t, s, gateway, sim.lines(t, gateway))
+		server.stop(t)
+		server.start(t)
+		s.RunOK(t, "ingest", "--gateway", gateway, sim.path(gateway))
 	}
+	wantExpected(t, s, sim)
+	r.Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })
+	for _, gateway := range files {
+		p := harness.Launch(t, s.Command("ingest", "--gateway", gateway, sim.path(gateway)))
+		server.stop(t)
+		server.start(t)
+		lines := sim.lines(t, gateway)
+		questions := strings.Count(strings.Join(lines, "\n"), `"payment.statusCheck"`) // are answered and leave nothing
+		want := fmt.Sprintf("accepted %d, duplicate %d, quarantined 0, failed 0", questions, len(lines)-questions)
+		if again := p.Wait(t); again.Code != 0 || again.LastLine() != want {
+			t.Errorf("%s again: exit code %d, %s, want %s\n%s", gateway, again.Code, again.LastLine(), want, again.Stderr)
+		}
+	}
+	wantExpected(t, s, sim)
 	if t.Failed() {
 		t.Logf("files in the order of seed %d", seed)
 	}
