@@ -27,7 +27,8 @@ type rows struct {
 	disputes   disputes.Rows
 }
 
-// add appends the rows of one order, if it has any. A panic on the way is the order's fault.
+// add appends the rows of one order, if it has any, and makes sure that they agree. A panic on the way is
+// the order's fault.
 func (r *rows) add(o *orderState) (err error) {
 	if !o.registered {
 		return nil
@@ -44,10 +45,12 @@ func (r *rows) add(o *orderState) (err error) {
 	case order.CategoryTestOrder:
 		r.test.Add(o.id, &o.state, flags)
 	case order.CategoryOrder:
+		before := r.filled()
 		r.live.Add(o.id, &o.state, flags)
 		r.payments.Add(o.id, &o.state)
 		r.refunds.Add(o.id, &o.state)
 		r.disputes.Add(o.id, &o.state)
+		return r.agree(before)
 	case order.CategoryReference, order.CategoryQuarantine:
 	}
 	return nil

@@ -146,10 +146,11 @@ func TestFingerprint_RebuildIfNeeded(t *testing.T) {
 		if asked.Add(1) == 1 {
 			return errBroken
 		}
-		var free bool // the lock of the projector is free for whoever rebuilds
-		if err := pool.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock(1279607879, 1)").Scan(&free); err != nil || !free {
-			t.Errorf("the lock: %v, %v", free, err)
-		}
+		eventually(t, "the projector's lock to be free for whoever rebuilds", func() bool {
+			var free bool
+			err := pool.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock(1279607879, 1)").Scan(&free)
+			return err == nil && free
+		})
 		wipe(t, pool)
 		return nil
 	}

@@ -41,6 +41,29 @@ type timeline struct {
 // Len counts the disputes.
 func (r *Rows) Len() int { return len(r.orderID) }
 
+// Steps counts the steps of timelines.
+func (r *Rows) Steps() int { return len(r.steps.orderID) }
+
+// Totals adds up what the disputes from one row on, all about one order, hold and have lost.
+func (r *Rows) Totals(from int) (held, lost money.Money, err error) {
+	if from == r.Len() {
+		return money.Money{}, money.Money{}, nil
+	}
+	if held, err = storable.Sum(r.held[from:], r.currency[from]); err == nil {
+		lost, err = storable.Sum(r.lost[from:], r.currency[from])
+	}
+	return held, lost, err
+}
+
+// Moved adds up what the steps from one on, all about one order, moved; negative was taken.
+func (r *Rows) Moved(from int) (money.Money, error) {
+	t := &r.steps
+	if from == r.Steps() {
+		return money.Money{}, nil
+	}
+	return storable.Sum(t.moved[from:], t.currency[from])
+}
+
 // Add appends the rows of all disputes of one order. An order may be added once.
 func (r *Rows) Add(id string, s *order.State) {
 	cur := s.Currency

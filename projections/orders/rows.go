@@ -2,10 +2,12 @@ package orders
 
 import (
 	_ "embed"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
 )
@@ -69,6 +71,34 @@ func (r *Rows) Add(id string, s *order.State, flags []order.Flag) {
 	r.lastRecordedAt = append(r.lastRecordedAt, s.LastRecordedAt)
 	r.revision = append(r.revision, int64(s.Revision))
 	r.position = append(r.position, int64(s.Position))
+}
+
+// Last reads the row that was added last back, as far as other rows must agree with it.
+func (r *Rows) Last() (Order, error) {
+	i := r.Len() - 1
+	o := Order{ID: r.orderID[i], Currency: r.currency[i], PaymentState: order.PaymentState(r.paymentState[i])}
+	if o.Currency == "" {
+		return o, nil
+	}
+	for _, column := range []struct {
+		into  *money.Money
+		texts []string
+	}{
+		{&o.Captured, r.captured}, {&o.Settled, r.settled}, {&o.ReceivedExternally, r.external}, {&o.Reversed, r.reversed},
+		{&o.DisputeHeld, r.disputeHeld}, {&o.DisputeLost, r.disputeLost},
+	} {
+		var err error
+		if *column.into, err = storable.ReadAmount(column.texts[i], o.Currency); err != nil {
+			return Order{}, fmt.Errorf("row of order %s: %w", o.ID, err)
+		}
+	}
+	if due := r.amountDue[i]; due != "" {
+		var err error
+		if o.AmountDue, err = storable.ReadKnownAmount(&due, o.Currency); err != nil {
+			return Order{}, fmt.Errorf("row of order %s: %w", o.ID, err)
+		}
+	}
+	return o, nil
 }
 
 func lifecycle(s *order.State) string {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
 )
@@ -46,6 +47,17 @@ func (r *Rows) Add(id string, s *order.State) {
 		}
 		r.lastOccurredAt = append(r.lastOccurredAt, occurredAt)
 	}
+}
+
+// Totals adds up what the payments from one row on, all of one order, captured and settled.
+func (r *Rows) Totals(from int) (captured, settled money.Money, err error) {
+	if from == r.Len() {
+		return money.Money{}, money.Money{}, nil
+	}
+	if captured, err = storable.Sum(r.captured[from:], r.currency[from]); err == nil {
+		settled, err = storable.Sum(r.settled[from:], r.currency[from])
+	}
+	return captured, settled, err
 }
 
 // Queue adds the one statement that writes all rows.
