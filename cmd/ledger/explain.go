@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/projections/detail"
 	"github.com/order-ledger/order-ledger/projections/refold"
 )
 
@@ -33,8 +34,7 @@ gateway's id, or the merchant's reference. It needs no database.`,
 			if c.json {
 				return c.printJSON(e)
 			}
-			c.showExplanation(&e)
-			return nil
+			return c.showExplanation(cmd.Context(), &e)
 		},
 	}
 }
@@ -76,32 +76,27 @@ func notInLog(err error) error {
 	return err
 }
 
-func (c *cli) showExplanation(e *app.Explanation) {
-	t := c.newTable("rev", "event", "occurred", "position", "field", "before", "after")
+func (c *cli) showExplanation(ctx context.Context, e *app.Explanation) error {
 	for _, s := range e.Steps {
-		first := table.Row{s.Revision, s.EventType, s.OccurredAt.Format("2006-01-02 15:04:05"), s.Position}
+		heldBack := ""
 		if s.HeldBack {
-			t.AppendRow(append(first, "held back"))
-			continue
+			heldBack = "  HELD BACK"
 		}
-		if len(s.Changes) == 0 {
-			t.AppendRow(append(first, "", "", ""))
-		}
-		for i, change := range s.Changes {
-			row := first
-			if i > 0 {
-				row = table.Row{"", "", "", ""}
+		_, _ = fmt.Fprintf(c.io.out, "%4d  %-26s %s  position %s  event %s%s\n", s.Revision, s.EventType,
+			s.OccurredAt.Format("2006-01-02 15:04:05"), s.Position, s.EventID, heldBack)
+		for _, change := range s.Changes {
+			if text, ok := changeText(change); ok {
+				_, _ = fmt.Fprintf(c.io.out, "        %s\n", text)
 			}
-			t.AppendRow(append(row, change.Field, shorten(change.Before), shorten(change.After)))
 		}
 	}
-	t.Render()
 	if e.Parked != "" {
 		c.say("the order is parked: %s", e.Parked)
 	}
-	if r := e.Result; r != nil {
-		last := e.Steps[r.Revision()]
-		c.say("stream %s, shown up to revision %d, position %s, event %s", e.Stream, last.Revision, last.Position, last.EventID)
+	if e.Result != nil {
+		if err := c.showOrder(ctx, nil, *e.Result); err != nil {
+			return err
+		}
 	}
 	switch {
 	case e.Views == nil && e.Error != "":
@@ -116,6 +111,21 @@ func (c *cli) showExplanation(e *app.Explanation) {
 		}
 		c.say("`ledger audit --heal --orders %s` writes its rows again from the log", e.OrderID)
 	}
+	return nil
+}
+
+// changeText is a change for a person; false for what a new part only repeats or has nothing of yet.
+func changeText(change detail.Change) (string, bool) {
+	field := strings.TrimPrefix(change.Field, "order.")
+	if change.Before != "" || change.After == "" {
+		return fmt.Sprintf("%s: %s → %s", field, shorten(change.Before), shorten(change.After)), true
+	}
+	amount, _, _ := strings.Cut(change.After, " ")
+	repeats := strings.HasSuffix(field, "_id") && strings.Contains(field, "]")
+	if nothing := strings.Trim(amount, "0.") == "" || change.After == "NONE" || change.After == "[]"; nothing || repeats {
+		return "", false
+	}
+	return fmt.Sprintf("%s = %s", field, shorten(change.After)), true
 }
 
 // showPast prints an order as it was at a moment.
@@ -146,8 +156,9 @@ func (c *cli) showPast(ctx context.Context, name, asOf, by string) error {
 	if c.json {
 		return c.printJSON(past)
 	}
-	c.say("as of %s, by the time it was %s: %d events, the last %s", past.AsOf, past.By, past.Events,
-		fmt.Sprintf("%s@%d, position %s, id %s", past.Last.EventType, past.Last.Revision, past.Last.Position, past.Last.EventID))
+	c.say("as of %s, by when things %s: %d events, the last %s at revision %d, position %s, event %s", past.AsOf,
+		map[refold.By]string{refold.ByRecorded: "were recorded", refold.ByOccurred: "occurred"}[past.By], past.Events,
+		past.Last.EventType, past.Last.Revision, past.Last.Position, past.Last.EventID)
 	if past.Parked != "" {
 		c.say("the order cannot be told further: %s", past.Parked)
 	}

@@ -88,6 +88,7 @@ type Prober struct {
 	next    int
 	count   uint64
 	err     error // why no canary can be released or seen at the moment
+	warned  bool
 }
 
 // New makes a Prober; Run starts it.
@@ -141,8 +142,12 @@ func (p *Prober) limitStream(ctx context.Context) {
 	}
 }
 
-// probe releases one canary and returns when it is visible, however long that takes.
+// probe releases one canary and returns when it is visible, however long that takes. Without a
+// database it releases none.
 func (p *Prober) probe(ctx context.Context) error {
+	if p.cfg.Views() == nil {
+		return errNoViews
+	}
 	appendCtx, cancel := context.WithTimeoutCause(ctx, appendTimeout, errors.New("the log does not answer"))
 	result, err := p.cfg.Log.Append(appendCtx, stream, eventstore.Any, eventstore.EventData{
 		ID: uuid.New(), Type: eventType, JSON: true, Data: []byte("{}"),
@@ -181,11 +186,13 @@ func (p *Prober) probe(ctx context.Context) error {
 	}
 }
 
+var errNoViews = errors.New("the database of the views is not there")
+
 // look returns nil when the views stand at a position or after it.
 func (p *Prober) look(ctx context.Context, at eventstore.Position) error {
 	db := p.cfg.Views()
 	if db == nil {
-		return errors.New("the database of the views is not there")
+		return errNoViews
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, lookTimeout, errors.New("the database does not answer"))
 	defer cancel()
@@ -213,18 +220,27 @@ func (p *Prober) measured(committed time.Time, took time.Duration) {
 	p.next = (p.next + 1) % samplesMost
 }
 
-// note keeps what is wrong at the moment, and logs when that begins and when it ends.
+// note keeps what is wrong at the moment, and logs when the views become stale and when they are fresh
+// again.
 func (p *Prober) note(ctx context.Context, err error) {
+	now := p.cfg.Clock()
 	p.mu.Lock()
-	before := p.err
 	p.err = err
+	age := now.Sub(p.fresh)
+	stale := p.isStale(age)
+	before := p.warned
+	p.warned = stale
 	p.mu.Unlock()
 	switch {
-	case before == nil && err != nil:
-		p.cfg.Logger.WarnContext(ctx, "the views are not fresh", slog.Any("error", err))
-	case before != nil && err == nil:
+	case !before && stale:
+		p.cfg.Logger.WarnContext(ctx, "the views are stale", slog.Duration("age", age), slog.Any("error", err))
+	case before && !stale:
 		p.cfg.Logger.InfoContext(ctx, "the views are fresh again")
 	}
+}
+
+func (p *Prober) isStale(age time.Duration) bool {
+	return p.cfg.StaleAfter > 0 && age > p.cfg.StaleAfter
 }
 
 // Status tells how fresh the views are.
@@ -250,7 +266,7 @@ func (p *Prober) Status() Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	st := Status{Age: now.Sub(p.fresh), Samples: len(p.samples), Canaries: p.count}
-	st.Stale = p.cfg.StaleAfter > 0 && st.Age > p.cfg.StaleAfter
+	st.Stale = p.isStale(st.Age)
 	if p.err != nil {
 		st.Error = p.err.Error()
 	}

@@ -115,7 +115,7 @@ func TestOrder_AsOfAndExplain(t *testing.T) {
 		}
 	}
 	told := l.Site.RunOK(t, "explain", "H-1")
-	for _, part := range []string{"PaymentCaptured", "order.captured", "0.00 EUR", "96.56 EUR", "RefundCompleted", paid} {
+	for _, part := range []string{"PaymentCaptured", "captured: 0.00 EUR → 96.56 EUR", "RefundCompleted", paid} {
 		if !strings.Contains(told.Stdout, part) {
 			t.Errorf("explain lacks %q:\n%s", part, told.Stdout)
 		}
@@ -229,7 +229,7 @@ func TestParked_List(t *testing.T) {
 		if r := l.Site.Run(t, "parked", "retry", "nobody"); r.Code != 3 {
 			t.Errorf("parked retry of nobody: exit code %d: %s", r.Code, r.Stderr)
 		}
-		if r := l.Site.RunOK(t, "explain", "P-1"); !strings.Contains(r.Stdout, "held back") || !strings.Contains(r.Stderr, "parked") {
+		if r := l.Site.RunOK(t, "explain", "P-1"); !strings.Contains(r.Stdout, "HELD BACK") || !strings.Contains(r.Stderr, "parked") {
 			t.Errorf("explain: %s%s", r.Stdout, r.Stderr)
 		}
 		l.Site.RunOK(t, "audit", "--all") // a parked order is no drift
