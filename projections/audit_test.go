@@ -178,6 +178,7 @@ func TestHeal_ParkedAndUnknown(t *testing.T) {
 	heal("a parked order", "UPDATE ledger_data.orders SET source = 'x' WHERE order_id = '"+victim.id+"'; DELETE FROM ledger_data.order_history WHERE order_id = '"+victim.id+"'", victim.id)
 	heal("a lost parking", "DELETE FROM ledger_data.parked_orders", victim.id)
 	eventually(t, "the leader to see what is parked", func() bool { return r.Status(t.Context()).Parked == 1 })
-	heal("an order from nowhere", `INSERT INTO ledger_data.payouts (order_id, source, source_account, payout_state,
+	heal("an order from nowhere", `INSERT INTO ledger_data.payments (order_id, payment_id, status, last_occurred_at)
+		VALUES ('nowhere', 'p', 'CAPTURED', now()); INSERT INTO ledger_data.payouts (order_id, source, source_account, payout_state,
 		first_recorded_at, last_recorded_at, revision, position) VALUES ('nowhere', 'x', 'x', 'PAID', now(), now(), 0, 0)`, "nowhere")
 }

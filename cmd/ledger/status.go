@@ -66,6 +66,9 @@ func (c *cli) status() *cobra.Command {
 				{"event store", report.Engine}, {"running", running}, {"log ends at", report.Log}, {"views stand at", report.Views},
 				{"parked orders", report.Parked}, {"database", report.Database},
 			})
+			if report.Health != nil {
+				t.AppendRow(table.Row{"orders that differ from the log", report.Health.Drifted})
+			}
 			if report.Health != nil && report.Health.Freshness != nil {
 				f := report.Health.Freshness
 				t.AppendRows([]table.Row{

@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -19,6 +20,9 @@ const (
 	DefaultInterval = time.Second
 	DefaultOrders   = 4
 )
+
+// driftedMost bounds the orders that are remembered as drifted; more are counted and logged each time.
+const driftedMost = 10_000
 
 // newestEvents is how far back from the end of the log a round looks for orders that changed lately.
 const newestEvents = 32
@@ -46,13 +50,17 @@ type Standing struct {
 
 	mu     sync.Mutex
 	status StandingStatus
-	after  string
+	// drifted remembers what differs in which order, so that it is told once.
+	drifted map[string]string
+	after   string
 }
 
 // StandingStatus tells what an auditor found since it was made. Times are by its clock.
 type StandingStatus struct {
 	// Orders counts audits, Drifted those that found a difference, Sweeps how often all orders were seen.
 	Orders, Drifted, Sweeps uint64
+	// DriftedNow counts the orders that differed when they were audited last.
+	DriftedNow int
 	// LastDrift is the newest finding, nil when there was none.
 	LastDrift *Finding
 	// LastRoundAt is when a round ended last; LastError is why the last one could not, empty when it could.
@@ -68,7 +76,7 @@ func NewStanding(cfg StandingConfig) *Standing {
 	if cfg.Orders <= 0 {
 		cfg.Orders = DefaultOrders
 	}
-	return &Standing{cfg: cfg}
+	return &Standing{cfg: cfg, drifted: make(map[string]string)}
 }
 
 // Run audits until ctx ends.
@@ -153,19 +161,18 @@ func (s *Standing) lately(ctx context.Context) ([]string, error) {
 func (s *Standing) audit(ctx context.Context, db Database, id string) error {
 	f, err := Order(ctx, db, s.cfg.Log, id)
 	if errors.Is(err, refold.ErrNotFound) { // healed away meanwhile
-		return nil
+		f, err = Finding{OrderID: id}, nil
 	}
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.status.Orders++
-	if len(f.Drift) == 0 {
+	if !s.found(&f) {
 		return nil
 	}
-	s.status.Drifted++
-	s.status.LastDrift = &f
+	if len(f.Drift) == 0 {
+		s.cfg.Logger.InfoContext(ctx, "the views say again what the log says", slog.String("order_id", id))
+		return nil
+	}
 	fields := make([]string, 0, len(f.Drift))
 	for _, d := range f.Drift {
 		fields = append(fields, d.Field)
@@ -176,11 +183,32 @@ func (s *Standing) audit(ctx context.Context, db Database, id string) error {
 	return nil
 }
 
+// found counts a finding and reports whether it is news.
+func (s *Standing) found(f *Finding) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status.Orders++
+	before, known := s.drifted[f.OrderID]
+	if len(f.Drift) == 0 {
+		delete(s.drifted, f.OrderID)
+		return known
+	}
+	s.status.Drifted++
+	s.status.LastDrift = f
+	what := fmt.Sprint(f.Drift)
+	if known || len(s.drifted) < driftedMost {
+		s.drifted[f.OrderID] = what
+	}
+	return what != before
+}
+
 // Status tells what was found so far.
 func (s *Standing) Status() StandingStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.status
+	st := s.status
+	st.DriftedNow = len(s.drifted)
+	return st
 }
 
 // Collector gives the auditor's status to Prometheus.
@@ -200,10 +228,13 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	counter("orders_total", "Orders that were folded again from the log and compared with the views.", st.Orders)
 	counter("drifted_orders_total", "Audits that found the views to differ from the log.", st.Drifted)
 	counter("sweeps_total", "How often all orders were audited.", st.Sweeps)
+	gauge := func(name, help string, v float64) {
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc("ledger_audit_"+name, help, nil, nil), prometheus.GaugeValue, v)
+	}
+	gauge("drifted_orders", "Orders that differed from the log when they were audited last.", float64(st.DriftedNow))
 	failed := 0.0
 	if st.LastError != "" {
 		failed = 1
 	}
-	out <- prometheus.MustNewConstMetric(prometheus.NewDesc("ledger_audit_failing", "1 when the last round could not be audited.", nil, nil),
-		prometheus.GaugeValue, failed)
+	gauge("failing", "1 when the last round could not be audited.", failed)
 }

@@ -163,8 +163,12 @@ func TestAudit_Drift(t *testing.T) {
 	audit(4, 1, 0, "--orders", "A-1")
 	audit(0, 0, 0, "--orders", "A-2")
 	audit(4, 1, 0, "--sample", "10")
+	if r := l.Site.RunOK(t, "status", "--json"); !strings.Contains(r.Stdout, `"drifted_orders": 1`) {
+		t.Errorf("status: %s", r.Stdout)
+	}
 	audit(0, 1, 1, "--all", "--heal")
 	audit(0, 0, 0, "--all")
+	l.Stderr().WaitForLine(t, "the views say again what the log says")
 	l.Terminate(t)
 	damage()
 	audit(4, 1, 0, "--all")

@@ -79,10 +79,11 @@ func Open(s config.Settings, logger *slog.Logger, progress func(string)) (*Ledge
 	l.Auditor = audit.NewStanding(audit.StandingConfig{
 		Log: store, Logger: logger.With(slog.String("worker", "auditor")), Clock: time.Now, Interval: s.AuditInterval,
 		Database: func() audit.Database {
-			if pool, _ := l.Database.Pool(); pool != nil {
-				return pool
+			pool, _ := l.Database.Pool()
+			if pool == nil || len(l.Runner.Stale()) > 0 { // rows of another version differ, as is known
+				return nil
 			}
-			return nil
+			return pool
 		},
 	})
 	l.Freshness = freshness.New(freshness.Config{

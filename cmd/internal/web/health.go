@@ -23,6 +23,8 @@ type Health struct {
 	Projector string `json:"projector"`
 	Database  string `json:"database"`
 	Parked    int    `json:"parked_orders"`
+	// Drifted counts the orders in which the standing auditor found the views to differ from the log.
+	Drifted   int    `json:"drifted_orders"`
 	LastError string `json:"last_error,omitempty"`
 	// RebuildNeeded tells how the program that made the views differs from this one; empty when it does
 	// not. The views are not served until they are rebuilt.
@@ -62,7 +64,7 @@ func (s *Server) health(ctx context.Context) Health {
 	st := s.ledger.Runner.Status(ctx)
 	h := Health{
 		Status: "ready", Log: st.Head.String(), Views: st.Checkpoint.String(), Behind: st.Behind, Projector: string(st.Role),
-		Database: "ready", Parked: st.Parked, LastError: st.LastError,
+		Database: "ready", Parked: st.Parked, Drifted: s.ledger.Auditor.Status().DriftedNow, LastError: st.LastError,
 	}
 	if _, _, err := s.ledger.Store.Head(ctx); err != nil {
 		h.Status, h.LastError = "not_ready", err.Error()
