@@ -132,12 +132,26 @@ func (s *Standing) round(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range lately {
+	for _, id := range append(lately, s.someDrifted()...) {
 		if err := s.audit(ctx, db, id); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// someDrifted returns orders that differed when they were audited last: somebody may have healed them.
+func (s *Standing) someDrifted() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var some []string
+	for id := range s.drifted {
+		if len(some) == s.cfg.Orders {
+			break
+		}
+		some = append(some, id)
+	}
+	return some
 }
 
 // lately returns the orders of the newest events.
