@@ -73,20 +73,19 @@ func (f *freshness) send(b *testing.B, n int) (position string) {
 		`"modified":%d,"is_test":false,"status":%q,"status_changes":[{"new_status":"issued","on":1795132800},{"new_status":%q,"on":%d}]}`,
 		order, order, 1795132800+n%4, status, status, 1795132800+n%4)
 	began := time.Now()
-	answer, err := f.do(b.Context(), http.MethodPost, "/webhooks/decta", body)
-	if err != nil || answer.StatusCode != http.StatusOK {
+	position, err := f.do(b.Context(), http.MethodPost, "/webhooks/decta", body)
+	if err != nil {
 		f.failed.Add(1)
 		return ""
 	}
 	f.mu.Lock()
 	f.intake = append(f.intake, time.Since(began))
 	f.mu.Unlock()
-	return answer.Header.Get("Ledger-Position")
+	return position
 }
 
 func (f *freshness) probe(b *testing.B, n int, position string, answered time.Time) {
-	answer, err := f.do(b.Context(), http.MethodGet, fmt.Sprintf("/orders/fresh-%d?wait=5s&at_least=%s", n/4, position), "")
-	if err != nil || answer.StatusCode != http.StatusOK {
+	if _, err := f.do(b.Context(), http.MethodGet, fmt.Sprintf("/orders/fresh-%d?wait=5s&at_least=%s", n/4, position), ""); err != nil {
 		f.failed.Add(1)
 		return
 	}
@@ -95,17 +94,22 @@ func (f *freshness) probe(b *testing.B, n int, position string, answered time.Ti
 	f.mu.Unlock()
 }
 
-func (f *freshness) do(ctx context.Context, method, path, body string) (*http.Response, error) {
+// do asks and returns the position that the answer names.
+func (f *freshness) do(ctx context.Context, method, path, body string) (position string, err error) {
 	req, err := http.NewRequestWithContext(ctx, method, f.url+path, strings.NewReader(body))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	answer, err := f.client.Do(req)
 	if err != nil {
-		return nil, err
+		return "", err
+	}
+	defer func() { err = errors.Join(err, answer.Body.Close()) }()
+	if answer.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s %s: %s", method, path, answer.Status)
 	}
 	_, err = io.Copy(io.Discard, answer.Body)
-	return answer, errors.Join(err, answer.Body.Close())
+	return answer.Header.Get("Ledger-Position"), err
 }
 
 func (f *freshness) report(b *testing.B, took time.Duration) {
