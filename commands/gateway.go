@@ -1,0 +1,96 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/order-ledger/order-ledger/domain/money"
+)
+
+// Gateway is the client of one account of a payment gateway: what the ledger can ask of it. All methods
+// are safe for use by many goroutines, bounded in time, and paced.
+//
+// What a gateway answers is no fact for the ledger until it was taken in: callers hand the bodies of
+// Fetch to the Intake, after every action and whenever they want to know. An action whose answer was
+// lost ends with an error that wraps httpcall.ErrOutcomeUnknown; Fetch tells what became of it.
+//
+// Callers MUST append what they are about to ask (RefundInitiated, …) before they ask it, so that a
+// crash in between is seen and finished by the reconciler.
+type Gateway interface {
+	// Gateway and Account name the account.
+	Gateway() string
+	Account() string
+	// Fetch returns the bodies of the GETs that tell all about an order, each fit for Intake.Accept
+	// with ViaReconciliation.
+	Fetch(ctx context.Context, refs GatewayRefs) ([][]byte, error)
+
+	// Create issues an order at the gateway.
+	Create(ctx context.Context, o GatewayOrder) (GatewayAnswer, error)
+	// ChangeAmount changes what an order asks for.
+	ChangeAmount(ctx context.Context, refs GatewayRefs, amount money.Money) (GatewayAnswer, error)
+	// Capture takes held money; nil takes all of it. It can be done once, and releases the rest.
+	Capture(ctx context.Context, refs GatewayRefs, amount *money.Money) (GatewayAnswer, error)
+	// Refund gives captured money back.
+	Refund(ctx context.Context, refs GatewayRefs, r GatewayRefund) (GatewayAnswer, error)
+	// Reverse undoes a payment before it is cleared.
+	Reverse(ctx context.Context, refs GatewayRefs) (GatewayAnswer, error)
+	// Cancel closes an unpaid order, or releases a hold.
+	Cancel(ctx context.Context, refs GatewayRefs) (GatewayAnswer, error)
+	// Withdraw takes a payment back that the customer has not begun.
+	Withdraw(ctx context.Context, refs GatewayRefs) (GatewayAnswer, error)
+	// MarkReceived says that the merchant was paid outside the gateway.
+	MarkReceived(ctx context.Context, refs GatewayRefs) (GatewayAnswer, error)
+}
+
+// ErrGatewayCannot says that a gateway's API does not offer an action.
+var ErrGatewayCannot = errors.New("the gateway does not offer this action")
+
+// GatewayRefs are a gateway's names for an order and its payments.
+type GatewayRefs struct {
+	OrderID    string
+	PaymentIDs []string
+}
+
+// GatewayOrder is what an order at a gateway is made from. Personal data in it goes to the gateway and
+// nowhere else.
+type GatewayOrder struct {
+	// InstructionID is ours, unique for ever, at most 64 characters. Where the gateway recognises it,
+	// the call may be repeated.
+	InstructionID string
+	// Reference is the merchant's name for the order; gateways send it back in every notification.
+	Reference   string
+	Amount      money.Money
+	Description string
+	Email       string
+	DueAt       *time.Time // UTC
+	DenyOverdue bool
+	SkipCapture bool
+	MaxAttempts int
+	IsTest      bool
+	// Redirect is where the customer goes afterwards; Notify where webhooks go, if not configured at
+	// the gateway.
+	Redirect, Notify string
+	// CreditorIBAN and CreditorName are the merchant's account, for account-to-account payments.
+	CreditorIBAN, CreditorName string
+	Method                     string // gateway's word, empty for its default
+}
+
+// GatewayRefund asks for a refund.
+type GatewayRefund struct {
+	// InstructionID is ours, unique for ever.
+	InstructionID string
+	PaymentID     string
+	Amount        money.Money
+	Reason        string
+}
+
+// GatewayAnswer is what an action told at once.
+type GatewayAnswer struct {
+	OrderID, PaymentID, RefundID string
+	// Checkout is where the customer pays, or where the merchant authorises a refund.
+	Checkout string
+	Status   string // verbatim
+	// Body is the raw answer.
+	Body []byte
+}
