@@ -44,11 +44,13 @@ type Ledger struct {
 	Auditor  *audit.Standing
 	// Freshness measures how long it takes until what is written is visible.
 	Freshness *freshness.Prober
+
+	progress *progress
 }
 
 // Open opens the event store and prepares the rest; Run makes it work. The
 // caller MUST Close it.
-func Open(s config.Settings, logger *slog.Logger, progress func(string)) (*Ledger, error) {
+func Open(s config.Settings, logger *slog.Logger, say func(string)) (*Ledger, error) {
 	accounts, err := config.LoadAccounts(s)
 	if err != nil {
 		return nil, err
@@ -63,7 +65,7 @@ func Open(s config.Settings, logger *slog.Logger, progress func(string)) (*Ledge
 			Log: store, Logger: logger, CachedOrders: intakeOrders, CachedReferences: intakeReferences,
 			Translators: []commands.Translator{decta.New(), everifin.New(), connectpay.New()},
 		}),
-		Database: NewDatabase(s, logger, progress),
+		Database: NewDatabase(s, logger, say), progress: newProgress(),
 	}
 	own, err := Fingerprint()
 	if err != nil {
@@ -72,6 +74,7 @@ func Open(s config.Settings, logger *slog.Logger, progress func(string)) (*Ledge
 	l.Runner, err = projections.NewRunner(projections.Config{
 		Log: store, Connect: l.Database.Connect, Logger: logger, Clock: time.Now,
 		CachedOrders: projectorOrders, CacheBytes: projectorBytes, Fingerprint: own,
+		OnBatch: func(b projections.Batch) { l.progress.committed(b.Position) },
 	})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -136,31 +139,6 @@ func (l *Ledger) Run(ctx context.Context) error {
 		err = databaseErr
 	}
 	return err
-}
-
-// WaitForViews returns when the views show everything up to a position.
-func (l *Ledger) WaitForViews(ctx context.Context, p eventstore.Position) error {
-	select {
-	case <-l.Database.Ready():
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	for {
-		pool, err := l.Database.Pool()
-		if err == nil {
-			err = checkpoint.NewReader(pool).WaitFor(ctx, p)
-		}
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
-		timer := time.NewTimer(200 * time.Millisecond) // the database went away: the projector waits for it, so do we
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return context.Cause(ctx)
-		}
-	}
 }
 
 // Close closes the event store.
