@@ -113,6 +113,9 @@ func (c *cli) retryParked(ctx context.Context, orderID string) error {
 		still = answer.Parked
 	} else {
 		err = c.withBoth(ctx, func(ctx context.Context, log *app.Store, _ config.Accounts, conn *pgx.Conn) error {
+			if err := app.CheckRows(ctx, conn); err != nil {
+				return err
+			}
 			err := projections.Retry(ctx, conn, log, orderID)
 			var parkedStill *projections.StillParkedError
 			switch {

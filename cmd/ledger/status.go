@@ -140,12 +140,8 @@ func (c *cli) readViews(ctx context.Context, r *statusReport) error {
 
 // changedSince tells how the program that made the views differs from this one.
 func changedSince(ctx context.Context, conn *pgx.Conn) ([]fingerprint.Change, error) {
-	own, err := app.Fingerprint()
-	if err != nil {
-		return nil, err
-	}
 	var stale *projections.StaleError
-	if err := projections.CheckRows(ctx, conn, own); errors.As(err, &stale) {
+	if err := app.CheckRows(ctx, conn); errors.As(err, &stale) {
 		return stale.Changed, nil
 	} else if err != nil {
 		return nil, err

@@ -318,6 +318,12 @@ func TestServe_RefusesRowsOfAnotherVersion(t *testing.T) {
 			t.Errorf("order show: exit code %d: %s", r.Code, r.Stderr)
 		}
 		s.RunOK(t, "order", "show", "V-1", "--as-of", "2099-01-01")
+		s.RunOK(t, "audit", "--all")
+		for _, args := range [][]string{{"audit", "--all", "--heal"}, {"parked", "retry", "x"}} {
+			if r := s.Run(t, args...); r.Code != 1 || !strings.Contains(r.Stderr, "rebuild needed") {
+				t.Errorf("%v: exit code %d: %s", args, r.Code, r.Stderr)
+			}
+		}
 	}
 	refused()
 	l = s.Open(t)

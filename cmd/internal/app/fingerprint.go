@@ -1,17 +1,29 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 
 	"github.com/order-ledger/order-ledger/migrations"
 	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/fingerprint"
 )
 
 // definesTables matches migrations that change what rows can hold; others change views, or what only
 // the ledger itself looks at.
 var definesTables = regexp.MustCompile(`(?im)^\s*(create|alter)\s+table\s`)
+
+// CheckRows returns a *projections.StaleError when another version of the program made the rows of the
+// views.
+func CheckRows(ctx context.Context, db checkpoint.Querier) error {
+	own, err := Fingerprint()
+	if err != nil {
+		return err
+	}
+	return projections.CheckRows(ctx, db, own)
+}
 
 // Fingerprint is of this program: of everything that decides what the rows of the views mean.
 func Fingerprint() (fingerprint.Fingerprint, error) {

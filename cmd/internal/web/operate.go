@@ -28,7 +28,10 @@ func (s *Server) audit(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // as long as it takes
 	report, err := request.Run(r.Context(), pool, s.ledger.Store, s.ledger.Accounts)
+	var stale *projections.StaleError
 	switch {
+	case errors.As(err, &stale):
+		s.problem(w, r, http.StatusConflict, "rebuild_needed", stale.Error()+".")
 	case err == nil:
 		s.json(w, r, http.StatusOK, report)
 	case errors.Is(err, refold.ErrNotFound):
@@ -53,9 +56,15 @@ func (s *Server) retryParked(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := ParkedAnswer{OrderID: r.PathValue("id")}
-	err := projections.Retry(r.Context(), pool, s.ledger.Store, answer.OrderID)
+	err := app.CheckRows(r.Context(), pool)
+	if err == nil {
+		err = projections.Retry(r.Context(), pool, s.ledger.Store, answer.OrderID)
+	}
 	var still *projections.StillParkedError
+	var stale *projections.StaleError
 	switch {
+	case errors.As(err, &stale):
+		s.problem(w, r, http.StatusConflict, "rebuild_needed", stale.Error()+", which takes the order in again.")
 	case errors.As(err, &still):
 		answer.Parked = &still.Parked
 		s.json(w, r, http.StatusOK, answer)
