@@ -115,6 +115,7 @@ func TestSimulate_ComesOutToTheCent(t *testing.T) {
 		}
 	}
 	wantExpected(t, s, sim)
+	s.RunOK(t, "audit", "--all") // every column of every view, and the audit trail, are what the log says
 	if t.Failed() {
 		t.Logf("files in the order of seed %d", seed)
 	}
