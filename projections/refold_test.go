@@ -184,3 +184,43 @@ func TestParseMoment(t *testing.T) {
 		}
 	}
 }
+
+// TestRefold_ByOccurredAtAnyMoment leaves out what had not happened yet, whatever that is: what remains
+// can be told at any moment, and at the end of time it is what the views say.
+func TestRefold_ByOccurredAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	log := newLog(t)
+	w := newWorld(44)
+	appendMany(t, log, w.history(t, 30, 500))
+	asked := 0
+	for _, s := range w.known() {
+		whole, err := refold.At(t.Context(), log, s.stream, refold.Moment{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		last, err := refold.At(t.Context(), log, s.stream, refold.Moment{Time: day.AddDate(10, 0, 0), By: refold.ByOccurred})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(asJSON(t, whole.Order), asJSON(t, last.Order)); diff != "" {
+			t.Errorf("%s at the end of time (-views +as of):\n%s", s.stream, diff)
+		}
+		for i := range 40 {
+			m := refold.Moment{Time: day.Add(time.Duration(i*17-100) * time.Second), By: refold.ByOccurred}
+			past, err := refold.At(t.Context(), log, s.stream, m)
+			switch {
+			case errors.Is(err, refold.ErrNotFound):
+			case err != nil || past.Parked != "":
+				t.Errorf("%s as of %s: %v, %s", s.stream, m, err, past.Parked)
+			default:
+				asked++
+				if past.Events > whole.Events {
+					t.Errorf("%s as of %s: %d events of %d", s.stream, m, past.Events, whole.Events)
+				}
+			}
+		}
+	}
+	if asked < 200 {
+		t.Errorf("only %d answers", asked)
+	}
+}

@@ -61,7 +61,7 @@ when GET /readyz answers 200. Notifications are taken in while the database is a
 	c.duration(cmd, &c.settings.CanaryInterval, "canary", "LEDGER_CANARY", freshness.DefaultInterval,
 		"time between two canary events, which measure how fresh the views are; 0 writes none")
 	c.duration(cmd, &c.settings.StaleAfter, "stale-after", "LEDGER_STALE_AFTER", freshness.DefaultStaleAfter,
-		"age of the views from which /readyz says degraded")
+		"age of the views from which /readyz says degraded; 0 is never")
 	c.duration(cmd, &c.settings.AuditInterval, "audit-interval", "LEDGER_AUDIT_INTERVAL", audit.DefaultInterval,
 		"time between two rounds of the standing auditor; 0 audits nothing")
 	return cmd
