@@ -191,7 +191,7 @@ func TestRefold_ByOccurredAtAnyMoment(t *testing.T) {
 	t.Parallel()
 	log := newLog(t)
 	w := newWorld(44)
-	appendMany(t, log, w.history(t, 30, 500))
+	appendMany(t, log, w.history(t, 16, 220))
 	asked := 0
 	for _, s := range w.known() {
 		whole, err := refold.At(t.Context(), log, s.stream, refold.Moment{})
@@ -205,8 +205,8 @@ func TestRefold_ByOccurredAtAnyMoment(t *testing.T) {
 		if diff := cmp.Diff(asJSON(t, whole.Order), asJSON(t, last.Order)); diff != "" {
 			t.Errorf("%s at the end of time (-views +as of):\n%s", s.stream, diff)
 		}
-		for i := range 40 {
-			m := refold.Moment{Time: day.Add(time.Duration(i*17-100) * time.Second), By: refold.ByOccurred}
+		for i := range 20 {
+			m := refold.Moment{Time: day.Add(time.Duration(i*17-40) * time.Second), By: refold.ByOccurred}
 			past, err := refold.At(t.Context(), log, s.stream, m)
 			switch {
 			case errors.Is(err, refold.ErrNotFound):
@@ -220,7 +220,7 @@ func TestRefold_ByOccurredAtAnyMoment(t *testing.T) {
 			}
 		}
 	}
-	if asked < 200 {
+	if asked < 100 {
 		t.Errorf("only %d answers", asked)
 	}
 }
