@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -27,9 +28,13 @@ func (s *Server) audit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // as long as it takes
-	report, err := request.Run(r.Context(), pool, s.ledger.Store, s.ledger.Accounts)
+	ctx, end := s.untilStopped(r.Context())
+	defer end()
+	report, err := request.Run(ctx, pool, s.ledger.Store, s.ledger.Accounts)
 	var stale *projections.StaleError
 	switch {
+	case errors.Is(context.Cause(ctx), errStopping):
+		s.problem(w, r, http.StatusServiceUnavailable, "stopping", "The ledger is being stopped; audit again later.")
 	case errors.As(err, &stale):
 		s.problem(w, r, http.StatusConflict, "rebuild_needed", stale.Error()+".")
 	case err == nil:
@@ -39,6 +44,24 @@ func (s *Server) audit(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.logger.ErrorContext(r.Context(), "audit failed", errAttr(err))
 		s.problem(w, r, http.StatusInternalServerError, "audit_failed", err.Error())
+	}
+}
+
+// untilStopped ends long work when the ledger is to stop. The caller must call end.
+func (s *Server) untilStopped(parent context.Context) (ctx context.Context, end func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-s.stopping:
+			cancel(errStopping)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel(nil)
+		<-watched
 	}
 }
 
