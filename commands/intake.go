@@ -38,6 +38,9 @@ type IntakeConfig struct {
 	Translators []Translator
 	Clock       func() time.Time // nil is time.Now
 	Logger      *slog.Logger     // nil discards
+	// Confirm tells whether an account's webhooks are hints alone, whose money
+	// counts when a GET confirms it; nil is no for all.
+	Confirm func(gateway, account string) bool
 	// CachedOrders and CachedReferences bound the memory; 0 is the default.
 	CachedOrders     int
 	CachedReferences int
@@ -52,6 +55,7 @@ type Intake struct {
 	translators map[string]Translator
 	clock       func() time.Time
 	logger      *slog.Logger
+	confirm     func(gateway, account string) bool
 	ids         *idSource
 	orders      *orderCache
 	references  *references
@@ -62,7 +66,7 @@ type Intake struct {
 func NewIntake(c IntakeConfig) *Intake {
 	in := &Intake{
 		log: c.Log, translators: make(map[string]Translator, len(c.Translators)), clock: c.Clock, logger: c.Logger,
-		ids: newIDSource(), refusals: newRefusalLimiter(),
+		ids: newIDSource(), refusals: newRefusalLimiter(), confirm: c.Confirm,
 	}
 	if in.clock == nil {
 		in.clock = time.Now
@@ -139,6 +143,9 @@ func (in *Intake) Accept(ctx context.Context, n Notification) (Receipt, error) {
 		return in.quarantine(ctx, n, digest, *t.Rejection, t.Evidence)
 	}
 	t.Registration.Source, t.Registration.SourceAccount = n.Gateway, n.Account
+	if in.unconfirmed(n) {
+		t.withhold()
+	}
 	return in.record(ctx, n, digest, translator.Version(), t)
 }
 
@@ -204,6 +211,7 @@ func (in *Intake) try(ctx context.Context, n Notification, digest, version strin
 		Evidence: order.NotificationRecorded{
 			NotificationID: notificationID, Gateway: n.Gateway, Account: n.Account, Via: string(n.Via),
 			Verified: n.Verified, BodySHA256: digest, Body: t.Evidence,
+			Unconfirmed: in.unconfirmed(n),
 		},
 		ReceivedAt: n.ReceivedAt, Registration: t.Registration, Facts: t.Facts, Uncountable: t.Uncountable,
 	})

@@ -48,6 +48,27 @@ type ResolveDispute struct {
 
 func (ResolveDispute) isCommand() {}
 
+// RaiseAlarm marks an order for attention because time has passed. It states
+// no fact of a gateway's.
+type RaiseAlarm struct {
+	// Key identifies the alarm within the order; it is raised once.
+	Key    string
+	Code   Flag
+	Detail string
+	At     time.Time // UTC
+}
+
+func (RaiseAlarm) isCommand() {}
+
+func decideRaiseAlarm(state State, c RaiseAlarm) ([]Decided, error) {
+	if !state.Exists {
+		return nil, &Rejection{Code: "order_unknown", Reason: "there is no such order"}
+	}
+	d := &decider{s: state.scratch(), orderID: state.ID, receivedAt: c.At}
+	d.emit(At{Key: "alarm:" + c.Key, OccurredAt: c.At, Basis: BasisOperator}, AnomalyFlagged{Code: c.Code, Detail: c.Detail})
+	return d.done()
+}
+
 // Decided is an event that Decide wants to be appended, with the part of its
 // envelope that belongs to the fact.
 type Decided struct {

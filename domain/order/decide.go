@@ -26,6 +26,8 @@ func Decide(state State, cmd Command) ([]Decided, error) {
 		return decideObserve(state, c)
 	case ResolveDispute:
 		return decideResolveDispute(state, c)
+	case RaiseAlarm:
+		return decideRaiseAlarm(state, c)
 	}
 	return nil, fmt.Errorf("decide: no rule for command %T", cmd)
 }
@@ -97,7 +99,11 @@ func (a At) on(t time.Time) At {
 }
 
 func decideObserve(state State, c Observe) ([]Decided, error) {
-	evidence := NotificationEventID(c.Evidence.Gateway, c.Evidence.Account, c.Evidence.BodySHA256)
+	digest := c.Evidence.BodySHA256
+	if c.Evidence.Unconfirmed { // the same body counts when a GET answers with it
+		digest = "unconfirmed|" + digest
+	}
+	evidence := NotificationEventID(c.Evidence.Gateway, c.Evidence.Account, digest)
 	if state.Seen(evidence) {
 		return nil, nil
 	}

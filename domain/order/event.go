@@ -233,6 +233,9 @@ type NotificationRecorded struct {
 	// Version is the version of the order that the notification describes,
 	// when the source tells.
 	Version *Version `json:"version,omitempty"`
+	// Unconfirmed says that the notification is a hint alone: what it says about
+	// money counts when a GET says it too.
+	Unconfirmed bool `json:"unconfirmed,omitempty"`
 }
 
 func (OrderRegistered) EventType() string            { return "OrderRegistered" }

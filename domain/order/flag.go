@@ -25,6 +25,16 @@ const (
 	FlagUnexpectedTransition    Flag = "unexpected_transition"
 	FlagParked                  Flag = "parked"
 
+	// Alarms of clocks: somebody should look. They say nothing about money.
+	FlagHoldExpiring    Flag = "hold_expiring"
+	FlagDuePassed       Flag = "due_passed"
+	FlagPaymentStale    Flag = "payment_stale"
+	FlagConfirmedStale  Flag = "confirmed_stale"
+	FlagOutcomeStale    Flag = "outcome_stale"
+	FlagRefundStuck     Flag = "refund_stuck"
+	FlagDisputeDeadline Flag = "dispute_deadline"
+	FlagDisputeStale    Flag = "dispute_stale"
+
 	FlagCurrencyMismatch   Flag = "currency_mismatch"
 	FlagScaleViolation     Flag = "scale_violation"
 	FlagNegativeAmount     Flag = "negative_amount"

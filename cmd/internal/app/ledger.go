@@ -15,6 +15,7 @@ import (
 	"github.com/order-ledger/order-ledger/commands/gateways/connectpay"
 	"github.com/order-ledger/order-ledger/commands/gateways/decta"
 	"github.com/order-ledger/order-ledger/commands/gateways/everifin"
+	"github.com/order-ledger/order-ledger/commands/reconcile"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/audit"
@@ -42,6 +43,8 @@ type Ledger struct {
 	Database *Database
 	Runner   *projections.Runner
 	Auditor  *audit.Standing
+	// Reconciler asks the gateways whose API is configured; nil when there is none.
+	Reconciler *reconcile.Reconciler
 	// Freshness measures how long it takes until what is written is visible.
 	Freshness *freshness.Prober
 
@@ -64,8 +67,17 @@ func Open(s config.Settings, logger *slog.Logger, say func(string)) (*Ledger, er
 		Intake: commands.NewIntake(commands.IntakeConfig{
 			Log: store, Logger: logger, CachedOrders: intakeOrders, CachedReferences: intakeReferences,
 			Translators: []commands.Translator{decta.New(), everifin.New(), connectpay.New()},
+			Confirm: func(gateway, name string) bool {
+				account, ok := accounts.Find(gateway, name)
+				return ok && account.Confirm
+			},
 		}),
 		Database: NewDatabase(s, logger, say), progress: newProgress(),
+	}
+	if clients := accounts.Clients(); len(clients) > 0 {
+		l.Reconciler = reconcile.New(reconcile.Config{
+			Log: store, Intake: l.Intake, Gateways: clients, Clock: time.Now, Logger: logger.With(slog.String("worker", "reconciler")),
+		})
 	}
 	own, err := Fingerprint()
 	if err != nil {
@@ -108,6 +120,9 @@ func (l *Ledger) Watch(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if l.Settings.CanaryInterval >= 0 {
 		group.Go(func() error { return l.Freshness.Run(ctx) })
+	}
+	if l.Reconciler != nil {
+		group.Go(func() error { return l.Reconciler.Run(ctx) })
 	}
 	if l.Settings.AuditInterval >= 0 {
 		group.Go(func() error { return l.Auditor.Run(ctx) })

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/commands/gateways/signature"
 )
 
@@ -59,6 +61,10 @@ type Account struct {
 	Gateway  string
 	Name     string
 	Verifier signature.Verifier
+	// Client calls the gateway's API; nil when none is configured.
+	Client commands.Gateway
+	// Confirm: the account's webhooks are hints that a GET confirms. It needs a Client.
+	Confirm bool
 }
 
 // DefaultAccount is the account of webhooks that name none.
@@ -85,6 +91,19 @@ func (a Accounts) Unsigned() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// Clients are the clients of all accounts whose API is configured, in a fixed order.
+func (a Accounts) Clients() []commands.Gateway {
+	var clients []commands.Gateway
+	for _, gateway := range Gateways() {
+		for _, name := range slices.Sorted(maps.Keys(a[gateway])) {
+			if c := a[gateway][name].Client; c != nil {
+				clients = append(clients, c)
+			}
+		}
+	}
+	return clients
 }
 
 // EventStoreServer says how the embedded node is shown to other machines.
@@ -143,6 +162,9 @@ type file struct {
 		Gateway string           `yaml:"gateway"`
 		Account string           `yaml:"account"`
 		Verify  signature.Config `yaml:"verify"`
+		// Confirm: what a webhook says about money counts when a GET confirms it.
+		Confirm bool `yaml:"confirm"`
+		API     *api `yaml:"api"`
 	} `yaml:"gateways"`
 }
 
@@ -228,7 +250,16 @@ func (a Accounts) read(path string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", where, err)
 		}
-		a[g.Gateway][name] = Account{Gateway: g.Gateway, Name: name, Verifier: verifier}
+		account := Account{Gateway: g.Gateway, Name: name, Verifier: verifier, Confirm: g.Confirm}
+		if g.API != nil {
+			if account.Client, err = g.API.client(g.Gateway, name); err != nil {
+				return fmt.Errorf("%s: api: %w", where, err)
+			}
+		}
+		if g.Confirm && g.API == nil {
+			return fmt.Errorf("%s: confirm needs an api to ask", where)
+		}
+		a[g.Gateway][name] = account
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func NewClient(c ClientConfig) (*Client, error) {
 	credentials := clientcredentials.Config{ClientID: c.ClientID, ClientSecret: c.ClientSecret, TokenURL: c.TokenURL}
 	tokens := newTokens(&credentials, c.HTTP.Client)
 	return &Client{account: c.Account, api: httpcall.API{
-		Caller: httpcall.New(c.HTTP), Base: base, Explain: explain,
+		Caller: httpcall.New(c.HTTP), Base: base, Explain: explain, Renew: tokens.forget,
 		Authorise: func(ctx context.Context, r *http.Request, _ []byte) error {
 			token, err := tokens.get(ctx)
 			if err != nil {
@@ -94,6 +94,12 @@ func (t *tokens) get(ctx context.Context) (*oauth2.Token, error) {
 	}
 	token = fresh
 	return token, nil
+}
+
+// forget drops a token that the gateway does not take any more.
+func (t *tokens) forget() {
+	<-t.held
+	t.held <- nil
 }
 
 // withoutBody keeps what an authorisation server answers, which may hold secrets, out of messages.

@@ -17,6 +17,7 @@ type API struct {
 	// Base is the address of the API without a slash at its end.
 	Base      string
 	Authorise func(ctx context.Context, r *http.Request, body []byte) error
+	Renew     func()
 	Explain   func(body []byte) (code, message string)
 }
 
@@ -24,7 +25,7 @@ type API struct {
 func (a *API) Get(ctx context.Context, call, path string) ([]byte, error) {
 	return a.Do(ctx, Request{
 		Call: "GET " + call, Method: http.MethodGet, URL: a.Base + path, Repeatable: true,
-		Authorise: a.Authorise, Explain: a.Explain,
+		Authorise: a.Authorise, Renew: a.Renew, Explain: a.Explain,
 	})
 }
 
@@ -39,7 +40,7 @@ func (a *API) Send(ctx context.Context, method, call, path string, body any, rep
 	}
 	return a.Do(ctx, Request{
 		Call: method + " " + call, Method: method, URL: a.Base + path, Body: text, Repeatable: repeatable,
-		Authorise: a.Authorise, Explain: a.Explain,
+		Authorise: a.Authorise, Renew: a.Renew, Explain: a.Explain,
 	})
 }
 

@@ -123,6 +123,9 @@ type Request struct {
 	Repeatable bool
 	// Authorise puts credentials and signatures on each attempt; nil for none.
 	Authorise func(ctx context.Context, r *http.Request, body []byte) error
+	// Renew forgets credentials that the gateway answered with 401; the call is then tried once more.
+	// nil when there is nothing to renew.
+	Renew func()
 	// Explain reads the gateway's code and message from the body of a refusal; nil for none.
 	Explain func(body []byte) (code, message string)
 }
@@ -137,6 +140,7 @@ type answer struct {
 // Errors: *StatusError; ErrOutcomeUnknown when the gateway may have executed a call that is not
 // repeatable; ErrUnavailable when it did not and all attempts are used up; ctx's.
 func (c *Caller) Do(ctx context.Context, r Request) ([]byte, error) {
+	renewed := r.Renew == nil
 	perhaps := false // an earlier attempt may have been executed
 	for attempt := 1; ; attempt++ {
 		if err := c.pace.Wait(ctx); err != nil {
@@ -152,6 +156,11 @@ func (c *Caller) Do(ctx context.Context, r Request) ([]byte, error) {
 		}
 		if ctx.Err() != nil && !sent {
 			return nil, fmt.Errorf("%s: %w", r.Call, context.Cause(ctx))
+		}
+		if !renewed && isStatus(err, http.StatusUnauthorized) {
+			renewed = true
+			r.Renew()
+			continue
 		}
 		refused := Refused(err)
 		if refused && !perhaps {

@@ -1,0 +1,52 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/config"
+)
+
+func TestLoadAccounts_API(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "secret")
+	if err := os.WriteFile(secret, []byte("s3cr3t-key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ account, says string }{
+		"Decta": {"gateway: decta, confirm: true, api: {url: 'https://gate.example/api/v0.6', key: 'file:" + secret + "'}", ""},
+		"Everifin": {"gateway: everifin, api: {url: 'https://pay.example/api/v2', token_url: 'https://app.example/token', " +
+			"client_id: c, client_secret: 'file:" + secret + "'}", ""},
+		"InClear":          {"gateway: decta, api: {url: 'http://gate.example', key: 'file:" + secret + "'}", "https://"},
+		"SecretInTheFile":  {"gateway: decta, api: {url: 'https://gate.example', key: s3cr3t-key}", "want a reference"},
+		"ConfirmBlindly":   {"gateway: decta, confirm: true", "confirm needs an api"},
+		"NoPEM":            {"gateway: connectpay, api: {url: 'https://c.example', user: u, password: 'file:" + secret + "', signing_key: 'file:" + secret + "'}", "not PEM"},
+		"NoTokenEndpoint":  {"gateway: everifin, api: {url: 'https://pay.example', client_id: c, client_secret: 'file:" + secret + "'}", "address"},
+		"MissingTheSecret": {"gateway: decta, api: {url: 'https://gate.example', key: 'env:NO_SUCH_VARIABLE_SET'}", "NO_SUCH_VARIABLE_SET"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "ledger.yaml")
+			text := "gateways:\n  - {" + c.account + ", verify: {strategy: static_token, tokens: ['file:" + secret + "']}}\n"
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			accounts, err := config.LoadAccounts(config.Settings{File: file, Offline: true})
+			if c.says != "" {
+				if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "s3cr3t") {
+					t.Errorf("error %v, want one with %q and without the secret", err, c.says)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := len(accounts.Clients()); n != 1 {
+				t.Errorf("%d clients, want 1", n)
+			}
+		})
+	}
+}

@@ -1,0 +1,273 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/order-ledger/order-ledger/commands"
+	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/eventstore"
+)
+
+// Defaults of Config.
+const (
+	DefaultPollMin  = 5 * time.Second
+	DefaultPollMax  = 15 * time.Minute
+	DefaultLookback = 45 * day
+)
+
+// Config configures a Reconciler. Log, Intake and Gateways are required.
+type Config struct {
+	Log    eventstore.Subscriber
+	Intake *commands.Intake
+	// Gateways are the accounts that may be called. Orders of others are left alone.
+	Gateways []commands.Gateway
+	// PollMin is the time until an order is asked about first, after something happened to it. It
+	// doubles up to PollMax.
+	PollMin, PollMax time.Duration
+	// Lookback is how long after its last event an order is asked about.
+	Lookback time.Duration
+	Clocks   Clocks
+	Clock    func() time.Time // nil is time.Now
+	Logger   *slog.Logger     // nil discards
+}
+
+// Reconciler asks gateways about orders that are not final, and watches their clocks.
+type Reconciler struct {
+	c        Config
+	accounts map[string]*account // by gateway/account
+}
+
+// New makes a reconciler.
+func New(c Config) *Reconciler {
+	if c.PollMin == 0 {
+		c.PollMin = DefaultPollMin
+	}
+	if c.PollMax == 0 {
+		c.PollMax = DefaultPollMax
+	}
+	if c.Lookback == 0 {
+		c.Lookback = DefaultLookback
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.Clocks = c.Clocks.withDefaults()
+	r := &Reconciler{c: c, accounts: map[string]*account{}}
+	for _, g := range c.Gateways {
+		r.accounts[g.Gateway()+"/"+g.Account()] = newAccount(g)
+	}
+	return r
+}
+
+// Pending counts the orders that will be looked at again.
+func (r *Reconciler) Pending() int {
+	n := 0
+	for _, a := range r.accounts {
+		n += a.size()
+	}
+	return n
+}
+
+// Run follows the log and does the work until ctx ends or the log cannot be followed.
+func (r *Reconciler) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	caughtUp := make(chan struct{})
+	group.Go(func() error { return r.follow(ctx, caughtUp) })
+	for _, a := range r.accounts {
+		group.Go(func() error {
+			select { // nothing is asked that the rest of the log may answer
+			case <-caughtUp:
+			case <-ctx.Done():
+				return nil
+			}
+			return r.work(ctx, a)
+		})
+	}
+	if err := group.Wait(); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+func (r *Reconciler) follow(ctx context.Context, caughtUp chan<- struct{}) error {
+	live := false
+	for m, err := range r.c.Log.SubscribeAll(ctx, eventstore.AllSubscription{
+		Filter: eventstore.Filter{StreamPrefixes: []string{
+			string(order.CategoryOrder) + "-", string(order.CategoryTestOrder) + "-", string(order.CategoryPayout) + "-",
+		}},
+	}) {
+		if err != nil {
+			return fmt.Errorf("follow the log for reconciliation: %w", err)
+		}
+		switch m := m.(type) {
+		case eventstore.EventAppeared:
+			r.touch(&m.Event)
+		case eventstore.CaughtUp:
+			if !live {
+				live = true
+				close(caughtUp)
+			}
+		case eventstore.CheckpointReached:
+		}
+	}
+	return nil
+}
+
+// seen is what an event tells the index.
+type seen struct {
+	Source  string `json:"source"`
+	Account string `json:"source_account"`
+}
+
+type evidence struct {
+	Via         string `json:"via"`
+	Unconfirmed bool   `json:"unconfirmed"`
+}
+
+// touch schedules the order of an event. What was learnt by asking does not start the asking anew.
+func (r *Reconciler) touch(e *eventstore.RecordedEvent) {
+	var s seen
+	if json.Unmarshal(e.Metadata, &s) != nil {
+		return // not ours; the projections tell of events that cannot be read
+	}
+	a, ok := r.accounts[s.Source+"/"+s.Account]
+	if !ok || e.Type == (order.AnomalyFlagged{}).EventType() {
+		return
+	}
+	var n evidence
+	if e.Type == (order.NotificationRecorded{}).EventType() && json.Unmarshal(e.Data, &n) != nil {
+		return
+	}
+	now := r.c.Clock()
+	switch {
+	case n.Unconfirmed:
+		a.schedule(e.Stream, now, r.c.PollMin, true)
+	case n.Via == string(commands.ViaReconciliation):
+		a.confirmed(e.Stream)
+	default:
+		a.schedule(e.Stream, now.Add(r.c.PollMin), r.c.PollMin, false)
+	}
+}
+
+// work looks at the orders of an account, one after the other, each when it is due.
+func (r *Reconciler) work(ctx context.Context, a *account) error {
+	for {
+		e, copied, wait := a.due(r.c.Clock())
+		if e == nil {
+			if !a.sleep(ctx, wait) {
+				return nil
+			}
+			continue
+		}
+		next, err := r.look(ctx, a, copied)
+		if err != nil && ctx.Err() == nil {
+			r.c.Logger.Warn("reconcile", slog.String("stream", copied.stream), slog.Any("error", err))
+		}
+		a.done(e, next, r.c.PollMax, copied.confirm && err != nil)
+	}
+}
+
+// Check looks at one order now: it asks its gateway if there is something to ask, and raises the
+// alarms that are due. Orders of other accounts are left alone.
+func (r *Reconciler) Check(ctx context.Context, stream string) error {
+	for _, a := range r.accounts {
+		if _, err := r.look(ctx, a, entry{stream: stream, interval: r.c.PollMin}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look returns when the order is to be looked at again; the zero time is never.
+func (r *Reconciler) look(ctx context.Context, a *account, e entry) (time.Time, error) {
+	category, id, ok := order.ParseStreamName(e.stream)
+	if !ok {
+		return time.Time{}, nil
+	}
+	again := r.c.Clock().Add(e.interval)
+	s, err := r.c.Intake.Load(ctx, category, id)
+	if err != nil {
+		return again, err
+	}
+	if !s.Exists || s.Source != a.gateway.Gateway() || s.SourceAccount != a.gateway.Account() {
+		return time.Time{}, nil
+	}
+	var asked error
+	due := r.dueAlarms(&s)
+	if e.confirm || len(due) > 0 || r.polls(&s) {
+		asked = r.ask(ctx, a.gateway, &s)
+		if s, err = r.c.Intake.Load(ctx, category, id); err != nil {
+			return again, err
+		}
+	}
+	standing := r.c.Clocks.alarms(&s)
+	for _, alarm := range due {
+		// The answer may have settled it. An answer that only repeats what is known puts it off not.
+		if !slices.ContainsFunc(standing, func(a order.RaiseAlarm) bool { return a.Key == alarm.Key }) {
+			continue
+		}
+		raised, err := r.c.Intake.RaiseAlarm(ctx, category, id, alarm)
+		if err != nil {
+			return again, err
+		}
+		if raised {
+			r.c.Logger.Warn("alarm", slog.String("order", id), slog.String("code", string(alarm.Code)), slog.String("detail", alarm.Detail))
+		}
+	}
+	return r.next(&s, again, asked != nil && e.confirm), asked
+}
+
+// next is the earliest of the next poll and the next alarm.
+func (r *Reconciler) next(s *order.State, again time.Time, mustAsk bool) time.Time {
+	var next time.Time
+	if mustAsk || r.polls(s) {
+		next = again
+	}
+	now := r.c.Clock()
+	for _, alarm := range r.c.Clocks.alarms(s) {
+		if alarm.At.After(now) && (next.IsZero() || alarm.At.Before(next)) {
+			next = alarm.At
+		}
+	}
+	return next
+}
+
+func (r *Reconciler) polls(s *order.State) bool {
+	return open(s) && r.c.Clock().Sub(s.LastRecordedAt) < r.c.Lookback
+}
+
+func (r *Reconciler) dueAlarms(s *order.State) []order.RaiseAlarm {
+	now := r.c.Clock()
+	return slices.DeleteFunc(r.c.Clocks.alarms(s), func(a order.RaiseAlarm) bool { return a.At.After(now) })
+}
+
+// ask takes in what the gateway's GETs tell about an order.
+func (r *Reconciler) ask(ctx context.Context, g commands.Gateway, s *order.State) error {
+	var failed []error
+	for _, ref := range refs(s) {
+		bodies, err := g.Fetch(ctx, ref)
+		failed = append(failed, err)
+		for _, body := range bodies {
+			_, err := r.c.Intake.Accept(ctx, commands.Notification{
+				Gateway: g.Gateway(), Account: g.Account(), Via: commands.ViaReconciliation, Body: body, Verified: "api",
+				ReceivedAt: r.c.Clock().UTC().Truncate(time.Microsecond),
+			})
+			failed = append(failed, err)
+		}
+	}
+	if err := errors.Join(failed...); err != nil {
+		return fmt.Errorf("ask %s/%s about order %s: %w", g.Gateway(), g.Account(), s.ID, err)
+	}
+	return nil
+}
