@@ -162,11 +162,11 @@ func (r *Reconciler) touch(e *eventstore.RecordedEvent) {
 
 // work looks at the orders of an account, one after the other, each when it is due.
 func (r *Reconciler) work(ctx context.Context, a *account) error {
-	for {
+	for ctx.Err() == nil {
 		e, copied, wait := a.due(r.c.Clock())
 		if e == nil {
 			if !a.sleep(ctx, wait) {
-				return nil
+				break
 			}
 			continue
 		}
@@ -175,7 +175,7 @@ func (r *Reconciler) work(ctx context.Context, a *account) error {
 			r.c.Logger.Warn("reconcile", slog.String("stream", copied.stream), slog.Any("error", err))
 		}
 		a.done(e, next, r.c.PollMax, copied.confirm && err != nil)
-	}
+	}	return nil
 }
 
 // Check looks at one order now: it asks its gateway if there is something to ask, and raises the
