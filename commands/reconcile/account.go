@@ -107,17 +107,15 @@ func (a *account) done(e *entry, next time.Time, intervalMax time.Duration, conf
 	heap.Push(&a.queue, e)
 }
 
-// sleep returns false when ctx ended.
-func (a *account) sleep(ctx context.Context, wait time.Duration) bool {
+// sleep returns when the time has passed, when the queue's head may be new, or when ctx ends.
+func (a *account) sleep(ctx context.Context, wait time.Duration) {
 	timer := time.NewTimer(wait + rand.N(time.Millisecond))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-a.wake:
 	case <-ctx.Done():
-		return false
 	}
-	return true
 }
 
 // queue is a heap of entries by time.

@@ -91,7 +91,8 @@ func (r *Reconciler) Run(ctx context.Context) error {
 			case <-ctx.Done():
 				return nil
 			}
-			return r.work(ctx, a)
+			r.work(ctx, a)
+			return nil
 		})
 	}
 	if err := group.Wait(); err != nil && ctx.Err() == nil {
@@ -161,13 +162,11 @@ func (r *Reconciler) touch(e *eventstore.RecordedEvent) {
 }
 
 // work looks at the orders of an account, one after the other, each when it is due.
-func (r *Reconciler) work(ctx context.Context, a *account) error {
+func (r *Reconciler) work(ctx context.Context, a *account) {
 	for ctx.Err() == nil {
 		e, copied, wait := a.due(r.c.Clock())
 		if e == nil {
-			if !a.sleep(ctx, wait) {
-				break
-			}
+			a.sleep(ctx, wait)
 			continue
 		}
 		next, err := r.look(ctx, a, copied)
@@ -175,7 +174,7 @@ func (r *Reconciler) work(ctx context.Context, a *account) error {
 			r.c.Logger.Warn("reconcile", slog.String("stream", copied.stream), slog.Any("error", err))
 		}
 		a.done(e, next, r.c.PollMax, copied.confirm && err != nil)
-	}	return nil
+	}
 }
 
 // Check looks at one order now: it asks its gateway if there is something to ask, and raises the
