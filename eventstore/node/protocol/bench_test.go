@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -32,13 +33,23 @@ type nothing struct {
 	streams.UnimplementedStreamsServer
 	position atomic.Uint64
 	events   []*streams.ReadResp
+	disk     *onlySyncs // nil: not durable
 }
 
 func (n *nothing) Append(call streams.Streams_AppendServer) error {
+	size := 0
 	for {
-		if _, err := call.Recv(); errors.Is(err, io.EOF) {
+		m, err := call.Recv()
+		if errors.Is(err, io.EOF) {
 			break
-		} else if err != nil {
+		}
+		if err != nil {
+			return err
+		}
+		size += len(m.GetProposedMessage().GetData())
+	}
+	if n.disk != nil {
+		if err := n.disk.write(size); err != nil {
 			return err
 		}
 	}
@@ -73,9 +84,9 @@ func benchmarkClient(b *testing.B, address string) *esdb.Client {
 	return client
 }
 
-func startNothing(b *testing.B, events int) *esdb.Client {
+func startNothing(b *testing.B, events int, disk *onlySyncs) *esdb.Client {
 	b.Helper()
-	n := &nothing{}
+	n := &nothing{disk: disk}
 	for i := range events {
 		id := &shared.UUID{Value: &shared.UUID_Structured_{Structured: &shared.UUID_Structured{MostSignificantBits: 1, LeastSignificantBits: int64(i)}}}
 		n.events = append(n.events, &streams.ReadResp{Content: &streams.ReadResp_Event{Event: &streams.ReadResp_ReadEvent{
@@ -129,32 +140,53 @@ func share(callers, n int, work func(caller int)) time.Duration {
 	return time.Since(start)
 }
 
-// BenchmarkAppend compares appends of one event by the official client: to the
-// node, durable, and to a server that does nothing, in turns.
+// BenchmarkAppend compares appends of one event by the official client, in turns: to the node,
+// durable; to a server that does nothing; and to one that does nothing but sync, which is what
+// durability leaves to be reached.
 func BenchmarkAppend(b *testing.B) {
 	for _, callers := range []int{1, 16, 64, 256} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
 			_, durable := startDurable(b)
-			clients := [2]*esdb.Client{durable, startNothing(b, 0)}
-			var took [2]time.Duration
+			clients := [...]*esdb.Client{durable, startNothing(b, 0, nil), startNothing(b, 0, startOnlySyncs(b))}
+			var took [len(clients)]time.Duration
+			var latencies [len(clients)][]time.Duration
 			appends, perTurn := 0, 50+10*callers
 			for b.Loop() {
 				for i, client := range clients {
-					took[i] += share(callers, perTurn, func(caller int) {
-						event := esdb.EventData{
-							EventID: uuid.New(), EventType: "Benchmarked", ContentType: esdb.ContentTypeJson,
-							Data: make([]byte, benchmarkBody), Metadata: []byte(`{}`),
-						}
-						if _, err := client.AppendToStream(b.Context(), fmt.Sprintf("order-%d", caller), esdb.AppendToStreamOptions{}, event); err != nil {
-							b.Error(err)
-						}
-					})
+					turn, each := appendRound(b, client, callers, perTurn)
+					took[i] += turn
+					latencies[i] = append(latencies[i], each...)
 				}
 				appends += perTurn
 			}
-			report(b, "appends/s", appends, took)
+			report(b, "appends/s", appends, [2]time.Duration(took[:2]))
+			b.ReportMetric(100*took[2].Seconds()/took[0].Seconds(), "%of-only-syncing")
+			for i, who := range []string{"", "nothing-", "only-syncing-"} {
+				slices.Sort(latencies[i])
+				b.ReportMetric(float64(latencies[i][len(latencies[i])/2].Microseconds()), who+"p50-µs")
+				b.ReportMetric(float64(latencies[i][len(latencies[i])*99/100].Microseconds()), who+"p99-µs")
+			}
 		})
 	}
+}
+
+// appendRound makes n appends by a number of callers, each to a stream of its own, and returns the
+// time of the whole and of each.
+func appendRound(b *testing.B, client *esdb.Client, callers, n int) (took time.Duration, each []time.Duration) {
+	b.Helper()
+	latencies := make([][]time.Duration, callers)
+	took = share(callers, n, func(caller int) {
+		event := esdb.EventData{
+			EventID: uuid.New(), EventType: "Benchmarked", ContentType: esdb.ContentTypeJson,
+			Data: make([]byte, benchmarkBody), Metadata: []byte(`{}`),
+		}
+		start := time.Now()
+		if _, err := client.AppendToStream(b.Context(), fmt.Sprintf("order-%d", caller), esdb.AppendToStreamOptions{}, event); err != nil {
+			b.Error(err)
+		}
+		latencies[caller] = append(latencies[caller], time.Since(start))
+	})
+	return took, slices.Concat(latencies...)
 }
 
 // report gives both rates and the share of the yardstick that the node reaches.
@@ -181,7 +213,7 @@ func BenchmarkReadAll(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	clients := [2]*esdb.Client{durable, startNothing(b, events)}
+	clients := [2]*esdb.Client{durable, startNothing(b, events, nil)}
 	var took [2]time.Duration
 	total := 0
 	for b.Loop() {

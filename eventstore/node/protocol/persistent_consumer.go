@@ -64,19 +64,28 @@ func (g *group) missing() error {
 	return groupFailure(codes.NotFound, g.config.key(), "persistent-subscription-does-not-exist", "does not exist")
 }
 
-// leave takes a consumer out; what it had in flight goes to others.
+// leave takes a consumer out; what it had in flight goes to others. For what was on the wire that
+// counts as a retry, unless the server ended the subscription: an event that kills each consumer that
+// it is shown to must end in the parked stream.
 func (g *group) leave(c *consumer) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.remove(c)
+	var shown []*message
 	for _, messages := range c.inFlight {
 		for _, m := range messages {
-			g.again(m)
+			if c.reason == nil && !g.stopped && !slices.Contains(c.queue, m) {
+				shown = append(shown, m)
+			} else {
+				g.again(m)
+			}
 		}
 	}
+	exhausted := g.countRetries(shown)
 	c.inFlight, c.flying, c.queue = nil, 0, nil
-	if !g.stopped {
-		g.deal()
+	g.deal()
+	g.mu.Unlock()
+	for _, m := range exhausted {
+		g.park(m, retriesExhausted+"consumer disconnected")
 	}
 }
 

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/order-ledger/order-ledger/eventstore"
 )
@@ -211,37 +208,6 @@ func (g *group) resolve(m *message) {
 	}
 }
 
-// settle takes a message out of the group for good; the caller holds the mutex.
-func (g *group) settle(m *message) {
-	if m.parkedAt >= 0 {
-		if i := slices.Index(g.replaying, m); i >= 0 {
-			g.replaying = slices.Delete(g.replaying, i, i+1)
-		}
-		g.truncate = g.replayNext
-		if len(g.replaying) > 0 {
-			g.truncate = g.replaying[0].parkedAt
-		}
-		wake(g.due)
-		return
-	}
-	i, ok := slices.BinarySearchFunc(g.unsettled, m.place, func(x *message, place int64) int { return int(min(max(x.place-place, -1), 1)) })
-	if !ok {
-		return
-	}
-	g.unsettled = slices.Delete(g.unsettled, i, i+1)
-	g.settled++
-	wake(g.room)
-	if g.settled >= int64(g.config.MaxCheckpointCount) {
-		wake(g.due)
-	}
-}
-
-// again makes a message wait for another consumer; the caller holds the mutex.
-func (g *group) again(m *message) {
-	i, _ := slices.BinarySearchFunc(g.ready, m.place, func(x *message, place int64) int { return int(min(max(x.place-place, -1), 1)) })
-	g.ready = slices.Insert(g.ready, i, m)
-}
-
 // processed is the place up to which everything is settled.
 func (g *group) processed() int64 {
 	if len(g.unsettled) > 0 {
@@ -309,53 +275,6 @@ func (g *group) saveState(ctx context.Context, final bool) {
 	}
 }
 
-// expire takes messages back whose consumers were too slow.
-func (g *group) expire(now time.Time) {
-	if g.config.MessageTimeoutMS == 0 {
-		return
-	}
-	g.mu.Lock()
-	var late []*message
-	for _, c := range g.consumers {
-		late = append(late, c.takeLate(now)...)
-	}
-	g.mu.Unlock()
-	for _, m := range late {
-		g.retry(m, "message timed out")
-	}
-}
-
-// retry shows a message again, or parks it when that was done too often.
-func (g *group) retry(m *message, reason string) {
-	g.mu.Lock()
-	m.retries++
-	if m.retries <= g.config.MaxRetryCount {
-		g.again(m)
-		g.deal()
-		g.mu.Unlock()
-		return
-	}
-	g.mu.Unlock()
-	g.park(m, "maximum retry count reached: "+reason)
-}
-
-// park moves a message to the parked stream; when that fails it is shown again.
-func (g *group) park(m *message, reason string) {
-	err := g.service.savePark(g.ctx, g.config.key(), &m.event, reason)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if err != nil {
-		g.again(m)
-		if g.ctx.Err() == nil {
-			g.service.streams.logger.Error("persistent subscription cannot park an event",
-				slog.String("stream", m.event.Stream), slog.Uint64("revision", m.event.Revision), slog.Any("error", err))
-		}
-	} else {
-		g.settle(m)
-	}
-	g.deal()
-}
-
 // stop ends the group with a reason for its consumers and saves its state.
 func (g *group) stop(reason error) {
 	g.mu.Lock()
@@ -373,41 +292,4 @@ func (g *group) stop(reason error) {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	g.saveState(ctx, true)
-}
-
-// nack handles messages that a consumer could not process.
-func (g *group) nack(c *consumer, ids []uuid.UUID, action nackAction, reason string) {
-	g.mu.Lock()
-	messages := c.take(ids)
-	g.mu.Unlock()
-	for _, m := range messages {
-		switch action {
-		case nackPark:
-			g.park(m, reason)
-		case nackSkip:
-			g.mu.Lock()
-			g.settle(m)
-			g.mu.Unlock()
-		case nackStop:
-			g.mu.Lock()
-			g.again(m)
-			g.remove(c)
-			c.drop(g.droppedError())
-			g.mu.Unlock()
-		default:
-			g.retry(m, reason)
-		}
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.deal()
-}
-
-func (g *group) ack(c *consumer, ids []uuid.UUID) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, m := range c.take(ids) {
-		g.settle(m)
-	}
-	g.deal()
 }

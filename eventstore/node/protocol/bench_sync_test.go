@@ -1,0 +1,66 @@
+package protocol_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// onlySyncs is the least that durability costs: what is queued is written to one file, which is synced
+// once for all of it.
+type onlySyncs struct {
+	queue chan syncRequest
+}
+
+type syncRequest struct {
+	size int // bytes
+	done chan error
+}
+
+// syncQueue is the most requests that wait for the next sync.
+const syncQueue = 1024
+
+func startOnlySyncs(b *testing.B) *onlySyncs {
+	b.Helper()
+	file, err := os.Create(filepath.Join(b.TempDir(), "log"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := &onlySyncs{queue: make(chan syncRequest, syncQueue)}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		s.run(file)
+	}()
+	b.Cleanup(func() {
+		close(s.queue)
+		<-stopped
+		if err := file.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return s
+}
+
+func (s *onlySyncs) write(size int) error {
+	r := syncRequest{size: size, done: make(chan error, 1)}
+	s.queue <- r
+	return <-r.done
+}
+
+func (s *onlySyncs) run(file *os.File) {
+	for first := range s.queue {
+		group, size := []syncRequest{first}, first.size
+		for len(s.queue) > 0 {
+			r := <-s.queue
+			group, size = append(group, r), size+r.size
+		}
+		_, err := file.Write(make([]byte, size))
+		if err == nil {
+			err = file.Sync()
+		}
+		for _, r := range group {
+			r.done <- err
+		}
+	}
+}
