@@ -39,15 +39,6 @@ func benchAppend() []eventstore.EventData {
 	return out
 }
 
-// filler is text that compresses about as well as JSON events do.
-func filler(n int) []byte {
-	b := make([]byte, 0, n)
-	for len(b) < n {
-		b = fmt.Appendf(b, `{"order_id":%q,"amount":"12.50"},`, uuid.NewString())
-	}
-	return b[:n]
-}
-
 // BenchmarkAppend measures durable appends by concurrent callers, and beside them a bare group commit
 // of the same records to Pebble, without streams, indexes, decisions or checksums of our own. Read
 // the ratio of the two within one run.

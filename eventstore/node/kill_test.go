@@ -58,6 +58,14 @@ func playChild(dir, role string) error {
 		_, err := io.Copy(io.Discard, os.Stdin) // until the parent closes it, or kills this process
 		return err
 	}
+	if role == "fill" {
+		if err := appendMany(n, tailEvents); err != nil {
+			return err
+		}
+		fmt.Println("filled")
+		_, err := io.Copy(io.Discard, os.Stdin)
+		return err
+	}
 	head, _, err := n.Head(context.Background())
 	if err != nil {
 		return err
