@@ -13,8 +13,8 @@ import (
 	"github.com/order-ledger/order-ledger/eventstore/node"
 )
 
-// openEvents is small in every run; the goal is stated for -open-events=10000000, which takes 9 GB of
-// disk.
+// openEvents is small in every run; the goal is stated for -open-events=10000000, which takes a few GB
+// of disk.
 var openEvents = flag.Int("open-events", 200_000, "how many events the log of BenchmarkOpen holds")
 
 // tailEvents are appended by the process that is killed: about what the write buffers hold.
