@@ -19,6 +19,7 @@ type envelope struct {
 	digest         string
 	translator     string
 	recordedAt     time.Time
+	actor          string // empty is system
 }
 
 // seal turns decisions into the events to append, and into what the fold will
@@ -30,6 +31,10 @@ func (e *envelope) seal(decided []order.Decided, from uint64, ids *idSource) ([]
 	}
 	events := make([]eventstore.EventData, 0, len(decided))
 	recorded := make([]order.Recorded, 0, len(decided))
+	actor := e.actor
+	if actor == "" {
+		actor = "system"
+	}
 	cause := decided[0].ID.String()
 	for i, d := range decided {
 		metadata := order.Metadata{
@@ -38,7 +43,7 @@ func (e *envelope) seal(decided []order.Decided, from uint64, ids *idSource) ([]
 			ReceivedAt: e.notification.ReceivedAt, RecordedAt: e.recordedAt,
 			Source: e.notification.Gateway, SourceAccount: e.notification.Account,
 			SourceEventID: sourceEventID, SourceStatus: d.SourceStatus,
-			Actor: "system", Translator: e.translator, Flags: d.Flags,
+			Actor: actor, Translator: e.translator, Flags: d.Flags,
 		}
 		if i > 0 {
 			metadata.CausationID = cause

@@ -43,6 +43,12 @@ type Gateway interface {
 	MarkReceived(ctx context.Context, refs GatewayRefs) (GatewayAnswer, error)
 }
 
+// Sealer keeps personal data out of the log in clear: the token may stand in an event, and can be read
+// until the order's personal data is erased. The package privacy has one.
+type Sealer interface {
+	Seal(ctx context.Context, orderID string, plaintext []byte) (token string, err error)
+}
+
 // ErrGatewayCannot says that a gateway's API does not offer an action.
 var ErrGatewayCannot = errors.New("the gateway does not offer this action")
 

@@ -69,6 +69,27 @@ func decideRaiseAlarm(state State, c RaiseAlarm) ([]Decided, error) {
 	return d.done()
 }
 
+// RecordErasure records that the key of an order's sealed data is destroyed.
+// It is recorded once.
+type RecordErasure struct {
+	SubjectRef string
+	Receipt    string
+	Signature  []byte
+	At         time.Time // UTC
+}
+
+func (RecordErasure) isCommand() {}
+
+func decideRecordErasure(state State, c RecordErasure) ([]Decided, error) {
+	if !state.Exists {
+		return nil, &Rejection{Code: "order_unknown", Reason: "there is no such order"}
+	}
+	d := &decider{s: state.scratch(), orderID: state.ID, receivedAt: c.At}
+	d.emit(At{Key: "erasure:" + c.SubjectRef, OccurredAt: c.At, Basis: BasisOperator},
+		PersonalDataErased{SubjectRef: c.SubjectRef, Receipt: c.Receipt, Signature: c.Signature})
+	return d.done()
+}
+
 // Decided is an event that Decide wants to be appended, with the part of its
 // envelope that belongs to the fact.
 type Decided struct {

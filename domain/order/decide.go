@@ -26,6 +26,8 @@ func Decide(state State, cmd Command) ([]Decided, error) {
 		return decideObserve(state, c)
 	case ResolveDispute:
 		return decideResolveDispute(state, c)
+	case RecordErasure:
+		return decideRecordErasure(state, c)
 	case RaiseAlarm:
 		return decideRaiseAlarm(state, c)
 	}

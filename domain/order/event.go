@@ -215,6 +215,10 @@ type LedgerCorrectionRecorded struct {
 // destroyed.
 type PersonalDataErased struct {
 	SubjectRef string `json:"subject_ref"`
+	// Receipt is the proof of the erasure, JSON; Signature is Ed25519 over its
+	// bytes.
+	Receipt   string `json:"receipt,omitempty"`
+	Signature []byte `json:"signature,omitempty"`
 }
 
 // NotificationRecorded is the evidence of one notification: who said it, how

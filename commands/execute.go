@@ -24,35 +24,51 @@ func (in *Intake) Load(ctx context.Context, c order.Category, orderID string) (o
 // RaiseAlarm appends an alarm to an order's stream, once for each key; raised is false when it was
 // there already.
 func (in *Intake) RaiseAlarm(ctx context.Context, c order.Category, orderID string, alarm order.RaiseAlarm) (raised bool, err error) {
+	raised, err = in.execute(ctx, link{OrderID: orderID, Category: c}, alarm, alarm.Key, "")
+	if err != nil {
+		return false, fmt.Errorf("raise %s on order %s: %w", alarm.Code, orderID, err)
+	}
+	return raised, nil
+}
+
+// RecordErasure appends to an order's stream that its personal data was erased, once.
+func (in *Intake) RecordErasure(ctx context.Context, c order.Category, orderID string, erasure order.RecordErasure, actor string) error {
+	if _, err := in.execute(ctx, link{OrderID: orderID, Category: c}, erasure, erasure.SubjectRef, actor); err != nil {
+		return fmt.Errorf("record the erasure of order %s: %w", orderID, err)
+	}
+	return nil
+}
+
+// execute decides a command on the state as it is and appends, again when somebody else was faster.
+// It reports whether anything was written.
+func (in *Intake) execute(ctx context.Context, target link, cmd order.Command, key, actor string) (bool, error) {
 	for attempt := range appendAttemptsMax {
-		raised, err := in.tryAlarm(ctx, c, orderID, alarm)
+		wrote, err := in.tryCommand(ctx, target, cmd, key, actor)
 		var wrong *eventstore.WrongExpectedRevisionError
 		if !errors.As(err, &wrong) {
-			return raised, err
+			return wrote, err
 		}
 		if err := pause(ctx, attempt); err != nil {
 			return false, err
 		}
 	}
-	return false, fmt.Errorf("raise %s on order %s: %w: %d attempts lost against other writers",
-		alarm.Code, orderID, eventstore.ErrUnavailable, appendAttemptsMax)
+	return false, fmt.Errorf("%w: %d attempts lost against other writers", eventstore.ErrUnavailable, appendAttemptsMax)
 }
 
-func (in *Intake) tryAlarm(ctx context.Context, c order.Category, orderID string, alarm order.RaiseAlarm) (bool, error) {
-	defer in.orders.lock(orderID)()
-	target := link{OrderID: orderID, Category: c}
+func (in *Intake) tryCommand(ctx context.Context, target link, cmd order.Command, key, actor string) (bool, error) {
+	defer in.orders.lock(target.OrderID)()
 	state, err := in.load(ctx, target)
 	if err != nil {
 		return false, err
 	}
-	decided, err := order.Decide(*state, alarm)
+	decided, err := order.Decide(*state, cmd)
 	if err != nil || len(decided) == 0 {
 		return false, err
 	}
 	now := in.clock().UTC()
 	_, err = in.append(ctx, target, state, decided, envelope{
 		notification:   Notification{Gateway: state.Source, Account: state.SourceAccount, ReceivedAt: now.Truncate(time.Microsecond)},
-		notificationID: in.ids.next(now), eventID: alarm.Key, recordedAt: now,
+		notificationID: in.ids.next(now), eventID: key, actor: actor, recordedAt: now,
 	})
 	return err == nil, err
 }

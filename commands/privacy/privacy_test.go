@@ -1,0 +1,326 @@
+package privacy_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/order-ledger/order-ledger/commands"
+	"github.com/order-ledger/order-ledger/commands/gateways/decta"
+	"github.com/order-ledger/order-ledger/commands/privacy"
+	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/eventstore/node"
+)
+
+var _ commands.Sealer = (*privacy.Vault)(nil)
+
+const buyer = `{"email":"ada.byron@example.com","first_name":"Ada-Augusta"}`
+
+type vault struct {
+	*privacy.Vault
+	keys   *privacy.FileKeys
+	dir    string
+	master []byte
+}
+
+func newVault(t *testing.T) *vault {
+	t.Helper()
+	v := &vault{dir: filepath.Join(t.TempDir(), "keys"), master: make([]byte, privacy.KeyBytes)}
+	_, _ = rand.Read(v.master)
+	v.open(t)
+	return v
+}
+
+// open begins anew with what is on disk.
+func (v *vault) open(t *testing.T) {
+	t.Helper()
+	master, err := privacy.NewLocalMaster(v.master)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.keys, err = privacy.NewFileKeys(v.dir); err != nil {
+		t.Fatal(err)
+	}
+	v.Vault = privacy.NewVault(master, v.keys)
+}
+
+func newID() string { return ulid.Make().String() }
+
+func TestSealAndOpen(t *testing.T) {
+	t.Parallel()
+	v, id := newVault(t), newID()
+	one, err := v.Seal(t.Context(), id, []byte(buyer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := v.Seal(t.Context(), id, []byte(buyer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if one == two || strings.Contains(one, "ada") {
+		t.Errorf("tokens %q and %q", one, two)
+	}
+	v.open(t)
+	for _, token := range []string{one, two} {
+		if text, err := v.Show(t.Context(), id, token); err != nil || text != buyer {
+			t.Errorf("opened %q, %v", text, err)
+		}
+	}
+	other := newID()
+	if _, err := v.Seal(t.Context(), other, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := v.Open(t.Context(), other, one); err == nil {
+		t.Errorf("another order opens the token: %q", text)
+	}
+	if _, err := v.Open(t.Context(), newID(), one); !errors.Is(err, privacy.ErrNoKey) {
+		t.Errorf("an order without a key: %v", err)
+	}
+	if _, err := v.Seal(t.Context(), "../../etc/passwd", []byte("x")); err == nil {
+		t.Error("an id that is none became a file")
+	}
+}
+
+func TestOtherMasterKeyOpensNothing(t *testing.T) {
+	t.Parallel()
+	v, id := newVault(t), newID()
+	token, err := v.Seal(t.Context(), id, []byte(buyer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.master[0] ^= 1
+	v.open(t)
+	if text, err := v.Open(t.Context(), id, token); err == nil {
+		t.Errorf("opened %q", text)
+	}
+}
+
+// TestFirstSealsRace: all that was sealed at once under a first key can be opened.
+func TestFirstSealsRace(t *testing.T) {
+	t.Parallel()
+	v, id := newVault(t), newID()
+	tokens := make([]string, 16)
+	var group sync.WaitGroup
+	for i := range tokens {
+		group.Go(func() {
+			token, err := v.Seal(context.WithoutCancel(t.Context()), id, []byte(buyer))
+			if err != nil {
+				t.Error(err)
+			}
+			tokens[i] = token
+		})
+	}
+	group.Wait()
+	for _, token := range tokens {
+		if text, err := v.Show(t.Context(), id, token); err != nil || text != buyer {
+			t.Errorf("opened %q, %v", text, err)
+		}
+	}
+}
+
+// TestDestroyedKey: nothing of the wrapped key is left in the directory, and none is made again.
+func TestDestroyedKey(t *testing.T) {
+	t.Parallel()
+	v, id := newVault(t), newID()
+	token, err := v.Seal(t.Context(), id, []byte(buyer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapped, err := v.keys.Get(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := v.keys.Destroy(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v.open(t)
+	if text, err := v.Show(t.Context(), id, token); err != nil || text != privacy.Erased {
+		t.Errorf("shows %q, %v", text, err)
+	}
+	if _, err := v.Seal(t.Context(), id, []byte("x")); !errors.Is(err, privacy.ErrErased) {
+		t.Errorf("sealing after the erasure: %v", err)
+	}
+	if err := v.keys.Create(t.Context(), id, wrapped); !errors.Is(err, privacy.ErrErased) {
+		t.Errorf("a key was put back: %v", err)
+	}
+	files, err := os.ReadDir(v.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		content, err := os.ReadFile(filepath.Join(v.dir, f.Name()))
+		if err != nil || bytes.Contains(content, wrapped[:16]) {
+			t.Errorf("file %s still holds the wrapped key (%v)", f.Name(), err)
+		}
+	}
+	// A machine that stopped while the key was overwritten leaves zeros.
+	if err := os.WriteFile(filepath.Join(v.dir, id), make([]byte, 60), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Open(t.Context(), id, token); !errors.Is(err, privacy.ErrErased) {
+		t.Errorf("half destroyed: %v", err)
+	}
+}
+
+// ledger is an order on a real node, with sealed data in its stream and some of it in clear elsewhere.
+type ledger struct {
+	node   *node.Node
+	eraser *privacy.Eraser
+	vault  *vault
+	public ed25519.PublicKey
+	id     string
+	stream string
+	token  string
+}
+
+func newLedger(t *testing.T) *ledger {
+	t.Helper()
+	l := &ledger{vault: newVault(t)}
+	var err error
+	if l.node, err = node.Open(node.Options{Dir: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.node.Close() })
+	intake := commands.NewIntake(commands.IntakeConfig{Log: l.node, Translators: []commands.Translator{decta.New()}})
+	receipt, err := intake.Accept(t.Context(), commands.Notification{
+		Gateway: "decta", Account: "default", Via: commands.ViaWebhook, Verified: "none",
+		Body: []byte(`{"id":"d-1","status":"issued","currency":"EUR","total":10.00,"issued":1795132800,"modified":1795132800}`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.id, l.stream = receipt.OrderID, order.StreamName(order.CategoryOrder, receipt.OrderID)
+	if l.token, err = l.vault.Seal(t.Context(), l.id, []byte(buyer)); err != nil {
+		t.Fatal(err)
+	}
+	// An event that carries the token, as an order of a merchant would.
+	l.append(t, l.stream, order.AnomalyFlagged{Code: order.FlagLate, Detail: l.token})
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.public = public
+	l.eraser = &privacy.Eraser{Vault: l.vault.Vault, Log: l.node, Intake: intake, Sign: private, Clock: time.Now}
+	return l
+}
+
+func (l *ledger) append(t *testing.T, stream string, e order.Event) {
+	t.Helper()
+	now := time.Now().UTC()
+	eventType, data, metadata, err := order.Encode(e, order.Metadata{LedgerID: newID(), OccurredAt: now, RecordedAt: now, Source: "decta", Actor: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.node.Append(t.Context(), stream, eventstore.Any, eventstore.EventData{
+		ID: order.EventID(stream, string(data), eventType), Type: eventType, JSON: true, Data: data, Metadata: metadata,
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// erased is the event of the erasure; it fails when there is not exactly one.
+func (l *ledger) erased(t *testing.T) order.PersonalDataErased {
+	t.Helper()
+	var found []order.PersonalDataErased
+	for e, err := range l.node.ReadStream(t.Context(), l.stream, eventstore.StreamRead{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Type == "PersonalDataErased" {
+			var one order.PersonalDataErased
+			if err := json.Unmarshal(e.Data, &one); err != nil {
+				t.Fatal(err)
+			}
+			found = append(found, one)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d erasures in the stream, want 1", len(found))
+	}
+	return found[0]
+}
+
+func TestErase(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	l.append(t, "quarantine-decta", order.AnomalyFlagged{Code: order.FlagLate, Detail: "called ada.byron@example.com back"})
+	receipt, err := l.eraser.Erase(t.Context(), order.CategoryOrder, l.id, "operator:kim")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(receipt.Leftovers) != 1 || receipt.Leftovers[0].Stream != "quarantine-decta" || receipt.Tokens != 1 || receipt.EventsScanned < 4 {
+		t.Errorf("receipt %+v", receipt)
+	}
+	if text, err := l.vault.Show(t.Context(), l.id, l.token); err != nil || text != privacy.Erased {
+		t.Errorf("shows %q, %v", text, err)
+	}
+	event := l.erased(t)
+	if signed, err := privacy.VerifyReceipt(l.public, event); err != nil || signed.Actor != "operator:kim" || signed.OrderID != l.id {
+		t.Errorf("receipt in the log: %+v, %v", signed, err)
+	}
+	if strings.Contains(event.Receipt, "ada.byron") {
+		t.Error("the receipt tells what was erased")
+	}
+	event.Receipt = strings.Replace(event.Receipt, "operator:kim", "operator:lee", 1)
+	if _, err := privacy.VerifyReceipt(l.public, event); err == nil {
+		t.Error("a changed receipt verifies")
+	}
+	again, err := l.eraser.Erase(t.Context(), order.CategoryOrder, l.id, "operator:lee")
+	if err != nil || again.Actor != "operator:kim" {
+		t.Errorf("a second erasure: %+v, %v; want the first one's receipt", again, err)
+	}
+	l.erased(t)
+}
+
+// TestEraseAfterACrash: the key was destroyed and the process ended before the receipt.
+func TestEraseAfterACrash(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	if err := l.vault.keys.Destroy(t.Context(), l.id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.eraser.Erase(t.Context(), order.CategoryOrder, l.id, "operator:kim"); err != nil {
+		t.Fatal(err)
+	}
+	l.erased(t)
+}
+
+func FuzzOpen(f *testing.F) {
+	dir := f.TempDir()
+	master, err := privacy.NewLocalMaster(make([]byte, privacy.KeyBytes))
+	if err != nil {
+		f.Fatal(err)
+	}
+	keys, err := privacy.NewFileKeys(dir)
+	if err != nil {
+		f.Fatal(err)
+	}
+	v, id := privacy.NewVault(master, keys), newID()
+	token, err := v.Seal(f.Context(), id, []byte(buyer))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(token)
+	f.Add("sealed:1:")
+	f.Add("sealed:1:AAAA")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, text string) {
+		if opened, err := v.Open(t.Context(), id, text); err == nil && string(opened) != buyer {
+			t.Errorf("%q opened as %q", text, opened)
+		}
+	})
+}
