@@ -36,7 +36,9 @@ func everyEvent() []order.Event {
 		order.NotificationRecorded{
 			NotificationID: "01J9NOTE", Gateway: "decta", Account: "default", Via: "webhook", Verified: "rsa_sha256",
 			BodySHA256: "00ff", Body: json.RawMessage(`{"id":"6f2c","status":"paid"}`),
-			Version: &order.Version{IssuedAt: at, ModifiedAt: at.Add(time.Hour), Progress: 3},
+			Version:     &order.Version{IssuedAt: at, ModifiedAt: at.Add(time.Hour), Progress: 3},
+			Repeats:     []order.AmountRepeated{{PaymentID: "01J9PAYMENT"}, {PaymentID: "01J9PAYMENT2", Version: &order.Version{IssuedAt: at, Progress: 4}}},
+			Unconfirmed: true,
 		},
 		order.NotificationQuarantined{
 			NotificationID: "01J9NOTE", Gateway: "decta", Account: "default", Via: "webhook", Verified: "none",

@@ -122,6 +122,9 @@ func decideObserve(state State, c Observe) ([]Decided, error) {
 		version := reg.Version
 		c.Evidence.Version = &version
 	}
+	if uncountable == nil {
+		c.Evidence.Repeats = d.repeats(c.Facts, c.Evidence.Version)
+	}
 	d.emitAs(evidence, At{}, c.Evidence)
 	if uncountable != nil {
 		d.register(at, reg)

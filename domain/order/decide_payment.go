@@ -29,8 +29,6 @@ func (d *decider) introduceVersion(at At, ref PaymentRef, amount *money.Money, m
 		d.countAwaiting(id)
 		return d.s.payment(id)
 	}
-	// A newer report of the same amount is recorded too: a report older than it that
-	// arrives later would otherwise count as the newest.
 	newer := v.Compare(p.amountVersion)
 	if amount != nil && (!p.AmountKnown || newer > 0 || (newer == 0 && !p.Amount.Equal(*amount))) {
 		d.emit(At{Key: "payment:" + ref.SourceID + ":amount:" + amount.String() + ":" + strconv.Itoa(d.s.events()),
@@ -39,6 +37,31 @@ func (d *decider) introduceVersion(at At, ref PaymentRef, amount *money.Money, m
 		d.countAwaiting(id)
 	}
 	return d.s.payment(id)
+}
+
+// repeats finds the payments whose known amount is told again, by a newer version
+// and with nothing new about them. That is worth noting, or a report older than it
+// that arrives later would count as the newest, but it is no event of its own.
+func (d *decider) repeats(facts []Fact, own *Version) []AmountRepeated {
+	var repeated []AmountRepeated
+	for _, f := range facts {
+		seen, ok := f.(PaymentSeen)
+		if !ok || seen.Amount == nil {
+			continue
+		}
+		for i := range d.s.Payments {
+			p := &d.s.Payments[i]
+			if p.SourceID == seen.Payment.SourceID && p.AmountKnown && p.Amount.Equal(*seen.Amount) &&
+				(p.Method != "" || seen.Method == "") && seen.Version.Compare(p.amountVersion) > 0 {
+				again := AmountRepeated{PaymentID: p.ID}
+				if own == nil || own.Compare(seen.Version) != 0 {
+					again.Version = &seen.Version
+				}
+				repeated = append(repeated, again)
+			}
+		}
+	}
+	return repeated
 }
 
 // countAwaiting counts the facts that waited for the payment's amount, and

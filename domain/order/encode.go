@@ -92,6 +92,17 @@ func encodeMetadata(m *Metadata) ([]byte, error) {
 	return e.end()
 }
 
+// any writes a member by reflection.
+func (e *encoder) any(name string, value any) error {
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	e.name(name)
+	e.out = append(e.out, encoded...)
+	return nil
+}
+
 // encodeEvidence trusts that the body is compact JSON, as the translators
 // make it.
 func encodeEvidence(n *NotificationRecorded) ([]byte, error) {
@@ -107,12 +118,18 @@ func encodeEvidence(n *NotificationRecorded) ([]byte, error) {
 		e.out = append(e.out, n.Body...)
 	}
 	if n.Version != nil {
-		version, err := json.Marshal(n.Version)
-		if err != nil {
+		if err := e.any("version", n.Version); err != nil {
 			return nil, err
 		}
-		e.name("version")
-		e.out = append(e.out, version...)
+	}
+	if len(n.Repeats) > 0 {
+		if err := e.any("repeats", n.Repeats); err != nil {
+			return nil, err
+		}
+	}
+	if n.Unconfirmed {
+		e.name("unconfirmed")
+		e.out = append(e.out, "true"...)
 	}
 	return e.end()
 }

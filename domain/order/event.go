@@ -237,9 +237,20 @@ type NotificationRecorded struct {
 	// Version is the version of the order that the notification describes,
 	// when the source tells.
 	Version *Version `json:"version,omitempty"`
+	// Repeats are the amounts of payments that the notification tells once more: they
+	// are known, and as new as it is.
+	Repeats []AmountRepeated `json:"repeats,omitempty"`
 	// Unconfirmed says that the notification is a hint alone: what it says about
 	// money counts when a GET says it too.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`
+}
+
+// AmountRepeated says that a payment's amount was told again, by a newer version
+// of what the source knows. A report older than that tells nothing about it.
+type AmountRepeated struct {
+	PaymentID string `json:"payment_id"`
+	// Version of the payment; nil is that of the notification.
+	Version *Version `json:"version,omitempty"`
 }
 
 func (OrderRegistered) EventType() string            { return "OrderRegistered" }

@@ -40,6 +40,15 @@ func (s *State) Apply(r Recorded) {
 		if e.Version != nil && e.Version.Compare(s.DueVersion) > 0 {
 			s.DueVersion = *e.Version
 		}
+		for _, again := range e.Repeats {
+			version := again.Version
+			if version == nil {
+				version = e.Version
+			}
+			if p := s.payment(again.PaymentID); p != nil && version != nil && version.Compare(p.amountVersion) > 0 {
+				p.amountVersion = *version
+			}
+		}
 	case OrderRegistered:
 		s.applyRegistered(e)
 	case OrderAmountChanged:
