@@ -29,6 +29,7 @@ type Settings struct {
 	DatabaseURL      string // LEDGER_DATABASE_URL: empty runs a private PostgreSQL
 	HTTP             string // LEDGER_HTTP
 	File             string // LEDGER_CONFIG
+	MasterKey        string // LEDGER_MASTER_KEY: reference to the master key of personal data
 
 	// CanaryInterval, AuditInterval and StaleAfter are of ledgers that serve. Zero means the defaults of
 	// the packages freshness and audit; a negative interval switches the work off.
@@ -49,6 +50,9 @@ const Embedded = "embedded"
 // PostgreSQL live.
 func (s Settings) EventsDir() string   { return filepath.Join(s.DataDir, "events") }
 func (s Settings) PostgresDir() string { return filepath.Join(s.DataDir, "postgres") }
+
+// KeysDir holds the wrapped keys of personal data.
+func (s Settings) KeysDir() string { return filepath.Join(s.DataDir, "keys") }
 
 // TokenFile holds the token of the bulk endpoint of a running ledger.
 func (s Settings) TokenFile() string { return filepath.Join(s.DataDir, "ingest.token") }
