@@ -48,9 +48,15 @@ func (f *Fake) handle(gateway, pattern, action string, authorised func(*http.Req
 		case failing:
 			fail(w, r, fault)
 		default:
+			// Byte for byte what a webhook about the same state carries, as ConnectPay's documents have it.
+			text, err := json.Marshal(answer.body)
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(answer.status)
-			_ = json.NewEncoder(w).Encode(answer.body)
+			_, _ = w.Write(text)
 		}
 	})
 }
