@@ -1,5 +1,7 @@
 // Package projections folds the event log into the read models that people and reports query: the
-// tables in PostgreSQL's schema ledger_data behind the views in schema ledger.
+// tables in PostgreSQL's schema ledger_data behind the views in schema ledger. Statements name no
+// schema of tables: the connection's search_path does (package schema), so that a second set of tables
+// can be moved beside the live one.
 //
 // # How it works
 //

@@ -22,6 +22,7 @@ import (
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/detail"
 	"github.com/order-ledger/order-ledger/projections/localpg/pgtest"
+	"github.com/order-ledger/order-ledger/projections/schema"
 )
 
 // deadline bounds every wait of a test.
@@ -55,7 +56,12 @@ func migrate(ctx context.Context, conn *pgx.Conn) error {
 
 func newPool(tb testing.TB, url string) *pgxpool.Pool {
 	tb.Helper()
-	pool, err := pgxpool.New(tb.Context(), url)
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		tb.Fatalf("read the URL: %v", err)
+	}
+	schema.Use(config.ConnConfig, schema.Live)
+	pool, err := pgxpool.NewWithConfig(tb.Context(), config)
 	if err != nil {
 		tb.Fatalf("connect: %v", err)
 	}
@@ -64,7 +70,7 @@ func newPool(tb testing.TB, url string) *pgxpool.Pool {
 }
 
 func connectTo(url string) projections.Connect {
-	return func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, url) }
+	return func(ctx context.Context) (*pgx.Conn, error) { return schema.Connect(ctx, url, schema.Live) }
 }
 
 // config is a runner's configuration with short pauses.
@@ -165,14 +171,20 @@ func wipe(tb testing.TB, pool *pgxpool.Pool) {
 // databases.
 func dump(tb testing.TB, pool *pgxpool.Pool) string {
 	tb.Helper()
+	return dumpSchema(tb, pool, schema.Live)
+}
+
+// dumpSchema is dump for the tables of any schema.
+func dumpSchema(tb testing.TB, pool *pgxpool.Pool, name string) string {
+	tb.Helper()
 	var b strings.Builder
 	for _, table := range []string{
 		"orders", "test_orders", "payouts", "payments", "refunds", "disputes", "dispute_timeline",
 		"order_history", "quarantine", "parked_orders",
 	} {
-		dumpQuery(tb, pool, &b, "SELECT '"+table+"', t::text FROM ledger_data."+table+" t ORDER BY t::text COLLATE \"C\"")
+		dumpQuery(tb, pool, &b, "SELECT '"+table+"', t::text FROM "+name+"."+table+" t ORDER BY t::text COLLATE \"C\"")
 	}
-	dumpQuery(tb, pool, &b, "SELECT 'checkpoint', commit_position || '/' || prepare_position FROM ledger_data.checkpoint")
+	dumpQuery(tb, pool, &b, "SELECT 'checkpoint', coalesce(commit_position || '/' || prepare_position, 'none') FROM "+name+".checkpoint")
 	return b.String()
 }
 
@@ -209,7 +221,7 @@ func isMismatch(err error) bool { return errors.Is(err, projections.ErrCheckpoin
 
 func newConn(tb testing.TB, url string) *pgx.Conn {
 	tb.Helper()
-	conn, err := pgx.Connect(tb.Context(), url)
+	conn, err := schema.Connect(tb.Context(), url, schema.Live)
 	if err != nil {
 		tb.Fatal(err)
 	}

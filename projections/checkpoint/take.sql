@@ -1,2 +1,2 @@
 -- Makes the caller the only one who can move the checkpoint.
-SELECT epoch, commit_position, prepare_position, clock_timestamp() FROM ledger_data.take_checkpoint()
+SELECT epoch, commit_position, prepare_position, clock_timestamp() FROM take_checkpoint()

@@ -1,5 +1,5 @@
 -- Adds steps to the timelines of disputes. A step that is there already does not change.
-INSERT INTO ledger_data.dispute_timeline (
+INSERT INTO dispute_timeline (
   order_id, dispute_id, seq, stage, currency, amount, moved, occurred_at, recorded_at, event_id)
 SELECT
   r.order_id, r.dispute_id, r.seq, r.stage, nullif(r.currency, ''),

@@ -1,5 +1,5 @@
 -- Writes the rows of disputes. Empty texts stand for what is not known.
-INSERT INTO ledger_data.disputes (
+INSERT INTO disputes (
   order_id, dispute_id, payment_id, track, stage, outcome, reason_code, arn, currency,
   disputed_amount, held, lost, respond_by)
 SELECT

@@ -1,2 +1,2 @@
 -- What made the rows of the views.
-SELECT fingerprint FROM ledger_data.checkpoint
+SELECT fingerprint FROM checkpoint

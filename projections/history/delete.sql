@@ -1,2 +1,2 @@
 -- Forgets the events of one order, to write them again from the log.
-DELETE FROM ledger_data.order_history WHERE order_id = $1 AND position <= $2
+DELETE FROM order_history WHERE order_id = $1 AND position <= $2

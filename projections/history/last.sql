@@ -1,2 +1,2 @@
 -- The newest event of the audit trail.
-SELECT position, event_id FROM ledger_data.order_history ORDER BY position DESC LIMIT 1
+SELECT position, event_id FROM order_history ORDER BY position DESC LIMIT 1

@@ -1,5 +1,5 @@
 -- Writes the rows of live orders. Empty texts stand for what is not known. A row never goes back in revision.
-INSERT INTO ledger_data.orders (
+INSERT INTO orders (
   order_id, source, source_account, source_order_id, merchant_reference, currency, amount_due,
   authorised, expected, captured, settled, received_externally, reversed, refund_pending,
   refunded, dispute_held, dispute_lost, payment_state, refund_state, dispute_state, lifecycle,

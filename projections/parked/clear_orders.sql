@@ -1,5 +1,5 @@
 -- Removes the own row of an order, whichever table it is in, to write it again from the log.
 WITH
-  o AS (DELETE FROM ledger_data.orders WHERE order_id = $1),
-  t AS (DELETE FROM ledger_data.test_orders WHERE order_id = $1)
-DELETE FROM ledger_data.payouts WHERE order_id = $1
+  o AS (DELETE FROM orders WHERE order_id = $1),
+  t AS (DELETE FROM test_orders WHERE order_id = $1)
+DELETE FROM payouts WHERE order_id = $1

@@ -1,2 +1,2 @@
 -- Forgets a parked order.
-DELETE FROM ledger_data.parked_orders WHERE stream = $1
+DELETE FROM parked_orders WHERE stream = $1

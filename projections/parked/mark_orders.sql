@@ -1,5 +1,5 @@
 -- Marks live orders as parked. An order that never got a row gets one that says nothing else.
-INSERT INTO ledger_data.orders (
+INSERT INTO orders (
   order_id, source, source_account, payment_state, refund_state, dispute_state, lifecycle, flags,
   first_recorded_at, last_recorded_at, revision, position)
 SELECT

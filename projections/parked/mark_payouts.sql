@@ -1,5 +1,5 @@
 -- Marks payout orders as parked. An order that never got a row gets one that says nothing else.
-INSERT INTO ledger_data.payouts (
+INSERT INTO payouts (
   order_id, source, source_account, payout_state, flags, first_recorded_at, last_recorded_at, revision, position)
 SELECT
   r.order_id, '', '', 'REQUESTED', '{parked}', r.recorded_at, r.recorded_at, r.revision, r.position

@@ -1,5 +1,5 @@
 -- Marks test orders as parked. An order that never got a row gets one that says nothing else.
-INSERT INTO ledger_data.test_orders (
+INSERT INTO test_orders (
   order_id, source, source_account, payment_state, refund_state, dispute_state, lifecycle, flags,
   first_recorded_at, last_recorded_at, revision, position)
 SELECT

@@ -1,5 +1,5 @@
 -- The parked streams of one order: one, unless a foreign client wrote to several.
 SELECT stream, order_id, revision, position, event_id, event_type, reason, since, held_back
-FROM ledger_data.parked_orders
+FROM parked_orders
 WHERE order_id = $1
 ORDER BY position

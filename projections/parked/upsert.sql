@@ -1,5 +1,5 @@
 -- Writes parked orders, or how many events wait behind their parked one.
-INSERT INTO ledger_data.parked_orders (
+INSERT INTO parked_orders (
   stream, order_id, revision, position, event_id, event_type, reason, since, held_back)
 SELECT
   r.stream, r.order_id, r.revision, r.position, r.event_id, r.event_type, r.reason, r.since,

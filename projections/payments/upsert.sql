@@ -1,5 +1,5 @@
 -- Writes the rows of payments. Empty texts stand for what is not known.
-INSERT INTO ledger_data.payments (
+INSERT INTO payments (
   order_id, payment_id, source_payment_id, method, status, currency, amount, captured, settled,
   reason_code, last_occurred_at)
 SELECT

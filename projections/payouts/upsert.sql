@@ -1,6 +1,6 @@
 -- Writes the rows of payout orders. Empty texts stand for what is not known. A row never goes back in
 -- revision.
-INSERT INTO ledger_data.payouts (
+INSERT INTO payouts (
   order_id, source, source_account, source_order_id, merchant_reference, currency, amount,
   paid_out, payout_state, flags, first_recorded_at, last_recorded_at, revision, position)
 SELECT

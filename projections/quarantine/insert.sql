@@ -1,5 +1,5 @@
 -- Adds quarantined notifications, each once: the first event with an id counts.
-INSERT INTO ledger_data.quarantine (
+INSERT INTO quarantine (
   event_id, notification_id, source, source_account, code, detail, received_at, body_sha256,
   position)
 SELECT

@@ -1,5 +1,5 @@
 -- Writes the rows of refunds. Empty texts stand for what is not known.
-INSERT INTO ledger_data.refunds (
+INSERT INTO refunds (
   order_id, refund_id, payment_id, source_refund_id, currency, amount, status, reason_code,
   initiated_at, resolved_at, last_recorded_at)
 SELECT

@@ -15,6 +15,7 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/migrations"
 	"github.com/order-ledger/order-ledger/projections/localpg"
+	"github.com/order-ledger/order-ledger/projections/schema"
 )
 
 const (
@@ -192,6 +193,7 @@ func (d *Database) open(ctx context.Context, url string, shared bool) (*pgxpool.
 		return nil, errors.New("LEDGER_DATABASE_URL is no PostgreSQL URL") // err may show the password
 	}
 	poolConfig.MaxConns = readersMax
+	schema.Use(poolConfig.ConnConfig, schema.Live)
 	for attempt := 0; ; attempt++ {
 		err := d.migrate(ctx, url)
 		if err == nil {
@@ -258,7 +260,7 @@ func (d *Database) URL() string {
 func (d *Database) Connect(ctx context.Context) (*pgx.Conn, error) {
 	select {
 	case <-d.ready:
-		return pgx.Connect(ctx, d.URL())
+		return schema.Connect(ctx, d.URL(), schema.Live)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
