@@ -14,11 +14,22 @@ import (
 )
 
 func (c *cli) migrate() *cobra.Command {
-	return &cobra.Command{
+	var reset bool
+	cmd := &cobra.Command{
 		Use: "migrate", Short: "Bring the database's schema to this version, and show it",
+		Long: `migrate brings the database's schema to this version, and shows it.
+
+With --reset it drops the views and their tables first and makes them anew, empty. The ledger then
+projects the whole log again: what to do when it says "rebuild needed". Meanwhile the views
+lack what is not projected yet, and rights that were granted on them are to be granted again.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.withDatabase(cmd.Context(), func(ctx context.Context, conn *pgx.Conn) error { // it migrates before it is ready
+				if reset {
+					if err := resetViews(ctx, conn); err != nil {
+						return err
+					}
+				}
 				steps, err := migrations.Status(ctx, conn)
 				if err != nil {
 					return err
@@ -39,6 +50,23 @@ func (c *cli) migrate() *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&reset, "reset", false, "drop the views and make them anew, empty; they are projected from the log again")
+	return cmd
+}
+
+// resetViews makes the schema anew. Nothing is lost that is not in the log.
+func resetViews(ctx context.Context, conn *pgx.Conn) error {
+	set, err := migrations.Ledger()
+	if err != nil {
+		return err
+	}
+	if _, err := set.Revert(ctx, conn, 0); err != nil {
+		return fmt.Errorf("drop the views: %w", err)
+	}
+	if _, err := set.Apply(ctx, conn, migrations.Options{}); err != nil {
+		return fmt.Errorf("make the views anew: %w", err)
+	}
+	return nil
 }
 
 func (c *cli) version() *cobra.Command {

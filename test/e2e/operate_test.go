@@ -345,4 +345,13 @@ func TestServe_RefusesRowsOfAnotherVersion(t *testing.T) {
 	if n := s.Count(t, "ledger.orders"); n != 1 {
 		t.Errorf("%d orders: the views of another version were written to", n)
 	}
+
+	s.RunOK(t, "migrate", "--reset")
+	l.WaitForViews(t)
+	if n := s.Count(t, "ledger.orders"); n != 2 {
+		t.Errorf("%d orders after the views were made anew, want 2", n)
+	}
+	if a := l.Get(t, "/orders/V-1"); a.Status != http.StatusOK {
+		t.Errorf("an order from the new views: %d %s", a.Status, a.Body)
+	}
 }
