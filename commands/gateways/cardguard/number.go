@@ -125,12 +125,26 @@ func around(body []byte, hit Hit, reach int, belongs func(byte) bool) []byte {
 	return body[start:end]
 }
 
+// ibanLetters are the letters that IBANs (SWIFT's registry) and creditor references (RF) begin with.
+const ibanLetters = "AD AE AL AT AZ BA BE BG BH BI BR BY CH CR CY CZ DE DJ DK DO EE EG ES FI FK FO FR GB GE GI GL GR GT HN HR HU IE IL " +
+	"IQ IS IT JO KW KZ LB LC LI LT LU LV LY MC MD ME MK MN MR MT MU NI NL NO OM PK PL PS PT QA RF RO RS RU SA SC SD SE SI SK SM " +
+	"SO ST SV TL TN TR UA VA VG XK YE"
+
+func beginsIBAN(a, b byte) bool {
+	for i := 0; i+1 < len(ibanLetters); i += 3 {
+		if ibanLetters[i] == a && ibanLetters[i+1] == b {
+			return true
+		}
+	}
+	return false
+}
+
 // isIBAN reports whether the run of digits that a number is in belongs to an IBAN or a creditor
-// reference (ISO 11649): two capital letters, then right check digits by ISO 7064 mod 97-10.
+// reference (ISO 11649): the letters of an issuer, then right check digits by ISO 7064 mod 97-10.
 func isIBAN(body []byte, runStart int, hit Hit) bool {
 	const longest = 34 // letters and digits
 	start := runStart - 2
-	if start < 0 || !isCapital(body[start]) || !isCapital(body[start+1]) || start > 0 && isAlphanumeric(body[start-1]) {
+	if start < 0 || !beginsIBAN(body[start], body[start+1]) || start > 0 && isAlphanumeric(body[start-1]) {
 		return false
 	}
 	// The first four characters count as the last. They are two letters of two digits each, and the
