@@ -2,9 +2,9 @@ package migrations
 
 import (
 	"context"
-	"errors"
-	"fmt"
+		"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -16,8 +16,17 @@ const tablesSchema = "ledger_data"
 // schemaName keeps schemas of tables apart from those of others, and their names free of quotes.
 var schemaName = regexp.MustCompile(`^ledger_data(_[a-z0-9]+)*$`)
 
-// makesViews tells the migrations of the public views from those of the tables; none is both.
-func (m *Migration) makesViews() bool { return strings.Contains(m.Up, "CREATE SCHEMA ledger;") }
+// publicViews matches migrations of the public views, behindViews those of what is behind them; none is both.
+// Others make what there is only one of, like the state of rebuilds.
+var (
+	publicViews = regexp.MustCompile(`(?i)\bCREATE\s+(OR\s+REPLACE\s+)?(VIEW|SCHEMA)\s+ledger\b`)
+	behindViews = regexp.MustCompile(`\b` + tablesSchema + `\b`)
+)
+
+// makesTables tells the migrations of what is behind the views from all others.
+func (m *Migration) makesTables() bool {
+	return behindViews.MatchString(m.Up) && !publicViews.MatchString(m.Up)
+}
 
 // CreateTables makes a second, empty set of everything that the migrations make behind the views
 // (tables with their keys, indexes and checks, and functions), in a new schema. Its name begins with
@@ -31,7 +40,7 @@ func CreateTables(ctx context.Context, tx pgx.Tx, schema string) error {
 		return err
 	}
 	for i := range set {
-		if set[i].makesViews() {
+		if !set[i].makesTables() {
 			continue
 		}
 		if _, err := tx.Exec(ctx, strings.ReplaceAll(set[i].Up, tablesSchema, schema)); err != nil {
@@ -62,13 +71,11 @@ func PointViews(ctx context.Context, tx pgx.Tx, from, to string) error {
 	if err != nil {
 		return fmt.Errorf("read the definitions of the views: %w", err)
 	}
+	views = slices.DeleteFunc(views, func(v view) bool { return !strings.Contains(v.Definition, from+".") }) // reads other views
 	if len(views) == 0 {
-		return errors.New("point the views: schema ledger has none")
+		return fmt.Errorf("point the views to schema %s: none in schema ledger reads schema %s", to, from)
 	}
 	for _, v := range views {
-		if !strings.Contains(v.Definition, from+".") {
-			return fmt.Errorf("point view ledger.%s to schema %s: it does not read schema %s", v.Name, to, from)
-		}
 		_, err := tx.Exec(ctx, "CREATE OR REPLACE VIEW "+pgx.Identifier{"ledger", v.Name}.Sanitize()+" AS "+
 			strings.ReplaceAll(v.Definition, from+".", to+"."))
 		if err != nil {
