@@ -1,6 +1,12 @@
 package migrations
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
 
 // EditedError means that a migration was changed after it had been applied to this database.
 type EditedError struct {
@@ -38,3 +44,9 @@ func (e *FailedError) Error() string {
 
 // Unwrap returns the cause, often a *pgconn.PgError.
 func (e *FailedError) Unwrap() error { return e.Err }
+
+// isState tells whether PostgreSQL failed with one of these SQLSTATEs.
+func isState(err error, states ...string) bool {
+	var failure *pgconn.PgError
+	return errors.As(err, &failure) && slices.Contains(states, failure.Code)
+}

@@ -45,8 +45,12 @@ func weightOf(ev *eventstore.RecordedEvent) int64 {
 var errGap = errors.New("the subscription skipped an event")
 
 // feed follows the log from a checkpoint on and hands every message on, decoded, until ctx ends or
-// the subscription does. budget bounds the bytes that wait in out.
-func feed(ctx context.Context, log eventstore.Subscriber, from checkpoint.Checkpoint, budget *semaphore.Weighted, most int64, out chan<- *item) error {
+// the subscription does; with an end, no further than that, and exactly that far. budget bounds the
+// bytes that wait in out.
+func feed(
+	ctx context.Context, log eventstore.Subscriber, from checkpoint.Checkpoint, end *eventstore.Position,
+	budget *semaphore.Weighted, most int64, out chan<- *item,
+) error {
 	sub := eventstore.AllSubscription{Filter: eventstore.Filter{StreamPrefixes: StreamPrefixes()}}
 	if from.Known {
 		sub.After = &from.Position
@@ -56,6 +60,10 @@ func feed(ctx context.Context, log eventstore.Subscriber, from checkpoint.Checkp
 			return fmt.Errorf("follow the log from %s: %w", from, err)
 		}
 		it := decode(message)
+		if end != nil && (it.caughtUp || it.position.Compare(*end) > 0) {
+			// Everything up to the end was shown.
+			it = &item{position: *end, canary: true}
+		}
 		it.weight = min(it.weight, most)
 		if err := budget.Acquire(ctx, it.weight); err != nil {
 			return err
@@ -63,6 +71,10 @@ func feed(ctx context.Context, log eventstore.Subscriber, from checkpoint.Checkp
 		select {
 		case out <- it:
 		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if end != nil && it.position.Compare(*end) >= 0 {
+			<-ctx.Done()
 			return ctx.Err()
 		}
 	}

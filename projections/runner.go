@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/history"
 	"github.com/order-ledger/order-ledger/projections/parked"
@@ -133,7 +134,7 @@ func (r *Runner) session(ctx context.Context) (led bool, err error) {
 		slog.Int("parked_orders", len(held)))
 
 	before := r.status.read().Batches
-	err = r.lead(ctx, conn, at, held)
+	err = r.lead(ctx, conn, at, held, nil)
 	led = r.status.read().Batches > before
 
 	var refused *refusedError
@@ -156,8 +157,11 @@ func (r *Runner) judge(ctx context.Context, conn *pgx.Conn, refused *refusedErro
 	return refused
 }
 
-// lead runs feed, fold and write side by side until one of them ends.
-func (r *Runner) lead(ctx context.Context, conn *pgx.Conn, at checkpoint.Checkpoint, held []parked.Order) error {
+// lead runs feed, fold and write side by side until one of them ends; with an end, until everything up
+// to it is written.
+func (r *Runner) lead(
+	ctx context.Context, conn *pgx.Conn, at checkpoint.Checkpoint, held []parked.Order, end *eventstore.Position,
+) error {
 	most := 2 * int64(r.cfg.BatchBytes)
 	budget := semaphore.NewWeighted(most)
 	items := make(chan *item, r.cfg.BatchEvents)
@@ -173,13 +177,16 @@ func (r *Runner) lead(ctx context.Context, conn *pgx.Conn, at checkpoint.Checkpo
 	for i := range held {
 		f.parked[held[i].Stream] = &held[i]
 	}
-	w := &writer{cfg: &r.cfg, conn: conn, status: r.status, at: at, spare: spare}
+	w := &writer{cfg: &r.cfg, conn: conn, status: r.status, at: at, end: end, spare: spare}
 
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.Go(func() error { return feed(groupCtx, r.cfg.Log, at, budget, most, items) })
+	group.Go(func() error { return feed(groupCtx, r.cfg.Log, at, end, budget, most, items) })
 	group.Go(func() error { return f.run(groupCtx, items, free, batches) })
 	group.Go(func() error { return w.run(groupCtx, free, batches) })
-	return group.Wait()
+	if err := group.Wait(); !errors.Is(err, errAtEnd) {
+		return err
+	}
+	return nil
 }
 
 // Status tells how the runner is. It asks the log for its head; when the log does not answer, Head

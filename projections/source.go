@@ -12,7 +12,7 @@ import (
 
 // What decides which rows a state becomes. How they are batched and written does not.
 //
-//go:embed agree.go batch.go feed.go state.go internal/invariant/*.go internal/storable/storable.go internal/storable/values.go
+//go:embed agree.go batch.go feed.go state.go internal/invariant/*.go internal/storable/storable.go internal/storable/values.go internal/pgcopy/pgcopy.go
 //go:embed orders/rows.go orders/upsert.sql orders/upsert_test.sql payments/rows.go payments/upsert.sql
 //go:embed refunds/rows.go refunds/upsert.sql disputes/rows.go disputes/upsert.sql disputes/insert_timeline.sql
 //go:embed payouts/rows.go payouts/upsert.sql history/rows.go history/copy.sql quarantine/rows.go quarantine/insert.sql

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/history"
 )
@@ -20,6 +21,9 @@ var (
 
 	// errOvertaken says that another runner took over.
 	errOvertaken = errors.New("another runner took over")
+
+	// errAtEnd says that everything is written up to where a bounded run is to end.
+	errAtEnd = errors.New("at the end")
 )
 
 // writer writes batches, one transaction each. One goroutine owns it.
@@ -28,6 +32,8 @@ type writer struct {
 	conn   *pgx.Conn
 	status *statusBoard
 	at     checkpoint.Checkpoint
+	// end is where to stop; nil is never.
+	end *eventstore.Position
 	// spare takes the memory of audit trails that were written.
 	spare chan<- *history.Rows
 }
@@ -52,6 +58,9 @@ func (w *writer) run(ctx context.Context, free chan<- struct{}, in <-chan *batch
 		case b := <-in:
 			if err := w.write(context.WithoutCancel(ctx), b); err != nil {
 				return err
+			}
+			if w.end != nil && w.at.Reached(*w.end) {
+				return errAtEnd
 			}
 		case <-ctx.Done():
 			return ctx.Err()

@@ -3,14 +3,18 @@
 package disputes
 
 import (
+	"context"
 	_ "embed"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/projections/internal/pgcopy"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
 )
 
@@ -19,6 +23,10 @@ var (
 	upsertSQL string
 	//go:embed insert_timeline.sql
 	insertTimelineSQL string
+	//go:embed copy.sql
+	copySQL string
+	//go:embed copy_timeline.sql
+	copyTimelineSQL string
 )
 
 // Rows collects what ledger_data.disputes and ledger_data.dispute_timeline are to hold, column by
@@ -119,4 +127,52 @@ func (r *Rows) Queue(b *pgx.Batch) {
 		b.Queue(insertTimelineSQL, t.orderID, t.disputeID, t.seq, t.stage, t.currency, t.amount, t.moved,
 			t.occurredAt, t.recordedAt, t.eventID)
 	}
+}
+
+// Copy writes all rows into tables that have none of them, within the connection's transaction.
+func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
+	const columns = 13
+	var t pgcopy.Table
+	for i := range r.Len() {
+		t.Row(columns)
+		t.Text(r.orderID[i])
+		t.Text(r.disputeID[i])
+		t.KnownText(r.paymentID[i])
+		t.Text(r.track[i])
+		t.KnownText(r.stage[i])
+		t.KnownText(r.outcome[i])
+		t.KnownText(r.reasonCode[i])
+		t.KnownText(r.arn[i])
+		t.KnownText(r.currency[i])
+		t.KnownNumeric(r.disputed[i])
+		t.Numeric(r.held[i])
+		t.Numeric(r.lost[i])
+		t.KnownTime(r.respondBy[i])
+	}
+	if err := t.Copy(ctx, conn, copySQL); err != nil {
+		return fmt.Errorf("disputes: %w", err)
+	}
+	if err := r.steps.copy(ctx, conn); err != nil {
+		return fmt.Errorf("dispute timeline: %w", err)
+	}
+	return nil
+}
+
+func (t *timeline) copy(ctx context.Context, conn *pgconn.PgConn) error {
+	const columns = 10
+	var table pgcopy.Table
+	for i := range t.orderID {
+		table.Row(columns)
+		table.Text(t.orderID[i])
+		table.Text(t.disputeID[i])
+		table.Integer(int32(t.seq[i]))
+		table.Text(t.stage[i])
+		table.KnownText(t.currency[i])
+		table.KnownNumeric(t.amount[i])
+		table.Numeric(t.moved[i])
+		table.Time(t.occurredAt[i])
+		table.Time(t.recordedAt[i])
+		table.UUID(t.eventID[i])
+	}
+	return table.Copy(ctx, conn, copyTimelineSQL)
 }

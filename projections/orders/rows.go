@@ -1,14 +1,17 @@
 package orders
 
 import (
+	"context"
 	_ "embed"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/projections/internal/pgcopy"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
 )
 
@@ -17,6 +20,10 @@ var (
 	upsertSQL string
 	//go:embed upsert_test.sql
 	upsertTestSQL string
+	//go:embed copy.sql
+	copySQL string
+	//go:embed copy_test.sql
+	copyTestSQL string
 )
 
 // Rows collects what one table of orders is to hold, column by column: one array per column is one
@@ -125,4 +132,50 @@ func (r *Rows) queue(b *pgx.Batch, sql string) {
 		r.refundPending, r.refunded, r.disputeHeld, r.disputeLost,
 		r.paymentState, r.refundState, r.disputeState, r.lifecycle, r.gatewayStatus, r.flags,
 		r.firstRecordedAt, r.lastRecordedAt, r.revision, r.position)
+}
+
+// Copy writes all rows of live orders into a table that has none of them, within the connection's
+// transaction.
+func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
+	return r.copy(ctx, conn, copySQL)
+}
+
+// CopyTest is Copy for test orders.
+func (r *Rows) CopyTest(ctx context.Context, conn *pgconn.PgConn) error {
+	return r.copy(ctx, conn, copyTestSQL)
+}
+
+func (r *Rows) copy(ctx context.Context, conn *pgconn.PgConn, sql string) error {
+	const columns = 27
+	var t pgcopy.Table
+	for i := range r.Len() {
+		t.Row(columns)
+		t.Text(r.orderID[i])
+		t.Text(r.source[i])
+		t.Text(r.account[i])
+		t.KnownText(r.sourceOrderID[i])
+		t.KnownText(r.merchantReference[i])
+		t.KnownText(r.currency[i])
+		t.KnownNumeric(r.amountDue[i])
+		for _, amounts := range [...][]string{
+			r.authorised, r.expected, r.captured, r.settled, r.external, r.reversed, r.refundPending, r.refunded,
+			r.disputeHeld, r.disputeLost,
+		} {
+			t.Numeric(amounts[i])
+		}
+		t.Text(r.paymentState[i])
+		t.Text(r.refundState[i])
+		t.Text(r.disputeState[i])
+		t.Text(r.lifecycle[i])
+		t.KnownText(r.gatewayStatus[i])
+		t.Texts(storable.Elements(r.flags[i]))
+		t.Time(r.firstRecordedAt[i])
+		t.Time(r.lastRecordedAt[i])
+		t.Bigint(r.revision[i])
+		t.Bigint(r.position[i])
+	}
+	if err := t.Copy(ctx, conn, sql); err != nil {
+		return fmt.Errorf("orders: %w", err)
+	}
+	return nil
 }

@@ -3,18 +3,26 @@
 package payments
 
 import (
+	"context"
 	_ "embed"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/projections/internal/pgcopy"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
 )
 
-//go:embed upsert.sql
-var upsertSQL string
+var (
+	//go:embed upsert.sql
+	upsertSQL string
+	//go:embed copy.sql
+	copySQL string
+)
 
 // Rows collects what ledger_data.payments is to hold, column by column. The zero value is empty.
 type Rows struct {
@@ -67,4 +75,28 @@ func (r *Rows) Queue(b *pgx.Batch) {
 	}
 	b.Queue(upsertSQL, r.orderID, r.paymentID, r.sourcePaymentID, r.method, r.status, r.currency,
 		r.amount, r.captured, r.settled, r.reasonCode, r.lastOccurredAt)
+}
+
+// Copy writes all rows into a table that has none of them, within the connection's transaction.
+func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
+	const columns = 11
+	var t pgcopy.Table
+	for i := range r.Len() {
+		t.Row(columns)
+		t.Text(r.orderID[i])
+		t.Text(r.paymentID[i])
+		t.KnownText(r.sourcePaymentID[i])
+		t.KnownText(r.method[i])
+		t.Text(r.status[i])
+		t.KnownText(r.currency[i])
+		t.KnownNumeric(r.amount[i])
+		t.Numeric(r.captured[i])
+		t.Numeric(r.settled[i])
+		t.KnownText(r.reasonCode[i])
+		t.Time(r.lastOccurredAt[i])
+	}
+	if err := t.Copy(ctx, conn, copySQL); err != nil {
+		return fmt.Errorf("payments: %w", err)
+	}
+	return nil
 }

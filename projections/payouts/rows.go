@@ -3,17 +3,25 @@
 package payouts
 
 import (
+	"context"
 	_ "embed"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/projections/internal/pgcopy"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
 )
 
-//go:embed upsert.sql
-var upsertSQL string
+var (
+	//go:embed upsert.sql
+	upsertSQL string
+	//go:embed copy.sql
+	copySQL string
+)
 
 // Rows collects what ledger_data.payouts is to hold, column by column. The zero value is empty.
 type Rows struct {
@@ -63,4 +71,31 @@ func (r *Rows) Queue(b *pgx.Batch) {
 		r.orderID, r.source, r.account, r.sourceOrderID, r.merchantReference, r.currency,
 		r.amount, r.paidOut, r.state, r.flags,
 		r.firstRecordedAt, r.lastRecordedAt, r.revision, r.position)
+}
+
+// Copy writes all rows into a table that has none of them, within the connection's transaction.
+func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
+	const columns = 14
+	var t pgcopy.Table
+	for i := range r.Len() {
+		t.Row(columns)
+		t.Text(r.orderID[i])
+		t.Text(r.source[i])
+		t.Text(r.account[i])
+		t.KnownText(r.sourceOrderID[i])
+		t.KnownText(r.merchantReference[i])
+		t.KnownText(r.currency[i])
+		t.KnownNumeric(r.amount[i])
+		t.Numeric(r.paidOut[i])
+		t.Text(r.state[i])
+		t.Texts(storable.Elements(r.flags[i]))
+		t.Time(r.firstRecordedAt[i])
+		t.Time(r.lastRecordedAt[i])
+		t.Bigint(r.revision[i])
+		t.Bigint(r.position[i])
+	}
+	if err := t.Copy(ctx, conn, copySQL); err != nil {
+		return fmt.Errorf("payouts: %w", err)
+	}
+	return nil
 }

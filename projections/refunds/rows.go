@@ -4,18 +4,26 @@
 package refunds
 
 import (
+	"context"
 	_ "embed"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/projections/internal/pgcopy"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
 )
 
-//go:embed upsert.sql
-var upsertSQL string
+var (
+	//go:embed upsert.sql
+	upsertSQL string
+	//go:embed copy.sql
+	copySQL string
+)
 
 // Rows collects what ledger_data.refunds is to hold, column by column. The zero value is empty.
 type Rows struct {
@@ -57,4 +65,28 @@ func (r *Rows) Queue(b *pgx.Batch) {
 	}
 	b.Queue(upsertSQL, r.orderID, r.refundID, r.paymentID, r.sourceRefundID, r.currency, r.amount, r.status,
 		r.reasonCode, r.initiatedAt, r.resolvedAt, r.lastRecordedAt)
+}
+
+// Copy writes all rows into a table that has none of them, within the connection's transaction.
+func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
+	const columns = 11
+	var t pgcopy.Table
+	for i := range r.Len() {
+		t.Row(columns)
+		t.Text(r.orderID[i])
+		t.Text(r.refundID[i])
+		t.KnownText(r.paymentID[i])
+		t.KnownText(r.sourceRefundID[i])
+		t.KnownText(r.currency[i])
+		t.KnownNumeric(r.amount[i])
+		t.Text(r.status[i])
+		t.KnownText(r.reasonCode[i])
+		t.KnownTime(r.initiatedAt[i])
+		t.KnownTime(r.resolvedAt[i])
+		t.Time(r.lastRecordedAt[i])
+	}
+	if err := t.Copy(ctx, conn, copySQL); err != nil {
+		return fmt.Errorf("refunds: %w", err)
+	}
+	return nil
 }

@@ -33,7 +33,7 @@ func Fingerprint() (fingerprint.Fingerprint, error) {
 	}
 	tables := make(map[string]string)
 	for _, m := range set {
-		if definesTables.MatchString(m.Up) {
+		if m.MakesTables() && definesTables.MatchString(m.Up) {
 			tables["migration "+m.String()] = m.Up
 		}
 	}

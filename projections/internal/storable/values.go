@@ -58,6 +58,34 @@ func Array[S ~string](values []S) string {
 	return b.String()
 }
 
+// Elements is the way back from what Array made.
+func Elements(literal string) []string {
+	var (
+		values []string
+		b      strings.Builder
+		within bool
+		raw    bool // the next rune stands for itself
+	)
+	for _, r := range literal {
+		switch {
+		case raw:
+			b.WriteRune(r)
+			raw = false
+		case within && r == '\\':
+			raw = true
+		case r == '"':
+			if within {
+				values = append(values, b.String())
+				b.Reset()
+			}
+			within = !within
+		case within:
+			b.WriteRune(r)
+		}
+	}
+	return values
+}
+
 // ReadAmount is the way back from a numeric, as text, to an amount.
 func ReadAmount(text, currency string) (money.Money, error) {
 	c, err := money.ParseCurrency(currency)

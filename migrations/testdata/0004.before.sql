@@ -1,0 +1,1 @@
+-- Nothing but the live tables is there.

@@ -1,0 +1,193 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections/history"
+	"github.com/order-ledger/order-ledger/projections/parked"
+)
+
+// Bulk folds whole streams, from their first events on, and writes the rows of all models at once into
+// tables that have none of them: what a rebuild does instead of following the log.
+//
+// Its rows are those that a Runner would have written at the same place in the log, with one exception
+// until MarkParked is called. A Bulk is not safe for concurrent use; several may write beside each other
+// when no stream is in two of them.
+type Bulk struct {
+	log     eventstore.Reader
+	verdict *verdict
+
+	states map[string]*orderState
+	parked map[string]*parked.Order
+	batch  *batch
+}
+
+// NewBulk makes an empty Bulk. The log is asked when an order has to be folded a second time.
+func NewBulk(log eventstore.Reader) *Bulk {
+	b := &Bulk{log: log, verdict: newVerdict()}
+	b.Reset()
+	return b
+}
+
+// Reset forgets all rows, and keeps what was found out about events that the database refuses.
+func (b *Bulk) Reset() {
+	trail := new(history.Rows)
+	if b.batch != nil {
+		trail = b.batch.history
+		trail.Reset()
+	}
+	b.states, b.parked, b.batch = make(map[string]*orderState), make(map[string]*parked.Order), newBatch(trail)
+}
+
+// Events counts what was added since Reset.
+func (b *Bulk) Events() int { return b.batch.events }
+
+// Add folds the next event, of any stream. Events of one stream come in the order of their revisions,
+// from 0 without gaps; those of quarantine streams in the order of the log. The event belongs to the
+// Bulk from then on.
+func (b *Bulk) Add(ctx context.Context, ev *eventstore.RecordedEvent) error {
+	it := decodeEvent(ev)
+	b.batch.note(ev)
+	f := &folder{pending: b.batch, verdict: b.verdict}
+	if it.category == "" {
+		f.quarantine(it)
+		return nil
+	}
+	f.remember(it)
+	stream := ev.Stream
+	if p, ok := b.parked[stream]; ok {
+		p.HeldBack++
+		return nil
+	}
+	o := b.states[stream]
+	if o == nil {
+		o = newOrderState(stream)
+		b.states[stream] = o
+	}
+	if ev.Revision != o.next() {
+		return fmt.Errorf("%w: %s is at revision %d, shown %d", errGap, stream, int64(o.next())-1, ev.Revision)
+	}
+	if reason := b.verdict.condemns(stream, ev.Revision); reason != "" {
+		b.park(o, &foldError{event: ev, err: errors.New(reason)})
+		return nil
+	}
+	err := o.apply(it)
+	var refused *foldError
+	if !errors.As(err, &refused) {
+		return err
+	}
+	if it.err == nil { // the state is spoilt: go back to the one before
+		if o, err = load(ctx, b.log, stream, ev.Revision); err != nil {
+			return err
+		}
+		b.states[stream] = o
+	}
+	b.park(o, refused)
+	return nil
+}
+
+func (b *Bulk) park(o *orderState, refused *foldError) {
+	ev := refused.event
+	b.parked[o.stream] = &parked.Order{
+		Stream: o.stream, OrderID: o.id, Revision: ev.Revision, Position: ev.Position.Commit, EventID: ev.ID,
+		EventType: ev.Type, Reason: refused.err.Error(), Since: ev.Created,
+	}
+}
+
+// Copy writes all rows within the connection's transaction. The rows of a *RefusedError are to be added
+// again after Judge has found out whose fault it is.
+func (b *Bulk) Copy(ctx context.Context, conn *pgx.Conn) error {
+	var parks parked.Rows
+	var r rows
+	for _, stream := range slices.Sorted(maps.Keys(b.states)) {
+		if err := r.add(b.states[stream]); err != nil {
+			return &RefusedError{cause: fmt.Errorf("rows of %s: %w", stream, err)}
+		}
+	}
+	for _, stream := range slices.Sorted(maps.Keys(b.parked)) {
+		parks.Add(b.parked[stream])
+	}
+	err := b.copyRows(ctx, conn, &r)
+	if err == nil {
+		var statements pgx.Batch
+		parks.Queue(&statements)
+		b.batch.quarantine.Queue(&statements)
+		err = conn.SendBatch(ctx, &statements).Close()
+	}
+	if err != nil && refusesData(err) {
+		return &RefusedError{cause: err}
+	}
+	return err
+}
+
+func (b *Bulk) copyRows(ctx context.Context, conn *pgx.Conn, r *rows) error {
+	wire := conn.PgConn()
+	if err := b.batch.history.Copy(ctx, wire); err != nil {
+		return err
+	}
+	if err := r.live.Copy(ctx, wire); err != nil {
+		return err
+	}
+	if err := r.test.CopyTest(ctx, wire); err != nil {
+		return err
+	}
+	if err := r.payouts.Copy(ctx, wire); err != nil {
+		return err
+	}
+	if err := r.payments.Copy(ctx, wire); err != nil {
+		return err
+	}
+	if err := r.refunds.Copy(ctx, wire); err != nil {
+		return err
+	}
+	return r.disputes.Copy(ctx, wire)
+}
+
+// RefusedError says that rows of a Bulk were refused for what they hold.
+type RefusedError struct{ cause error }
+
+func (e *RefusedError) Error() string { return fmt.Sprintf("rows were refused: %v", e.cause) }
+
+func (e *RefusedError) Unwrap() error { return e.cause }
+
+// Judge finds out for which orders Copy was refused, by trying parts of them on conn: a connection to
+// tables of the same form, with their keys, that hold none of these rows. It reports whether it found
+// anything; if so, the same events are to be added again after Reset, and those orders park.
+func (b *Bulk) Judge(ctx context.Context, conn *pgx.Conn) (bool, error) {
+	i := isolator{log: b.log, conn: conn, into: b.verdict}
+	b.batch.parked = b.parked
+	return i.isolate(ctx, b.batch)
+}
+
+// MarkParked makes the rows of all orders that are parked in the tables of tx show it. The tables have
+// their keys by then. Doing it twice is doing it once.
+func MarkParked(ctx context.Context, tx pgx.Tx) error {
+	held, err := parked.List(ctx, tx)
+	if err != nil {
+		return err
+	}
+	marks := make(map[order.Category]*parked.Marks)
+	for i := range held {
+		category, _, _ := order.ParseStreamName(held[i].Stream)
+		if marks[category] == nil {
+			marks[category] = new(parked.Marks)
+		}
+		marks[category].Add(&held[i])
+	}
+	var statements pgx.Batch
+	for category, m := range marks {
+		m.Queue(&statements, category)
+	}
+	if err := tx.SendBatch(ctx, &statements).Close(); err != nil {
+		return fmt.Errorf("mark parked orders: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/parked"
+)
+
+// judgementsMost bounds how often CatchUp goes on after it found whose rows the database refuses.
+const judgementsMost = 1000
+
+// CatchUp does what a Runner does with tables that nobody else writes, those of a rebuild, until they
+// stand at exactly one place in the log, which is not before where they are. It neither takes the lock of
+// whoever projects nor looks at the fingerprint.
+func CatchUp(ctx context.Context, cfg Config, to eventstore.Position) error {
+	r, err := NewRunner(cfg)
+	if err != nil {
+		return err
+	}
+	for range judgementsMost {
+		again, err := r.catchUp(ctx, to)
+		if !again {
+			return err
+		}
+	}
+	return fmt.Errorf("catch up to %s: too many orders are refused", to)
+}
+
+// catchUp is told to be done again after it found whose rows the database refuses.
+func (r *Runner) catchUp(ctx context.Context, to eventstore.Position) (again bool, err error) {
+	conn, err := r.cfg.Connect(ctx)
+	if err != nil {
+		return false, fmt.Errorf("connect to the read models: %w", err)
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		_ = conn.Close(ctx) // whatever it says, the session ends with the connection
+	}()
+	at, err := checkpoint.TakeOver(ctx, conn)
+	if err != nil {
+		return false, err
+	}
+	if at.Known && at.Position.Compare(to) > 0 {
+		return false, fmt.Errorf("catch up to %s: the tables stand at %s", to, at)
+	}
+	if at.Reached(to) {
+		return false, nil
+	}
+	held, err := parked.List(ctx, conn)
+	if err != nil {
+		return false, err
+	}
+	err = r.lead(ctx, conn, at, held, &to)
+	var refused *refusedError
+	if !errors.As(err, &refused) || ctx.Err() != nil {
+		return false, err
+	}
+	i := isolator{log: r.cfg.Log, conn: conn, into: r.verdict}
+	if found, isolateErr := i.isolate(ctx, refused.batch); !found {
+		return false, errors.Join(err, isolateErr)
+	}
+	return true, nil
+}
