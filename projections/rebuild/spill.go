@@ -28,7 +28,7 @@ const (
 	// belong to no order: no event of theirs depends on another, however many there are.
 	slicesOfOrders  = 1024
 	quarantineSlice = slicesOfOrders
-	slices          = slicesOfOrders + 1
+	sliceCount      = slicesOfOrders + 1
 
 	// chunkBytes of events of one slice are compressed and written at once.
 	chunkBytes = 64 << 10
@@ -60,9 +60,9 @@ type chunk struct {
 // spill is the file, and what is where in it.
 type spill struct {
 	file   *os.File
-	chunks [slices][]chunk
+	chunks [sliceCount][]chunk
 	// raw is the uncompressed size of each slice in bytes.
-	raw    [slices]int64
+	raw    [sliceCount]int64
 	events int64
 	// at is the position of the last mark; meaningless unless known.
 	at    eventstore.Position
@@ -170,7 +170,7 @@ func decodeHeader(b []byte) (slice uint32, c chunk, ok bool) {
 		size: binary.BigEndian.Uint32(b[8:]), raw: binary.BigEndian.Uint32(b[12:]), events: binary.BigEndian.Uint32(b[16:]),
 		checksum: uint32(binary.BigEndian.Uint64(b[20:])),
 	}
-	return slice, c, (slice < slices || slice == markSlice) && c.size <= bodyMost && c.raw <= bodyMost
+	return slice, c, (slice < sliceCount || slice == markSlice) && c.size <= bodyMost && c.raw <= bodyMost
 }
 
 // spiller appends to a spill.
@@ -178,7 +178,7 @@ type spiller struct {
 	spill  *spill
 	out    *bufio.Writer
 	offset int64
-	slices [slices]struct {
+	slices [sliceCount]struct {
 		raw    []byte
 		events uint32
 	}

@@ -13,7 +13,7 @@ type unit struct {
 
 // units bounds the memory of a unit by cutting slices into parts of at most unitBytes, as far as its
 // streams allow.
-func units(raw *[slices]int64, unitBytes int64) []unit {
+func units(raw *[sliceCount]int64, unitBytes int64) []unit {
 	var all []unit
 	open := unit{first: -1, parts: 1}
 	closeOpen := func() {

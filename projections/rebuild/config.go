@@ -1,0 +1,136 @@
+package rebuild
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/fingerprint"
+)
+
+// Names of the schemas of tables beside the live one.
+const (
+	// nextTables are being built, or wait to be swapped in.
+	nextTables = "ledger_data_next"
+	// retiredTables were live before the last swap.
+	retiredTables = "ledger_data_before"
+	// frozenPrefix and the name of the views' schema are the name of the tables of a frozen copy.
+	frozenPrefix = "ledger_data_frozen_"
+)
+
+// Defaults of Config.
+const (
+	DefaultUnitBytes   = 12 << 20
+	DefaultReadersWait = 50 * time.Millisecond
+	DefaultSwapTimeout = time.Minute
+)
+
+// Tables is what a rebuild needs of the schema's history. Each works within a transaction.
+type Tables struct {
+	// Create makes an empty set of tables, with keys, in a new schema.
+	Create func(ctx context.Context, tx pgx.Tx, schema string) error
+	// Exchange makes the tables of the schema next the live ones, and the live ones those of the schema
+	// retired, within a time; it answers with an error that IsBusy knows when readers were in the way.
+	Exchange func(ctx context.Context, tx pgx.Tx, next, retired string, most time.Duration) error
+	IsBusy   func(error) bool
+	// CopyViews makes views like the public ones, in the new schema into, of other tables.
+	CopyViews func(ctx context.Context, tx pgx.Tx, into, tables string) error
+}
+
+// Config is what an Engine is made of. Log, Connect, Tables, Fingerprint, Dir, Logger and Clock are
+// required; the zero value of everything else is the default of the same name, or nothing.
+type Config struct {
+	Log projections.Log
+	// Connect opens a connection that works on the tables of a schema. The engine closes it.
+	Connect func(ctx context.Context, schema string) (*pgx.Conn, error)
+	Tables  Tables
+	// Fingerprint is of the program that runs.
+	Fingerprint fingerprint.Fingerprint
+	// Dir is where events are spilled to; it is made.
+	Dir    string
+	Logger *slog.Logger
+	Clock  func() time.Time
+
+	// Workers fold and write side by side; one per processor if zero, two at least.
+	Workers int
+	// UnitBytes bounds the events, uncompressed, that one worker holds.
+	UnitBytes int64
+	// ReadersWait bounds how long a swap keeps readers of the views waiting, and SwapTimeout how long it
+	// goes on trying to find such a moment. ReadersWait is to be below PostgreSQL's deadlock_timeout, so that
+	// it is the swap and never a reader that gives way.
+	ReadersWait, SwapTimeout time.Duration
+
+	// Fresh tells how long it took lately until what was written was visible in the live views; false when
+	// nobody measures. The rebuild makes room when it doubles.
+	Fresh func() (latest time.Duration, ok bool)
+	// Progress is told how far the work is, several times a second, from one goroutine at a time.
+	Progress func(Progress)
+	// FreeBytes tells the free disk space for spilled events and for the database; false when it is not known.
+	FreeBytes func() (free uint64, ok bool)
+	// Reached is called at each named point of Points; tests stop the work there.
+	Reached func(ctx context.Context, point Point) error
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Log == nil || c.Connect == nil || c.Tables.Create == nil || c.Fingerprint == nil || c.Dir == "" || c.Logger == nil || c.Clock == nil {
+		return c, errors.New("rebuild: Log, Connect, Tables, Fingerprint, Dir, Logger and Clock are required")
+	}
+	if c.Workers <= 0 {
+		c.Workers = max(2, runtime.GOMAXPROCS(0))
+	}
+	if c.UnitBytes <= 0 {
+		c.UnitBytes = DefaultUnitBytes
+	}
+	if c.ReadersWait <= 0 {
+		c.ReadersWait = DefaultReadersWait
+	}
+	if c.SwapTimeout <= 0 {
+		c.SwapTimeout = DefaultSwapTimeout
+	}
+	if c.Progress == nil {
+		c.Progress = func(Progress) {}
+	}
+	if c.Reached == nil {
+		c.Reached = func(context.Context, Point) error { return nil }
+	}
+	return c, nil
+}
+
+// Point is a place in the work of a rebuild at which a crash must do no harm.
+type Point string
+
+// Points in the order in which a whole rebuild passes them.
+const (
+	PointPrepared    Point = "prepared"     // tables and their row of control exist
+	PointMarked      Point = "marked"       // some events are spilled, and durable
+	PointSpilled     Point = "spilled"      // all are, and the stage says so
+	PointUnitFolded  Point = "unit folded"  // a unit is in its transaction, not committed
+	PointUnitLoaded  Point = "unit loaded"  // it is committed
+	PointLoaded      Point = "loaded"       // all units are, and the stage says so
+	PointKeyMade     Point = "key made"     // one of several
+	PointIndexed     Point = "indexed"      // all keys and statistics, not the checkpoint
+	PointBuilt       Point = "built"        // the stage says so
+	PointCaughtUp    Point = "caught up"    // with the live tables
+	PointProven      Point = "proven"       // the proof is stored
+	PointCleared     Point = "cleared"      // tables of an earlier swap are gone
+	PointSwapLocked  Point = "swap locked"  // nobody can move the live checkpoint
+	PointSwapping    Point = "swapping"     // everything is exchanged, not committed
+	PointSwapped     Point = "swapped"      // committed
+	PointRollingBack Point = "rolling back" // everything is exchanged back, not committed
+	PointRolledBack  Point = "rolled back"  // committed
+	PointDropped     Point = "dropped"      // the tables are gone, their row of control is not
+)
+
+// Points lists all of them.
+func Points() []Point {
+	return []Point{
+		PointPrepared, PointMarked, PointSpilled, PointUnitFolded, PointUnitLoaded, PointLoaded, PointKeyMade, PointIndexed,
+		PointBuilt, PointCaughtUp, PointProven, PointCleared, PointSwapLocked, PointSwapping, PointSwapped, PointRollingBack,
+		PointRolledBack, PointDropped,
+	}
+}

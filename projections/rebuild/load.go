@@ -1,0 +1,264 @@
+package rebuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/fingerprint"
+)
+
+// load folds and writes every unit that is not written yet.
+func (e *Engine) load(ctx context.Context, conn *pgx.Conn, set *Set) error {
+	// A file that is not there any more, or is damaged, is made again from the log.
+	file, err := e.spillLog(ctx, set)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.close() }()
+	if file.events != set.Events {
+		return fmt.Errorf("the log has %d events up to %s, and had %d: it is another log", file.events, set.Target, set.Events)
+	}
+	all := units(&file.raw, e.cfg.UnitBytes)
+	done, events, err := loadedUnits(ctx, conn, set.Tables)
+	if err != nil {
+		return err
+	}
+	e.progress.begin(string(Loading), uint64(set.Events), events)
+	todo := make(chan int)
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer close(todo)
+		for i := range all {
+			if done[i] {
+				continue
+			}
+			select {
+			case todo <- i:
+			case <-groupCtx.Done():
+				return groupCtx.Err()
+			}
+		}
+		return nil
+	})
+	for range e.cfg.Workers {
+		group.Go(func() error {
+			worker, err := e.newLoader(groupCtx, set, file)
+			if err != nil {
+				return err
+			}
+			defer closeConn(groupCtx, worker.conn)
+			for i := range todo {
+				if err := worker.unit(groupCtx, i, all[i]); err != nil {
+					return fmt.Errorf("load unit %d of %d: %w", i+1, len(all), err)
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		if errors.Is(err, errSpillDamaged) { // units that are written are right: they were read whole
+			err = errors.Join(err, e.removeSpill(set.Tables))
+		}
+		return err
+	}
+	if _, events, err = loadedUnits(ctx, conn, set.Tables); err != nil {
+		return err
+	}
+	if events != set.Events {
+		return fmt.Errorf("%d of %d events were loaded", events, set.Events)
+	}
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return moveStage(ctx, tx, set.Tables, Loading, Indexing) })
+	if err != nil {
+		return err
+	}
+	set.Stage = Indexing
+	return e.cfg.Reached(ctx, PointLoaded)
+}
+
+func loadedUnits(ctx context.Context, conn *pgx.Conn, tables string) (done map[int]bool, events int64, err error) {
+	rows, err := conn.Query(ctx, "SELECT unit, events FROM ledger_control.rebuild_units WHERE tables = $1", tables)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read what is loaded: %w", err)
+	}
+	done = make(map[int]bool)
+	var number, count int64
+	_, err = pgx.ForEachRow(rows, []any{&number, &count}, func() error {
+		done[int(number)] = true
+		events += count
+		return nil
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("read what is loaded: %w", err)
+	}
+	return done, events, nil
+}
+
+// loader loads units, one after the other, over a connection of its own.
+type loader struct {
+	engine *Engine
+	set    *Set
+	file   *spill
+	conn   *pgx.Conn
+	bulk   *projections.Bulk
+}
+
+func (e *Engine) newLoader(ctx context.Context, set *Set, file *spill) (*loader, error) {
+	conn, err := e.cfg.Connect(ctx, set.Tables)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the read models: %w", err)
+	}
+	// A unit that is lost with a crash of PostgreSQL is loaded again; stages are recorded durably.
+	if _, err := conn.Exec(ctx, "SET synchronous_commit = off"); err != nil {
+		closeConn(ctx, conn)
+		return nil, err
+	}
+	return &loader{engine: e, set: set, file: file, conn: conn, bulk: projections.NewBulk(e.cfg.Log)}, nil
+}
+
+// quarantinedMost bounds the notifications that belong to no order in memory; they need no folding.
+const quarantinedMost = 10_000
+
+func (l *loader) unit(ctx context.Context, number int, u unit) error {
+	for {
+		err := l.attempt(ctx, number, u)
+		var refused *projections.RefusedError
+		if !errors.As(err, &refused) {
+			return err
+		}
+		found, judgeErr := l.judge(ctx)
+		if judgeErr != nil || !found {
+			return errors.Join(fmt.Errorf("no single order is the cause: %w", err), judgeErr)
+		}
+	}
+}
+
+// attempt loads a unit in one transaction.
+func (l *loader) attempt(ctx context.Context, number int, u unit) error {
+	l.bulk.Reset()
+	total := 0
+	var tx pgx.Tx
+	defer func() {
+		if tx != nil {
+			_ = tx.Rollback(context.WithoutCancel(ctx)) // after a commit it does nothing
+		}
+	}()
+	write := func() (err error) {
+		if tx == nil {
+			if tx, err = l.conn.Begin(ctx); err != nil {
+				return err
+			}
+		}
+		total += l.bulk.Events()
+		return l.bulk.Copy(ctx, l.conn)
+	}
+	var last eventstore.Position
+	for slice := u.first; slice <= u.last; slice++ {
+		err := l.file.each(ctx, slice, func(ev *eventstore.RecordedEvent) error {
+			if u.parts > 1 {
+				if _, hash := sliceOf(ev.Stream); int(hash%uint64(u.parts)) != u.part {
+					return nil
+				}
+			}
+			last = ev.Position
+			if err := l.bulk.Add(ctx, ev); err != nil {
+				return err
+			}
+			if slice != quarantineSlice || l.bulk.Events() < quarantinedMost {
+				return nil
+			}
+			if err := write(); err != nil {
+				return err
+			}
+			l.bulk.Reset()
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	l.engine.pace.wait(ctx)
+	if err := write(); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, "INSERT INTO ledger_control.rebuild_units (tables, unit, events) VALUES ($1, $2, $3)",
+		l.set.Tables, number, total); err != nil {
+		return fmt.Errorf("record the unit: %w", err)
+	}
+	if err := l.engine.cfg.Reached(ctx, PointUnitFolded); err != nil {
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	l.bulk.Reset()
+	l.engine.progress.add(last, int64(total), 0)
+	return l.engine.cfg.Reached(ctx, PointUnitLoaded)
+}
+
+// judge tries parts of what was refused on tables that have keys.
+func (l *loader) judge(ctx context.Context) (found bool, err error) {
+	var backend int
+	if err := l.conn.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&backend); err != nil {
+		return false, err
+	}
+	trial := fmt.Sprintf("%s_trial_%d", l.set.Tables, backend)
+	conn, err := l.engine.cfg.Connect(ctx, trial)
+	if err != nil {
+		return false, err
+	}
+	defer closeConn(ctx, conn)
+	if err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return l.engine.cfg.Tables.Create(ctx, tx, trial) }); err != nil {
+		return false, err
+	}
+	defer func() {
+		_, dropErr := conn.Exec(context.WithoutCancel(ctx), "DROP SCHEMA "+trial+" CASCADE")
+		err = errors.Join(err, dropErr)
+	}()
+	return l.bulk.Judge(ctx, conn)
+}
+
+// index gives the tables their keys, indexes and statistics, and their place in the log.
+func (e *Engine) index(ctx context.Context, conn *pgx.Conn, set *Set) error {
+	e.progress.begin(string(Indexing), uint64(len(set.keys)), 0)
+	if err := e.makeKeys(ctx, set); err != nil {
+		return err
+	}
+	worker, err := e.cfg.Connect(ctx, set.Tables)
+	if err != nil {
+		return fmt.Errorf("connect to the read models: %w", err)
+	}
+	defer closeConn(ctx, worker)
+	err = pgx.BeginFunc(ctx, worker, func(tx pgx.Tx) error {
+		if err := projections.MarkParked(ctx, tx); err != nil {
+			return err
+		}
+		at, err := checkpoint.TakeOver(ctx, tx)
+		if err != nil {
+			return err
+		}
+		var statements pgx.Batch
+		checkpoint.QueueMove(&statements, at, set.Target)
+		if err := tx.SendBatch(ctx, &statements).Close(); err != nil {
+			return fmt.Errorf("set the checkpoint: %w", err)
+		}
+		if err := fingerprint.Store(ctx, tx, set.Fingerprint); err != nil {
+			return err
+		}
+		if err := e.cfg.Reached(ctx, PointIndexed); err != nil {
+			return err
+		}
+		return moveStage(ctx, tx, set.Tables, Indexing, Built)
+	})
+	if err != nil {
+		return err
+	}
+	set.Stage = Built
+	return e.cfg.Reached(ctx, PointBuilt)
+}

@@ -1,0 +1,433 @@
+package rebuild
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/schema"
+)
+
+// Proof is a comparison of the new tables with the live ones at one position of the log.
+type Proof struct {
+	Position eventstore.Position `json:"position"`
+	// Compared is false when there was nothing to compare with: the live tables were empty.
+	Compared bool      `json:"compared"`
+	At       time.Time `json:"at"` // UTC
+	// Models are the tables, by name.
+	Models []ModelProof `json:"models"`
+	// Digest names what was found; whoever approves a difference says it.
+	Digest string `json:"digest"`
+}
+
+// Equal tells whether every row of every table is the same on both sides.
+func (p *Proof) Equal() bool {
+	return !slices.ContainsFunc(p.Models, func(m ModelProof) bool { return len(m.Slices) > 0 })
+}
+
+// ModelProof is about one table.
+type ModelProof struct {
+	Table string `json:"table"`
+	// LiveRows, NextRows and the sums of all rows' hashes, as decimal numbers.
+	LiveRows int64  `json:"live_rows"`
+	NextRows int64  `json:"next_rows"`
+	LiveSum  string `json:"live_sum"`
+	NextSum  string `json:"next_sum"`
+	// Slices that differ; a slice is the rows with the same hash of the first column of the key.
+	Slices []int `json:"slices,omitempty"`
+	// Different counts the rows that differ in the slices that were looked into, Differences shows some of them.
+	Different   int          `json:"different,omitempty"`
+	Differences []Difference `json:"differences,omitempty"`
+}
+
+// Difference is one row that is not the same on both sides.
+type Difference struct {
+	// Key is the row's key: the order first where the table has one.
+	Key string `json:"key"`
+	// Columns that differ, as JSON texts; a side that lacks the row has null for all of them.
+	Columns []ColumnDifference `json:"columns"`
+}
+
+// ColumnDifference is one value that differs.
+type ColumnDifference struct {
+	Column string `json:"column"`
+	Live   string `json:"live"`
+	Next   string `json:"next"`
+}
+
+const (
+	// slicesOfProof: a difference is looked for in a thousandth of a table.
+	slicesOfProof = 1024
+	// slicesShown and differencesShown bound what is looked into for each table.
+	slicesShown      = 8
+	differencesShown = 20
+)
+
+// Verify brings the next tables to where the live ones are and compares them there. The proof is stored.
+func (e *Engine) Verify(ctx context.Context) (*Proof, error) {
+	var proof *Proof
+	err := e.exclusively(ctx, func(ctx context.Context, conn *pgx.Conn) (err error) {
+		proof, err = e.verify(ctx, conn)
+		return err
+	})
+	return proof, err
+}
+
+func (e *Engine) verify(ctx context.Context, conn *pgx.Conn) (*Proof, error) {
+	set, err := e.builtSet(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.catchUp(ctx, conn); err != nil { // most of it, before a snapshot is held
+		return nil, err
+	}
+	live, err := e.snapshot(ctx, schema.Live)
+	if err != nil {
+		return nil, err
+	}
+	defer closeConn(ctx, live)
+	at, err := checkpoint.Read(ctx, live)
+	if err != nil {
+		return nil, err
+	}
+	if at.Known {
+		if err := projections.CatchUp(ctx, e.runnerConfig(), at.Position); err != nil {
+			return nil, err
+		}
+	}
+	next, err := e.snapshot(ctx, nextTables)
+	if err != nil {
+		return nil, err
+	}
+	defer closeConn(ctx, next)
+	reached, err := checkpoint.Read(ctx, next)
+	if err != nil {
+		return nil, err
+	}
+	proof := &Proof{Position: reached.Position, Compared: at.Known, At: e.cfg.Clock().UTC()}
+	if at.Known {
+		if reached.Position != at.Position {
+			return nil, fmt.Errorf("compare: the live tables stand at %s, the next at %s", at, reached)
+		}
+		if proof.Models, err = e.compare(ctx, live, next); err != nil {
+			return nil, err
+		}
+	}
+	proof.Digest = proof.digest()
+	if err := storeProof(ctx, conn, set.Tables, proof); err != nil {
+		return nil, err
+	}
+	return proof, e.cfg.Reached(ctx, PointProven)
+}
+
+func (e *Engine) builtSet(ctx context.Context, conn *pgx.Conn) (Set, error) {
+	set, err := setOf(ctx, conn, nextTables)
+	if err != nil {
+		return set, err
+	}
+	if set.Stage != Built {
+		return set, fmt.Errorf("%w: stage %s", ErrNotBuilt, set.Stage)
+	}
+	return set, nil
+}
+
+func (e *Engine) runnerConfig() projections.Config {
+	return projections.Config{
+		Log: e.cfg.Log, Logger: e.cfg.Logger, Clock: e.cfg.Clock,
+		Connect: func(ctx context.Context) (*pgx.Conn, error) { return e.cfg.Connect(ctx, nextTables) },
+	}
+}
+
+// catchUp brings the next tables to where the live ones are now; it follows until they move no further
+// than a moment's worth.
+func (e *Engine) catchUp(ctx context.Context, conn *pgx.Conn) error {
+	at, err := checkpoint.Read(ctx, conn)
+	if err != nil || !at.Known {
+		return err
+	}
+	if err := projections.CatchUp(ctx, e.runnerConfig(), at.Position); err != nil {
+		return fmt.Errorf("catch up with the live tables: %w", err)
+	}
+	return e.cfg.Reached(ctx, PointCaughtUp)
+}
+
+// snapshot opens a connection whose statements all see the same moment.
+func (e *Engine) snapshot(ctx context.Context, tables string) (*pgx.Conn, error) {
+	conn, err := e.cfg.Connect(ctx, tables)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the read models: %w", err)
+	}
+	if _, err := conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL timezone TO 'UTC'; SET LOCAL jit TO off"); err != nil {
+		closeConn(ctx, conn)
+		return nil, fmt.Errorf("take a snapshot of %s: %w", tables, err)
+	}
+	return conn, nil
+}
+
+// table is what is compared, and by which columns its rows are known.
+type table struct {
+	Name string
+	Key  []string
+}
+
+// comparedTables are all tables of a schema but the checkpoint.
+func comparedTables(ctx context.Context, conn *pgx.Conn, tables string) ([]table, error) {
+	rows, err := conn.Query(ctx, `
+		SELECT c.relname::text, array_agg(a.attname::text ORDER BY array_position(i.indkey::int2[], a.attnum))
+		  FROM pg_class c
+		  JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
+		  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)
+		 WHERE c.relnamespace = $1::text::regnamespace AND c.relkind = 'r' AND c.relname <> 'checkpoint'
+		 GROUP BY c.relname ORDER BY c.relname`, tables)
+	if err != nil {
+		return nil, fmt.Errorf("list the tables of %s: %w", tables, err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[table])
+	if err != nil {
+		return nil, fmt.Errorf("list the tables of %s: %w", tables, err)
+	}
+	return found, nil
+}
+
+func (e *Engine) compare(ctx context.Context, live, next *pgx.Conn) ([]ModelProof, error) {
+	tables, err := comparedTables(ctx, next, nextTables)
+	if err != nil {
+		return nil, err
+	}
+	there, err := comparedTables(ctx, live, schema.Live)
+	if err != nil {
+		return nil, err
+	}
+	before := make(map[string]bool, len(there))
+	for _, t := range there {
+		before[t.Name] = true
+	}
+	e.progress.begin("VERIFYING", uint64(len(tables)), 0)
+	models := make([]ModelProof, 0, len(tables))
+	for _, t := range tables {
+		e.pace.wait(ctx)
+		m, err := compareTable(ctx, live, next, t, before[t.Name])
+		if err != nil {
+			return nil, err
+		}
+		models = append(models, m)
+		e.progress.add(eventstore.Position{}, 1, 0)
+	}
+	return models, nil
+}
+
+// sliceSum is the content of one slice of a table.
+type sliceSum struct {
+	Slice int
+	Rows  int64
+	Sum   string
+}
+
+func compareTable(ctx context.Context, live, next *pgx.Conn, t table, isLive bool) (ModelProof, error) {
+	m := ModelProof{Table: t.Name}
+	var before, after map[int]sliceSum
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		if isLive {
+			before, err = sums(groupCtx, live, t)
+		}
+		return err
+	})
+	group.Go(func() (err error) {
+		after, err = sums(groupCtx, next, t)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return m, err
+	}
+	m.LiveRows, m.LiveSum = total(before)
+	m.NextRows, m.NextSum = total(after)
+	for slice := range slicesOfProof {
+		if before[slice] != after[slice] {
+			m.Slices = append(m.Slices, slice)
+		}
+	}
+	if len(m.Slices) == 0 {
+		return m, nil
+	}
+	if !isLive {
+		m.Different = int(m.NextRows)
+		return m, nil
+	}
+	return m, m.locate(ctx, live, next, t)
+}
+
+// sums adds up the hashes of all rows of each slice, as PostgreSQL hashes a record: equal values are
+// equal hashes, 12.5 and 12.50 among them.
+func sums(ctx context.Context, conn *pgx.Conn, t table) (map[int]sliceSum, error) {
+	rows, err := conn.Query(ctx, fmt.Sprintf(`
+		SELECT (hashtextextended(%s::text, 0) & %d)::int, count(*), sum(hash_record_extended(t, 0))::text
+		  FROM %s t GROUP BY 1`, column(t.Key[0]), slicesOfProof-1, column(t.Name)))
+	if err != nil {
+		return nil, fmt.Errorf("take the digest of %s: %w", t.Name, err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[sliceSum])
+	if err != nil {
+		return nil, fmt.Errorf("take the digest of %s: %w", t.Name, err)
+	}
+	bySlice := make(map[int]sliceSum, len(found))
+	for _, s := range found {
+		bySlice[s.Slice] = s
+	}
+	return bySlice, nil
+}
+
+func column(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+// total adds slices up, for people.
+func total(slicesOf map[int]sliceSum) (rows int64, sum string) {
+	digest := sha256.New()
+	for _, slice := range slices.Sorted(maps.Keys(slicesOf)) {
+		s := slicesOf[slice]
+		rows += s.Rows
+		fmt.Fprintf(digest, "%d %d %s\n", s.Slice, s.Rows, s.Sum)
+	}
+	return rows, hex.EncodeToString(digest.Sum(nil)[:16])
+}
+
+// locate finds rows that differ in the first of the slices that do.
+func (m *ModelProof) locate(ctx context.Context, live, next *pgx.Conn, t table) error {
+	looked := m.Slices[:min(len(m.Slices), slicesShown)]
+	before, err := hashes(ctx, live, t, looked)
+	if err != nil {
+		return err
+	}
+	after, err := hashes(ctx, next, t, looked)
+	if err != nil {
+		return err
+	}
+	keys := make(map[string]struct{})
+	for key, hash := range before {
+		if other, ok := after[key]; !ok || other != hash {
+			keys[key] = struct{}{}
+		}
+	}
+	for key := range after {
+		if _, ok := before[key]; !ok {
+			keys[key] = struct{}{}
+		}
+	}
+	m.Different = len(keys)
+	all := slices.Sorted(maps.Keys(keys))
+	for _, key := range all[:min(len(all), differencesShown)] {
+		d, err := differenceOf(ctx, live, next, t, key)
+		if err != nil {
+			return err
+		}
+		m.Differences = append(m.Differences, d)
+	}
+	return nil
+}
+
+// keyText is the key of a row in one text, as JSON.
+func keyText(t table) string {
+	text := ""
+	for i, k := range t.Key {
+		if i > 0 {
+			text += ", "
+		}
+		text += column(k)
+	}
+	return "jsonb_build_array(" + text + ")::text"
+}
+
+func hashes(ctx context.Context, conn *pgx.Conn, t table, of []int) (map[string]int64, error) {
+	rows, err := conn.Query(ctx, fmt.Sprintf(`SELECT %s, hash_record_extended(t, 0) FROM %s t
+		WHERE (hashtextextended(%s::text, 0) & %d)::int = ANY ($1)`, keyText(t), column(t.Name), column(t.Key[0]), slicesOfProof-1), of)
+	if err != nil {
+		return nil, fmt.Errorf("look for differences in %s: %w", t.Name, err)
+	}
+	found := make(map[string]int64)
+	var key string
+	var hash int64
+	if _, err := pgx.ForEachRow(rows, []any{&key, &hash}, func() error { found[key] = hash; return nil }); err != nil {
+		return nil, fmt.Errorf("look for differences in %s: %w", t.Name, err)
+	}
+	return found, nil
+}
+
+func differenceOf(ctx context.Context, live, next *pgx.Conn, t table, key string) (Difference, error) {
+	d := Difference{Key: plainKey(key)}
+	var sides [2]map[string]json.RawMessage
+	for i, conn := range []*pgx.Conn{live, next} {
+		rows, err := conn.Query(ctx, fmt.Sprintf("SELECT to_jsonb(t) FROM %s t WHERE %s = $1", column(t.Name), keyText(t)), key)
+		if err != nil {
+			return d, fmt.Errorf("show a difference in %s: %w", t.Name, err)
+		}
+		found, err := pgx.CollectRows(rows, pgx.RowTo[map[string]json.RawMessage])
+		if err != nil {
+			return d, fmt.Errorf("show a difference in %s: %w", t.Name, err)
+		}
+		if len(found) > 0 {
+			sides[i] = found[0]
+		}
+	}
+	names := make(map[string]struct{})
+	for _, side := range sides {
+		for name := range side {
+			names[name] = struct{}{}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		before, after := value(sides[0], name), value(sides[1], name)
+		if before != after {
+			d.Columns = append(d.Columns, ColumnDifference{Column: name, Live: before, Next: after})
+		}
+	}
+	return d, nil
+}
+
+func value(row map[string]json.RawMessage, name string) string {
+	if v, ok := row[name]; ok {
+		return string(v)
+	}
+	return "null"
+}
+
+// plainKey shows a key of one text without brackets.
+func plainKey(key string) string {
+	var parts []any
+	if json.Unmarshal([]byte(key), &parts) != nil {
+		return key
+	}
+	text := ""
+	for i, p := range parts {
+		if i > 0 {
+			text += " "
+		}
+		if n, ok := p.(float64); ok {
+			text += strconv.FormatFloat(n, 'f', -1, 64)
+			continue
+		}
+		text += fmt.Sprint(p)
+	}
+	return text
+}
+
+// digest is of everything that was found, so that what is approved is exactly that.
+func (p *Proof) digest() string {
+	digest := sha256.New()
+	fmt.Fprintf(digest, "%d %t\n", p.Position.Commit, p.Compared)
+	for i := range p.Models {
+		m := &p.Models[i]
+		fmt.Fprintf(digest, "%s %d %s %d %s\n", m.Table, m.LiveRows, m.LiveSum, m.NextRows, m.NextSum)
+	}
+	return hex.EncodeToString(digest.Sum(nil)[:16])
+}

@@ -1,0 +1,370 @@
+package rebuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/fingerprint"
+	"github.com/order-ledger/order-ledger/projections/schema"
+)
+
+// Engine rebuilds the read models of one database.
+type Engine struct {
+	cfg      Config
+	log      *slog.Logger
+	progress *meter
+	pace     *pace
+}
+
+// New makes an Engine.
+func New(cfg Config) (*Engine, error) {
+	full, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{cfg: full, log: full.Logger, progress: newMeter(full.Clock, full.Progress), pace: newPace(full.Fresh)}, nil
+}
+
+var (
+	// ErrBusy says that another rebuild is at work on the same database.
+	ErrBusy = errors.New("rebuild: another rebuild is at work on this database")
+	// ErrEmptyLog says that there is nothing to build from.
+	ErrEmptyLog = errors.New("rebuild: the log is empty")
+	// ErrOtherProgram says that another version of the program began the rebuild.
+	ErrOtherProgram = errors.New("rebuild: another version of the program began it")
+	// ErrNotBuilt says that there are no finished tables to compare or swap in.
+	ErrNotBuilt = errors.New("rebuild: nothing is built yet")
+)
+
+// lockSQL takes the lock of whoever rebuilds, which ends with the connection. 0x4C454447 is "LEDG".
+const lockSQL = "SELECT pg_try_advisory_lock(1279607879, 2)"
+
+// exclusively opens a connection that holds the lock of rebuilds and works on the live tables.
+func (e *Engine) exclusively(ctx context.Context, do func(ctx context.Context, conn *pgx.Conn) error) error {
+	conn, err := e.cfg.Connect(ctx, schema.Live)
+	if err != nil {
+		return fmt.Errorf("connect to the read models: %w", err)
+	}
+	defer closeConn(ctx, conn)
+	var locked bool
+	if err := conn.QueryRow(ctx, lockSQL).Scan(&locked); err != nil {
+		return fmt.Errorf("take the lock of rebuilds: %w", err)
+	}
+	if !locked {
+		return ErrBusy
+	}
+	return do(ctx, conn)
+}
+
+// closeTimeout bounds saying good-bye to the database.
+const closeTimeout = 2 * time.Second
+
+func closeConn(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	_ = conn.Close(ctx) // whatever it says, the session ends with the connection
+}
+
+// Status lists what stands beside the live tables.
+func (e *Engine) Status(ctx context.Context) ([]Set, error) {
+	conn, err := e.cfg.Connect(ctx, schema.Live)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the read models: %w", err)
+	}
+	defer closeConn(ctx, conn)
+	return Sets(ctx, conn)
+}
+
+// Run builds the next tables, or goes on building them after an interruption, until they can be verified.
+// Tables that are built are left as they are.
+func (e *Engine) Run(ctx context.Context) error {
+	return e.exclusively(ctx, func(ctx context.Context, conn *pgx.Conn) error { return e.run(ctx, conn) })
+}
+
+func (e *Engine) run(ctx context.Context, conn *pgx.Conn) error {
+	set, err := setOf(ctx, conn, nextTables)
+	if errors.Is(err, ErrNone) {
+		var target eventstore.Position
+		if target, err = e.liveTarget(ctx, conn); err != nil {
+			return err
+		}
+		set, err = e.prepare(ctx, conn, Set{Tables: nextTables, Target: target})
+	}
+	if err != nil {
+		return err
+	}
+	return e.build(ctx, conn, set)
+}
+
+// liveTarget is where the live tables stand, so that both can be compared there; the end of the log when
+// nothing was projected.
+func (e *Engine) liveTarget(ctx context.Context, conn *pgx.Conn) (eventstore.Position, error) {
+	at, err := checkpoint.Read(ctx, conn)
+	if err != nil || at.Known {
+		return at.Position, err
+	}
+	head, written, err := e.cfg.Log.Head(ctx)
+	if err != nil {
+		return head, fmt.Errorf("read the end of the log: %w", err)
+	}
+	if !written {
+		return head, ErrEmptyLog
+	}
+	return head, nil
+}
+
+// Freeze builds a copy of all views as of a position in a new schema, or goes on doing so.
+func (e *Engine) Freeze(ctx context.Context, views string, at eventstore.Position) error {
+	tables, err := frozenTables(views)
+	if err != nil {
+		return err
+	}
+	return e.exclusively(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		set, err := setOf(ctx, conn, tables)
+		switch {
+		case errors.Is(err, ErrNone):
+			set, err = e.prepare(ctx, conn, Set{Tables: tables, Views: views, Target: at})
+		case err == nil && set.Target != at:
+			err = fmt.Errorf("schema %s is being made as of position %s, not %s: drop it first", views, set.Target, at)
+		case err == nil && set.Stage == Frozen:
+			return fmt.Errorf("schema %s exists already, as of position %s: drop it first", views, set.Target)
+		}
+		if err != nil {
+			return err
+		}
+		if err := e.build(ctx, conn, set); err != nil {
+			return err
+		}
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			if err := moveStage(ctx, tx, tables, Built, Frozen); err != nil {
+				return err
+			}
+			return e.cfg.Tables.CopyViews(ctx, tx, views, tables)
+		})
+	})
+}
+
+// build does what is left to do until the tables are built.
+func (e *Engine) build(ctx context.Context, conn *pgx.Conn, set Set) error {
+	if len(fingerprint.Compare(set.Fingerprint, e.cfg.Fingerprint)) > 0 {
+		return fmt.Errorf("%w: %s; drop it and begin again", ErrOtherProgram, fingerprint.Describe(fingerprint.Compare(set.Fingerprint, e.cfg.Fingerprint)))
+	}
+	for {
+		var err error
+		switch set.Stage {
+		case Spilling:
+			err = e.spill(ctx, conn, &set)
+		case Loading:
+			err = e.load(ctx, conn, &set)
+		case Indexing:
+			err = e.index(ctx, conn, &set)
+		case Built:
+			return e.removeSpill(set.Tables)
+		case Retired, Frozen:
+			return fmt.Errorf("schema %s is in stage %s, which is not to be built", set.Tables, set.Stage)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (e *Engine) spillPath(tables string) string {
+	return filepath.Join(e.cfg.Dir, tables+".spill")
+}
+
+func (e *Engine) removeSpill(tables string) error {
+	if err := os.Remove(e.spillPath(tables)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove the spilled events: %w", err)
+	}
+	return nil
+}
+
+// prepare makes the empty tables without keys, and the row that tells how far they are.
+func (e *Engine) prepare(ctx context.Context, conn *pgx.Conn, set Set) (Set, error) {
+	if err := e.removeSpill(set.Tables); err != nil { // of tables that were dropped by hand
+		return set, err
+	}
+	set.Stage, set.Fingerprint = Spilling, e.cfg.Fingerprint
+	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "DROP SCHEMA IF EXISTS "+set.Tables+" CASCADE"); err != nil {
+			return fmt.Errorf("remove left-over tables: %w", err)
+		}
+		if err := e.cfg.Tables.Create(ctx, tx, set.Tables); err != nil {
+			return err
+		}
+		var err error
+		if set.keys, err = takeKeys(ctx, tx, set.Tables); err != nil {
+			return err
+		}
+		return insertSet(ctx, tx, &set)
+	})
+	if err != nil {
+		return set, err
+	}
+	e.log.InfoContext(ctx, "rebuild begins", slog.String("tables", set.Tables), slog.String("target", set.Target.String()))
+	return set, e.cfg.Reached(ctx, PointPrepared)
+}
+
+// spill sorts the log up to the target by slices into the file.
+func (e *Engine) spill(ctx context.Context, conn *pgx.Conn, set *Set) error {
+	file, err := e.spillLog(ctx, set)
+	if err != nil {
+		return err
+	}
+	events := file.events
+	if err := file.close(); err != nil {
+		return fmt.Errorf("close the spilled events: %w", err)
+	}
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "UPDATE ledger_control.rebuilds SET events = $2 WHERE tables = $1", set.Tables, events); err != nil {
+			return err
+		}
+		return moveStage(ctx, tx, set.Tables, Spilling, Loading)
+	})
+	if err != nil {
+		return err
+	}
+	set.Stage, set.Events = Loading, events
+	return e.cfg.Reached(ctx, PointSpilled)
+}
+
+// spillLog returns the file with everything up to the target, which the caller closes.
+func (e *Engine) spillLog(ctx context.Context, set *Set) (_ *spill, err error) {
+	if err := os.MkdirAll(e.cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the directory of spilled events: %w", err)
+	}
+	file, err := openSpill(e.spillPath(set.Tables))
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, file.close())
+		}
+	}()
+	if file.known && file.at.Compare(set.Target) >= 0 {
+		return file, nil
+	}
+	w, err := newSpiller(file)
+	if err != nil {
+		return nil, err
+	}
+	e.progress.begin(string(Spilling), set.Target.Commit, 0)
+	sub := eventstore.AllSubscription{Filter: eventstore.Filter{StreamPrefixes: order.StreamPrefixes()}}
+	if file.known {
+		sub.After = &file.at
+	}
+	for message, err := range e.cfg.Log.SubscribeAll(ctx, sub) {
+		if err != nil {
+			return nil, fmt.Errorf("read the log: %w", err)
+		}
+		end := false
+		switch m := message.(type) {
+		case eventstore.EventAppeared:
+			if end = m.Event.Position.Compare(set.Target) > 0; end {
+				break
+			}
+			if err := w.add(&m.Event); err != nil {
+				return nil, err
+			}
+			e.progress.add(m.Event.Position, 1, int64(m.Event.Position.Commit))
+			if w.unmarked >= markEvery {
+				if err := e.mark(ctx, w, m.Event.Position); err != nil {
+					return nil, err
+				}
+			}
+			end = m.Event.Position.Compare(set.Target) == 0
+			if w.unmarked%paceEvents == 0 {
+				e.pace.wait(ctx)
+			}
+		case eventstore.CheckpointReached:
+			end = m.Position.Compare(set.Target) >= 0
+		case eventstore.CaughtUp:
+			end = true
+		}
+		if end {
+			break
+		}
+	}
+	return file, e.mark(ctx, w, set.Target)
+}
+
+func (e *Engine) mark(ctx context.Context, w *spiller, at eventstore.Position) error {
+	if err := w.mark(at); err != nil {
+		return err
+	}
+	return e.cfg.Reached(ctx, PointMarked)
+}
+
+// paceEvents is how many events are spilled between two moments of giving way.
+const paceEvents = 4096
+
+// pace makes the rebuild give way to the live runner: when it takes more than twice as long as at the start
+// until what is written is visible, each piece of work is followed by a pause that grows.
+type pace struct {
+	fresh func() (time.Duration, bool)
+
+	mu       sync.Mutex
+	baseline time.Duration
+	pause    time.Duration
+}
+
+const (
+	// freshFloor: below it nobody notices.
+	freshFloor = 25 * time.Millisecond
+	pauseFirst = 5 * time.Millisecond
+	pauseMost  = 500 * time.Millisecond
+)
+
+func newPace(fresh func() (time.Duration, bool)) *pace {
+	p := &pace{fresh: fresh}
+	if fresh != nil {
+		if usual, ok := fresh(); ok {
+			p.baseline = usual
+		}
+	}
+	p.baseline = max(p.baseline, freshFloor)
+	return p
+}
+
+func (p *pace) wait(ctx context.Context) {
+	if p.fresh == nil {
+		return
+	}
+	latest, ok := p.fresh()
+	if !ok {
+		return
+	}
+	p.mu.Lock()
+	if latest > 2*p.baseline {
+		p.pause = min(max(2*p.pause, pauseFirst), pauseMost)
+	} else {
+		p.pause /= 2
+		if p.pause < pauseFirst {
+			p.pause = 0
+		}
+	}
+	pause := p.pause
+	p.mu.Unlock()
+	if pause == 0 {
+		return
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

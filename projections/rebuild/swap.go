@@ -1,0 +1,290 @@
+package rebuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"regexp"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/schema"
+)
+
+var (
+	// ErrNotProven says that the next tables were not compared with the live ones.
+	ErrNotProven = errors.New("rebuild: verify before the swap")
+	// ErrNoWayBack says that nothing was swapped, or that it was dropped.
+	ErrNoWayBack = errors.New("rebuild: there are no tables of an earlier swap")
+	errMovedOn   = errors.New("the live tables moved on")
+)
+
+// DifferentError says that the next tables differ from the live ones, and that nobody approved it.
+type DifferentError struct{ Proof *Proof }
+
+func (e *DifferentError) Error() string {
+	return "rebuild: the new tables differ from the live ones; whoever has looked at the difference can approve it by its digest, " + e.Proof.Digest
+}
+
+// AnyDifference approves every difference: for rows of another version, which are meant to be replaced.
+const AnyDifference = "any"
+
+// Swap puts the next tables in the place of the live ones, as far as they are proven equal, or their
+// difference is approved by the digest of its proof. The tables that were live stay, for Rollback.
+func (e *Engine) Swap(ctx context.Context, approve string) error {
+	return e.exclusively(ctx, func(ctx context.Context, conn *pgx.Conn) error { return e.swap(ctx, conn, approve) })
+}
+
+func (e *Engine) swap(ctx context.Context, conn *pgx.Conn, approve string) error {
+	set, err := e.builtSet(ctx, conn)
+	if err != nil {
+		return err
+	}
+	switch {
+	case set.Proof == nil:
+		return ErrNotProven
+	case !set.Proof.Equal() && approve != AnyDifference && approve != set.Proof.Digest:
+		return &DifferentError{Proof: set.Proof}
+	case !set.Proof.Compared:
+		at, err := checkpoint.Read(ctx, conn)
+		if err != nil {
+			return err
+		}
+		if at.Known { // somebody projected meanwhile: now there is something to compare with
+			return ErrNotProven
+		}
+	}
+	if err := e.drop(ctx, conn, retiredTables); err != nil && !errors.Is(err, ErrNone) {
+		return err
+	}
+	if err := e.cfg.Reached(ctx, PointCleared); err != nil {
+		return err
+	}
+	began := e.cfg.Clock()
+	err = e.until(ctx, func() error {
+		if err := e.catchUp(ctx, conn); err != nil {
+			return err
+		}
+		return e.exchange(ctx, conn, exchange{from: nextTables, fromStage: Built, to: retiredTables, toStage: Retired,
+			follow: true, at: PointSwapping})
+	})
+	if err != nil {
+		return err
+	}
+	e.log.InfoContext(ctx, "the rebuilt tables are live", slog.Duration("took", e.cfg.Clock().Sub(began)))
+	return e.cfg.Reached(ctx, PointSwapped)
+}
+
+// Rollback makes the tables live again that a swap retired. A runner goes on from where they were left.
+// What was live becomes the next tables.
+func (e *Engine) Rollback(ctx context.Context) error {
+	return e.exclusively(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		set, err := setOf(ctx, conn, retiredTables)
+		if errors.Is(err, ErrNone) {
+			return ErrNoWayBack
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := setOf(ctx, conn, nextTables); err == nil {
+			return fmt.Errorf("roll back: a rebuild was begun since then: drop it first")
+		} else if !errors.Is(err, ErrNone) {
+			return err
+		}
+		err = e.until(ctx, func() error {
+			return e.exchange(ctx, conn, exchange{from: set.Tables, fromStage: Retired, to: nextTables, toStage: Built, at: PointRollingBack})
+		})
+		if err != nil {
+			return err
+		}
+		return e.cfg.Reached(ctx, PointRolledBack)
+	})
+}
+
+// until tries again while readers are in the way, or the live tables move on faster than the others
+// follow.
+func (e *Engine) until(ctx context.Context, try func() error) error {
+	end := e.cfg.Clock().Add(e.cfg.SwapTimeout)
+	for attempt := 1; ; attempt++ {
+		err := try()
+		if err == nil || (!errors.Is(err, errMovedOn) && !e.cfg.Tables.IsBusy(err)) {
+			return err
+		}
+		if !e.cfg.Clock().Before(end) {
+			return fmt.Errorf("no moment for the swap was found within %s, in %d attempts: %w", e.cfg.SwapTimeout, attempt, err)
+		}
+		timer := time.NewTimer(10*time.Millisecond + rand.N(90*time.Millisecond))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// exchange is a swap in one of two directions.
+type exchange struct {
+	// from are the tables to become live, to is what the live ones become.
+	from, to           string
+	fromStage, toStage Stage
+	// follow: both are to stand at the same position.
+	follow bool
+	at     Point
+}
+
+// followMost bounds how long the live runner is held up while the other tables come to where it is.
+const followMost = 2 * time.Second
+
+func (e *Engine) exchange(ctx context.Context, conn *pgx.Conn, x exchange) error {
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		live, err := checkpoint.Lock(ctx, tx) // from here on nobody writes the live tables
+		if err != nil {
+			return err
+		}
+		if err := e.cfg.Reached(ctx, PointSwapLocked); err != nil {
+			return err
+		}
+		if x.follow && live.Known {
+			followCtx, cancel := context.WithTimeoutCause(ctx, followMost, errMovedOn)
+			defer cancel()
+			if err := projections.CatchUp(followCtx, e.runnerConfig(), live.Position); err != nil {
+				if ctx.Err() == nil && followCtx.Err() != nil {
+					return fmt.Errorf("%w: %w", errMovedOn, err)
+				}
+				return err
+			}
+		}
+		if err := raiseEpochs(ctx, tx, x.from); err != nil {
+			return err
+		}
+		if err := recordExchange(ctx, tx, x, e.cfg.Fingerprint); err != nil {
+			return err
+		}
+		if err := e.cfg.Tables.Exchange(ctx, tx, x.from, x.to, e.cfg.ReadersWait); err != nil {
+			return err
+		}
+		return e.cfg.Reached(ctx, x.at)
+	})
+}
+
+// raiseEpochs keeps whoever writes the live tables from writing either set before it has begun anew.
+func raiseEpochs(ctx context.Context, tx pgx.Tx, from string) error {
+	_, err := tx.Exec(ctx, fmt.Sprintf(`
+		WITH newest AS (SELECT greatest(l.epoch, f.epoch) + 1 AS epoch FROM %[1]s.checkpoint l, %[2]s.checkpoint f),
+		  live AS (UPDATE %[1]s.checkpoint c SET epoch = n.epoch FROM newest n)
+		UPDATE %[2]s.checkpoint c SET epoch = n.epoch FROM newest n`, schema.Live, from))
+	if err != nil {
+		return fmt.Errorf("raise the epochs: %w", err)
+	}
+	return nil
+}
+
+// recordExchange gives the row of the tables that become live to those that were.
+func recordExchange(ctx context.Context, tx pgx.Tx, x exchange, own map[string]string) error {
+	tag, err := tx.Exec(ctx, fmt.Sprintf(`UPDATE ledger_control.rebuilds r
+		SET tables = $2, stage = $4, updated_at = clock_timestamp(), proof = CASE WHEN $4 = 'BUILT' THEN NULL ELSE proof END, key_statements = '{}',
+		    fingerprint = coalesce(c.fingerprint, '{}'),
+		    target_commit = coalesce(c.commit_position, 0), target_prepare = coalesce(c.prepare_position, 0)
+		FROM %s.checkpoint c WHERE r.tables = $1 AND r.stage = $3`, schema.Live),
+		x.from, x.to, string(x.fromStage), string(x.toStage))
+	if err != nil {
+		return fmt.Errorf("record the swap: %w", err)
+	}
+	if tag.RowsAffected() != 1 {
+		return fmt.Errorf("record the swap: %s is not in stage %s", x.from, x.fromStage)
+	}
+	return nil
+}
+
+// Drop removes what is being built or waits to be swapped in, and what a swap retired; or, with the name
+// of its views' schema, a frozen copy.
+func (e *Engine) Drop(ctx context.Context, views string) error {
+	return e.exclusively(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		if views != "" {
+			tables, err := frozenTables(views)
+			if err != nil {
+				return err
+			}
+			return e.drop(ctx, conn, tables)
+		}
+		first, second := e.drop(ctx, conn, nextTables), e.drop(ctx, conn, retiredTables)
+		if errors.Is(first, ErrNone) && errors.Is(second, ErrNone) {
+			return ErrNone
+		}
+		for _, err := range []error{first, second} {
+			if err != nil && !errors.Is(err, ErrNone) {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (e *Engine) drop(ctx context.Context, conn *pgx.Conn, tables string) error {
+	set, err := setOf(ctx, conn, tables)
+	if err != nil {
+		return err
+	}
+	if err := e.removeSpill(tables); err != nil {
+		return err
+	}
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if set.Views != "" {
+			if _, err := tx.Exec(ctx, "DROP SCHEMA IF EXISTS "+column(set.Views)+" CASCADE"); err != nil {
+				return fmt.Errorf("drop schema %s: %w", set.Views, err)
+			}
+		}
+		if _, err := tx.Exec(ctx, "DROP SCHEMA IF EXISTS "+tables+" CASCADE"); err != nil {
+			return fmt.Errorf("drop schema %s: %w", tables, err)
+		}
+		if err := e.cfg.Reached(ctx, PointDropped); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "DELETE FROM ledger_control.rebuilds WHERE tables = $1", tables)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("drop %s: %w", tables, err)
+	}
+	return nil
+}
+
+// viewsName is what schemas of frozen copies may be called: it is part of the name of their tables.
+var viewsName = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
+
+const viewsNameMost = 40
+
+func frozenTables(views string) (string, error) {
+	if !viewsName.MatchString(views) || len(views) > viewsNameMost || views == "ledger" || views == schema.Live {
+		return "", fmt.Errorf("schema %q: the name of a frozen copy is of lower-case letters, digits and single underscores, at most %d, for example month_2026_10",
+			views, viewsNameMost)
+	}
+	return frozenPrefix + views, nil
+}
+
+// All builds, verifies and swaps; a difference ends it unless it is approved.
+func (e *Engine) All(ctx context.Context, approve string) (*Proof, error) {
+	var proof *Proof
+	err := e.exclusively(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		if err := e.run(ctx, conn); err != nil {
+			return err
+		}
+		set, err := e.builtSet(ctx, conn)
+		if err != nil {
+			return err
+		}
+		if proof = set.Proof; proof == nil || (approve != proof.Digest) {
+			if proof, err = e.verify(ctx, conn); err != nil {
+				return err
+			}
+		}
+		return e.swap(ctx, conn, approve)
+	})
+	return proof, err
+}

@@ -1,0 +1,373 @@
+package projections_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/migrations"
+	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/rebuild"
+	"github.com/order-ledger/order-ledger/projections/schema"
+)
+
+// rebuildConfig is an engine's configuration with small units, and with time enough on any machine.
+func rebuildConfig(tb testing.TB, log projections.Log, url, dir string) rebuild.Config {
+	tb.Helper()
+	return rebuild.Config{
+		Log: log, Dir: dir, Logger: slog.New(slog.DiscardHandler), Clock: time.Now, Fingerprint: ownFingerprint(tb),
+		Connect: func(ctx context.Context, name string) (*pgx.Conn, error) { return schema.Connect(ctx, url, name) },
+		Tables: rebuild.Tables{
+			Create: migrations.CreateTables, Exchange: migrations.Exchange, CopyViews: migrations.CopyViews,
+			IsBusy: func(err error) bool { return errors.Is(err, migrations.ErrReadersBusy) },
+		},
+		UnitBytes: 20 << 10, ReadersWait: 500 * time.Millisecond, SwapTimeout: deadline,
+	}
+}
+
+func newEngine(tb testing.TB, cfg rebuild.Config) *rebuild.Engine {
+	tb.Helper()
+	e, err := rebuild.New(cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return e
+}
+
+const besideNext, besideBefore = "ledger_data_next", "ledger_data_before"
+
+// A rebuild makes exactly the rows that following the log made, in units and parts of any size, poisoned
+// orders and all.
+func TestRebuild_MakesTheRowsThatTheRunnerMade(t *testing.T) {
+	t.Parallel()
+	log := newLog(t)
+	w := newWorld(31)
+	appendMany(t, log, w.history(t, 40, 600))
+	for i, poison := range []eventstore.EventData{
+		foreign("OrderTeleported", `{"to":"mars"}`, plainMetadata),
+		foreign("OrderIssued", "\xff\x00<xml/>", "not json either"),
+		foreign("PaymentCaptured", `{"payment_id":"x","amount":{"amount":"5","currency":"XOF"}}`, plainMetadata),
+	} {
+		appendAll(t, log, []appended{{stream: w.orders[i].stream, events: []eventstore.EventData{poison}}})
+	}
+	appendAll(t, log, []appended{{stream: "order-01J9ZZZZZZZZZZZZZZZZZZZZZZ", events: []eventstore.EventData{foreign("X", "{}", "{}")}},
+		{stream: "quarantine-somebody", events: []eventstore.EventData{foreign("X", "{}", "{}")}}})
+	appendMany(t, log, w.history(t, 10, 200))
+	want := project(t, log, nil)
+
+	for _, unitBytes := range []int64{2 << 10, 30 << 10, 100 << 20} {
+		url := newDatabase(t)
+		pool := newPool(t, url)
+		r := start(t, config(log, url))
+		reach(t, log, pool)
+		r.stop(t)
+		cfg := rebuildConfig(t, log, url, t.TempDir())
+		cfg.UnitBytes = unitBytes
+		e := newEngine(t, cfg)
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "rebuilt tables", want, dumpSchema(t, pool, besideNext))
+		same(t, "keys and checks", shape(t, pool, schema.Live), shape(t, pool, besideNext))
+		proof, err := e.Verify(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !proof.Equal() || !proof.Compared {
+			t.Errorf("equal tables are not proven equal: %+v", proof)
+		}
+	}
+}
+
+// shape lists keys, indexes and constraints, without the schema's name.
+func shape(tb testing.TB, pool *pgxpool.Pool, name string) string {
+	tb.Helper()
+	var b strings.Builder
+	dumpQuery(tb, pool, &b, `SELECT 'shape', line FROM (
+		SELECT regexp_replace(indexdef, '\m`+name+`\.', '') AS line FROM pg_indexes WHERE schemaname = '`+name+`'
+		UNION ALL SELECT conrelid::regclass::oid::regclass::text || conname FROM pg_constraint WHERE false
+		UNION ALL SELECT conname || ' ' || regexp_replace(pg_get_constraintdef(oid), '\m`+name+`\.', '', 'g') FROM pg_constraint
+		 WHERE connamespace = '`+name+`'::regnamespace) lines ORDER BY line COLLATE "C"`)
+	return b.String()
+}
+
+// While a runner leads and events come in, everything is rebuilt and swapped, with readers that never see
+// anything but a whole state; what is written afterwards shows, and after the way back too.
+func TestRebuild_SwapsUnderARunnerAndBack(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	w := newWorld(32)
+	appendMany(t, log, w.history(t, 30, 300))
+	cfg := config(log, url)
+	cfg.Fingerprint = ownFingerprint(t)
+	r := start(t, cfg)
+	reach(t, log, pool)
+
+	ctx, stop := context.WithCancel(t.Context())
+	var busy sync.WaitGroup
+	defer func() {
+		stop()
+		busy.Wait()
+	}()
+	busy.Go(func() { // events come in all the time
+		for ctx.Err() == nil {
+			if a, ok := w.notify(t, w.orders[w.random.IntN(len(w.orders))]); ok {
+				if _, err := log.Append(t.Context(), a.stream, eventstore.Any, a.events...); err != nil {
+					t.Errorf("append: %v", err)
+					return
+				}
+			}
+		}
+	})
+	var reads atomic.Int64
+	busy.Go(func() { readWhole(ctx, t, pool, &reads) })
+
+	e := newEngine(t, rebuildConfig(t, log, url, t.TempDir()))
+	oid := func() (id uint32) {
+		if err := pool.QueryRow(t.Context(), "SELECT 'ledger_data.orders'::regclass::oid").Scan(&id); err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	first := oid()
+	proof, err := e.All(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !proof.Equal() || len(proof.Models) < 10 {
+		t.Errorf("the proof: %+v", proof)
+	}
+	if oid() == first {
+		t.Fatal("the tables were not swapped")
+	}
+	before := reads.Load()
+	eventually(t, "readers after the swap", func() bool { return reads.Load() > before+5 })
+	if err := e.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if oid() != first {
+		t.Fatal("the way back does not lead back")
+	}
+	// And forth again: what was live is verified anew.
+	if err := e.Swap(t.Context(), ""); !errors.Is(err, rebuild.ErrNotProven) {
+		t.Errorf("swapped without a proof: %v", err)
+	}
+	if _, err := e.All(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	busy.Wait()
+	reach(t, log, pool)
+	if st := r.Status(t.Context()); st.Role != projections.Leader {
+		t.Errorf("the runner is %s: %s", st.Role, st.LastError)
+	}
+	r.stop(t)
+	same(t, "after two swaps and a way back", project(t, log, nil), dump(t, pool))
+	if err := e.Drop(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if sets, err := e.Status(t.Context()); err != nil || len(sets) != 0 {
+		t.Errorf("after the drop: %v, %v", sets, err)
+	}
+}
+
+// readWhole reads the views again and again: orders and their history are of one moment, and never fewer.
+func readWhole(ctx context.Context, tb testing.TB, pool *pgxpool.Pool, reads *atomic.Int64) {
+	tb.Helper()
+	var least int64
+	for ctx.Err() == nil {
+		var orders, newest, events int64
+		err := pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM ledger.orders), (SELECT max(position) FROM ledger.order_history),
+			(SELECT count(*) FROM ledger.order_history)`).Scan(&orders, &newest, &events)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			tb.Errorf("a reader failed: %v", err)
+			return
+		}
+		if events < least && reads.Load() == 0 {
+			tb.Errorf("%d events, and %d before", events, least)
+		}
+		if orders == 0 || newest == 0 {
+			tb.Errorf("a reader saw %d orders", orders)
+		}
+		least = events
+		reads.Add(1)
+	}
+}
+
+// Rows that are not what the log says are found, shown with order and column, and swapped away only by
+// whoever names the digest of just this difference.
+func TestRebuild_ShowsADifferenceAndWantsItApproved(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	appendMany(t, log, newWorld(33).history(t, 20, 200))
+	r := start(t, config(log, url))
+	reach(t, log, pool)
+	r.stop(t)
+	want := dump(t, pool)
+	victim := firstOrder(t, pool, schema.Live)
+	for _, sql := range []string{
+		"UPDATE ledger_data.orders SET settled = settled + 1 WHERE order_id = $1",
+		"DELETE FROM ledger_data.order_history WHERE order_id = $1 AND revision = 0",
+		"INSERT INTO ledger_data.payments (order_id, payment_id, status, last_occurred_at) VALUES ($1, 'invented', 'x', now())",
+	} {
+		if _, err := pool.Exec(t.Context(), sql, victim); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := newEngine(t, rebuildConfig(t, log, url, t.TempDir()))
+	_, err := e.All(t.Context(), "")
+	var different *rebuild.DifferentError
+	if !errors.As(err, &different) {
+		t.Fatalf("the difference was not seen: %v", err)
+	}
+	found := make(map[string]rebuild.ModelProof)
+	for _, m := range different.Proof.Models {
+		if m.Different > 0 {
+			found[m.Table] = m
+		}
+	}
+	for table, column := range map[string]string{"orders": "settled", "order_history": "event_id", "payments": "status"} {
+		m := found[table]
+		if m.Different != 1 || len(m.Differences) != 1 || !strings.Contains(m.Differences[0].Key, victim) {
+			t.Errorf("%s: %+v", table, m)
+			continue
+		}
+		seen := false
+		for _, c := range m.Differences[0].Columns {
+			seen = seen || c.Column == column && c.Live != c.Next
+		}
+		if !seen {
+			t.Errorf("%s: column %s is not shown: %+v", table, column, m.Differences[0])
+		}
+	}
+	if len(found) != 3 {
+		t.Errorf("differences in %d tables, want 3", len(found))
+	}
+	if err := e.Swap(t.Context(), "0123456789abcdef"); !errors.As(err, &different) {
+		t.Errorf("another digest approved it: %v", err)
+	}
+	if err := e.Swap(t.Context(), different.Proof.Digest); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "the approved tables", want, dump(t, pool))
+}
+
+func TestRebuild_OnlyOneAtATime(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	appendMany(t, log, newWorld(34).history(t, 5, 40))
+	cfg := rebuildConfig(t, log, url, t.TempDir())
+	second := newEngine(t, cfg)
+	var inside error
+	cfg.Reached = func(ctx context.Context, at rebuild.Point) error {
+		if at == rebuild.PointSpilled {
+			inside = second.Run(ctx)
+		}
+		return nil
+	}
+	if err := newEngine(t, cfg).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(inside, rebuild.ErrBusy) {
+		t.Errorf("a second rebuild: %v", inside)
+	}
+}
+
+// A frozen copy shows what was known at a position, whatever is projected or rebuilt later.
+func TestRebuild_FreezesAllViewsAtAPosition(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	w := newWorld(35)
+	appendMany(t, log, w.history(t, 20, 200))
+	then, _, err := log.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := project(t, log, nil)
+	appendMany(t, log, w.history(t, 20, 200))
+	r := start(t, config(log, url))
+	reach(t, log, pool)
+	r.stop(t)
+
+	e := newEngine(t, rebuildConfig(t, log, url, t.TempDir()))
+	if err := e.Freeze(t.Context(), "month_2026_10", then); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "the frozen tables", want, dumpSchema(t, pool, "ledger_data_frozen_month_2026_10"))
+	if _, err := e.All(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	var position int64
+	if err := pool.QueryRow(t.Context(), "SELECT max(position) FROM month_2026_10.order_history").Scan(&position); err != nil || uint64(position) > then.Commit {
+		t.Errorf("the frozen views end at %d, %v, want at most %s", position, err, then)
+	}
+	if err := e.Freeze(t.Context(), "month_2026_10", then); err == nil {
+		t.Error("froze twice into one schema")
+	}
+	for _, name := range []string{"ledger", "Month", "a b", "public; drop", "a__b", ""} {
+		if err := e.Freeze(t.Context(), name, then); err == nil {
+			t.Errorf("froze into schema %q", name)
+		}
+	}
+	if err := e.Drop(t.Context(), "month_2026_10"); err != nil {
+		t.Fatal(err)
+	}
+	var left int
+	if err := pool.QueryRow(t.Context(), "SELECT count(*) FROM pg_namespace WHERE nspname LIKE '%month%'").Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d schemas are left, %v", left, err)
+	}
+}
+
+// Rows that PostgreSQL refuses park their order as the runner does, and nothing else stops.
+func TestRebuild_ParksWhatTheDatabaseRefuses(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	appendMany(t, log, newWorld(36).history(t, 20, 200))
+	// The check is part of both sets of tables.
+	refuse := func(schemaName string) {
+		if _, err := pool.Exec(t.Context(), "ALTER TABLE "+schemaName+".orders ADD CONSTRAINT none_open CHECK (dispute_state <> 'OPEN')"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refuse(schema.Live)
+	r := start(t, config(log, url))
+	reach(t, log, pool)
+	r.stop(t)
+	if len(parkedOrders(t, pool)) == 0 {
+		t.Fatal("nothing was refused: the test shows nothing")
+	}
+	cfg := rebuildConfig(t, log, url, t.TempDir())
+	create := cfg.Tables.Create
+	cfg.Tables.Create = func(ctx context.Context, tx pgx.Tx, name string) error {
+		if err := create(ctx, tx, name); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "ALTER TABLE "+name+".orders ADD CONSTRAINT none_open CHECK (dispute_state <> 'OPEN')")
+		return err
+	}
+	e := newEngine(t, cfg)
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "rebuilt tables", dump(t, pool), dumpSchema(t, pool, besideNext))
+	var left int
+	if err := pool.QueryRow(t.Context(), "SELECT count(*) FROM pg_namespace WHERE nspname LIKE '%trial%'").Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d schemas of trials are left, %v", left, err)
+	}
+}
