@@ -205,9 +205,10 @@ func dumpQuery(tb testing.TB, pool *pgxpool.Pool, b *strings.Builder, sql string
 
 // Short names for what tests write often.
 type (
-	ctxt     = context.Context
-	messages = iter.Seq2[eventstore.Message, error]
-	pgxBatch = pgx.Batch
+	ctxt      = context.Context
+	messages  = iter.Seq2[eventstore.Message, error]
+	pgxBatch  = pgx.Batch
+	eventData = eventstore.EventData
 )
 
 // positionLike is a bare number in the text of a row.

@@ -67,8 +67,8 @@ func (c *cli) withOrder(ctx context.Context, name string, show func(context.Cont
 			return err
 		}
 		if len(changed) > 0 {
-			return &exitError{code: exitDiffers, err: fmt.Errorf("rebuild needed: the views were made by another version of the ledger (%s): `ledger migrate --reset` "+
-				"makes them anew from the log; `ledger order show --as-of` and `ledger explain` answer meanwhile", fingerprint.Describe(changed))}
+			return &exitError{code: exitDiffers, err: fmt.Errorf("rebuild needed: the views were made by another version of the ledger (%s): `ledger rebuild` "+
+				"builds them anew from the log; `ledger order show --as-of` and `ledger explain` answer meanwhile", fingerprint.Describe(changed))}
 		}
 		return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 			detail, err := app.FindOrder(ctx, tx, name)

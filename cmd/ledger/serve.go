@@ -64,6 +64,8 @@ when GET /readyz answers 200. Notifications are taken in while the database is a
 		"age of the views from which /readyz says degraded; 0 is never")
 	c.duration(cmd, &c.settings.AuditInterval, "audit-interval", "LEDGER_AUDIT_INTERVAL", audit.DefaultInterval,
 		"time between two rounds of the standing auditor; 0 audits nothing")
+	cmd.Flags().BoolVar(&c.settings.RebuildIfNeeded, "rebuild-if-needed", c.env("LEDGER_REBUILD_IF_NEEDED") != "",
+		"rebuild the views when another version of the ledger made them [LEDGER_REBUILD_IF_NEEDED]")
 	return cmd
 }
 

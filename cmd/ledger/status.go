@@ -78,7 +78,7 @@ func (c *cli) status() *cobra.Command {
 			}
 			t.Render()
 			if len(report.RebuildNeeded) > 0 {
-				c.say("REBUILD NEEDED (ledger migrate --reset): the views were made by another version of the ledger: %s", fingerprint.Describe(report.RebuildNeeded))
+				c.say("REBUILD NEEDED (ledger rebuild): the views were made by another version of the ledger: %s", fingerprint.Describe(report.RebuildNeeded))
 			}
 			if report.DatabaseError != "" {
 				c.say("%s", report.DatabaseError)

@@ -239,6 +239,26 @@ func (p *Prober) note(ctx context.Context, err error) {
 	}
 }
 
+// latestSamples is how many of the newest measurements say how fresh the views are lately.
+const latestSamples = 5
+
+// Latest is the slowest of the newest measurements, or the age of one that is under way when that is more; false
+// before there are any.
+func (p *Prober) Latest() (time.Duration, bool) {
+	now := p.cfg.Clock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.samples)
+	if n == 0 {
+		return 0, false
+	}
+	latest := now.Sub(p.fresh) - 2*p.cfg.Interval
+	for i := range min(n, latestSamples) {
+		latest = max(latest, p.samples[((p.next-1-i)%n+n)%n])
+	}
+	return latest, true
+}
+
 func (p *Prober) isStale(age time.Duration) bool {
 	return p.cfg.StaleAfter > 0 && age > p.cfg.StaleAfter
 }

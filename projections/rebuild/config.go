@@ -70,8 +70,10 @@ type Config struct {
 	Fresh func() (latest time.Duration, ok bool)
 	// Progress is told how far the work is, several times a second, from one goroutine at a time.
 	Progress func(Progress)
-	// FreeBytes tells the free disk space for spilled events and for the database; false when it is not known.
-	FreeBytes func() (free uint64, ok bool)
+	// FreeBytes tells the free disk space for spilled events; false when it is not known. DatabaseHere says
+	// that the database is on the same disk.
+	FreeBytes    func() (free uint64, ok bool)
+	DatabaseHere bool
 	// Reached is called at each named point of Points; tests stop the work there.
 	Reached func(ctx context.Context, point Point) error
 }

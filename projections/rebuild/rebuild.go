@@ -57,14 +57,39 @@ func (e *Engine) exclusively(ctx context.Context, do func(ctx context.Context, c
 		return fmt.Errorf("connect to the read models: %w", err)
 	}
 	defer closeConn(ctx, conn)
-	var locked bool
-	if err := conn.QueryRow(ctx, lockSQL).Scan(&locked); err != nil {
-		return fmt.Errorf("take the lock of rebuilds: %w", err)
-	}
-	if !locked {
-		return ErrBusy
+	if err := takeLock(ctx, conn); err != nil {
+		return err
 	}
 	return do(ctx, conn)
+}
+
+// The lock of a process that was killed outlives it for a moment.
+const (
+	lockPatience = 2 * time.Second
+	lockPoll     = 50 * time.Millisecond
+)
+
+func takeLock(ctx context.Context, conn *pgx.Conn) error {
+	tick := time.NewTicker(lockPoll)
+	defer tick.Stop()
+	late := time.NewTimer(lockPatience)
+	defer late.Stop()
+	for {
+		var locked bool
+		if err := conn.QueryRow(ctx, lockSQL).Scan(&locked); err != nil {
+			return fmt.Errorf("take the lock of rebuilds: %w", err)
+		}
+		if locked {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-late.C:
+			return ErrBusy
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // closeTimeout bounds saying good-bye to the database.
@@ -194,6 +219,9 @@ func (e *Engine) removeSpill(tables string) error {
 // prepare makes the empty tables without keys, and the row that tells how far they are.
 func (e *Engine) prepare(ctx context.Context, conn *pgx.Conn, set Set) (Set, error) {
 	if err := e.removeSpill(set.Tables); err != nil { // of tables that were dropped by hand
+		return set, err
+	}
+	if err := e.checkSpace(ctx, conn); err != nil {
 		return set, err
 	}
 	set.Stage, set.Fingerprint = Spilling, e.cfg.Fingerprint

@@ -258,9 +258,14 @@ func (d *Database) URL() string {
 // Connect opens a connection of the projector's own, once the database is
 // ready.
 func (d *Database) Connect(ctx context.Context) (*pgx.Conn, error) {
+	return d.ConnectTo(ctx, schema.Live)
+}
+
+// ConnectTo is Connect for another set of tables.
+func (d *Database) ConnectTo(ctx context.Context, tables string) (*pgx.Conn, error) {
 	select {
 	case <-d.ready:
-		return schema.Connect(ctx, d.URL(), schema.Live)
+		return schema.Connect(ctx, d.URL(), tables)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}

@@ -83,8 +83,12 @@ func Open(s config.Settings, logger *slog.Logger, say func(string)) (*Ledger, er
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
+	var rebuildStale func(context.Context) error
+	if s.RebuildIfNeeded {
+		rebuildStale = l.RebuildStale
+	}
 	l.Runner, err = projections.NewRunner(projections.Config{
-		Log: store, Connect: l.Database.Connect, Logger: logger, Clock: time.Now,
+		Log: store, Rebuild: rebuildStale, Connect: l.Database.Connect, Logger: logger, Clock: time.Now,
 		CachedOrders: projectorOrders, CacheBytes: projectorBytes, Fingerprint: own,
 		OnBatch: func(b projections.Batch) { l.progress.committed(b.Position) },
 	})

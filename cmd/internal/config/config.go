@@ -34,6 +34,8 @@ type Settings struct {
 	// CanaryInterval, AuditInterval and StaleAfter are of ledgers that serve. Zero means the defaults of
 	// the packages freshness and audit; a negative interval switches the work off.
 	CanaryInterval, AuditInterval, StaleAfter time.Duration
+	// RebuildIfNeeded has a ledger that serves rebuild views that another version of the program made.
+	RebuildIfNeeded bool
 
 	// Offline is set by commands that listen to nobody: HTTP does not matter
 	// then.

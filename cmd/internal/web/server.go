@@ -111,6 +111,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /orders/{id}/history", s.history)
 	mux.HandleFunc("GET /orders/{id}/explain", s.explain)
 	mux.HandleFunc("POST /audit", s.audit)
+	mux.HandleFunc("POST /rebuild", s.rebuild)
 	mux.HandleFunc("POST /parked/{id}/retry", s.retryParked)
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)

@@ -1,0 +1,222 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/migrations"
+	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/rebuild"
+	"github.com/order-ledger/order-ledger/projections/refold"
+)
+
+// RebuildVerb is what a rebuild is to do.
+type RebuildVerb string
+
+// Verbs of `ledger rebuild`. RebuildAll is plan, run, verify and swap.
+const (
+	RebuildAll      RebuildVerb = ""
+	RebuildPlan     RebuildVerb = "plan"
+	RebuildRun      RebuildVerb = "run"
+	RebuildStatus   RebuildVerb = "status"
+	RebuildVerify   RebuildVerb = "verify"
+	RebuildSwap     RebuildVerb = "swap"
+	RebuildRollback RebuildVerb = "rollback"
+	RebuildDrop     RebuildVerb = "drop"
+)
+
+// RebuildRequest is one call of `ledger rebuild`.
+type RebuildRequest struct {
+	Verb RebuildVerb `json:"verb"`
+	// Approve is the digest of a difference that may be swapped in.
+	Approve string `json:"approve,omitempty"`
+	// AsOf and Into make a frozen copy of the views instead; Into alone, with the verb drop, removes it.
+	AsOf string `json:"as_of,omitempty"`
+	Into string `json:"into,omitempty"`
+}
+
+// RebuildAnswer is what came of it.
+type RebuildAnswer struct {
+	Plan *rebuild.Plan `json:"plan,omitempty"`
+	// Sets are what stands beside the live tables afterwards.
+	Sets  []rebuild.Set  `json:"sets"`
+	Proof *rebuild.Proof `json:"proof,omitempty"`
+	// Refused: the proof shows a difference that nobody approved, and nothing was swapped.
+	Refused bool `json:"refused,omitempty"`
+	Swapped bool `json:"swapped,omitempty"`
+}
+
+// RebuildLine is one line of the answer of a running ledger: how far it is, the plan before it begins, the end, or an error.
+type RebuildLine struct {
+	Progress *rebuild.Progress `json:"progress,omitempty"`
+	Plan     *rebuild.Plan     `json:"plan,omitempty"`
+	Answer   *RebuildAnswer    `json:"answer,omitempty"`
+	Error    string            `json:"error,omitempty"`
+}
+
+// RebuildEngine makes what rebuilds the views of a ledger. fresh may be nil.
+func RebuildEngine(
+	s config.Settings, log projections.Log, logger *slog.Logger,
+	connect func(ctx context.Context, schema string) (*pgx.Conn, error),
+	fresh func() (time.Duration, bool), progress func(rebuild.Progress),
+) (*rebuild.Engine, error) {
+	own, err := Fingerprint()
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(s.DataDir, "rebuild")
+	return rebuild.New(rebuild.Config{
+		Log: log, Connect: connect, Fingerprint: own, Dir: dir, Logger: logger, Clock: time.Now, Fresh: fresh, Progress: progress,
+		Tables: rebuild.Tables{
+			Create: migrations.CreateTables, Exchange: migrations.Exchange, CopyViews: migrations.CopyViews,
+			IsBusy: func(err error) bool { return errors.Is(err, migrations.ErrReadersBusy) },
+		},
+		FreeBytes: func() (uint64, bool) { return freeBytes(s.DataDir) }, DatabaseHere: s.DatabaseURL == "",
+	})
+}
+
+func freeBytes(dir string) (uint64, bool) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, false
+	}
+	return st.Bavail * uint64(st.Bsize), true
+}
+
+// Validate tells whether the request says clearly what it wants.
+func (r *RebuildRequest) Validate() error {
+	switch r.Verb {
+	case RebuildAll, RebuildPlan, RebuildRun, RebuildStatus, RebuildVerify, RebuildSwap, RebuildRollback, RebuildDrop:
+	default:
+		return fmt.Errorf("there is no verb %q", r.Verb)
+	}
+	switch {
+	case r.AsOf != "" && (r.Into == "" || r.Verb != RebuildAll):
+		return errors.New("--as-of makes a frozen copy and wants --into SCHEMA, without a verb")
+	case r.Into != "" && r.AsOf == "" && r.Verb != RebuildDrop:
+		return errors.New("--into names a frozen copy and wants --as-of TIME or POSITION, or the verb drop")
+	case r.Approve != "" && r.Verb != RebuildAll && r.Verb != RebuildSwap:
+		return errors.New("--approve is for the swap")
+	}
+	return nil
+}
+
+// Run does what the request says. planned is told the plan before the work begins.
+func (r *RebuildRequest) Run(ctx context.Context, e *rebuild.Engine, planned func(*rebuild.Plan)) (*RebuildAnswer, error) {
+	answer := &RebuildAnswer{Sets: []rebuild.Set{}}
+	err := r.do(ctx, e, planned, answer)
+	var different *rebuild.DifferentError
+	if errors.As(err, &different) {
+		answer.Proof, answer.Refused = different.Proof, true
+	} else if err != nil {
+		return nil, err
+	}
+	sets, err := e.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	answer.Sets = append(answer.Sets, sets...)
+	return answer, nil
+}
+
+func (r *RebuildRequest) do(ctx context.Context, e *rebuild.Engine, planned func(*rebuild.Plan), answer *RebuildAnswer) (err error) {
+	switch r.Verb {
+	case RebuildStatus:
+		return nil
+	case RebuildPlan:
+		answer.Plan, err = e.Plan(ctx)
+		return err
+	case RebuildVerify:
+		answer.Proof, err = e.Verify(ctx)
+		return err
+	case RebuildSwap:
+		err = e.Swap(ctx, r.Approve)
+		answer.Swapped = err == nil
+		return err
+	case RebuildRollback:
+		err = e.Rollback(ctx)
+		answer.Swapped = err == nil
+		return err
+	case RebuildDrop:
+		return e.Drop(ctx, r.Into)
+	case RebuildRun, RebuildAll:
+	}
+	if r.AsOf != "" {
+		at, err := r.moment(ctx, e)
+		if err != nil {
+			return err
+		}
+		return e.Freeze(ctx, r.Into, at)
+	}
+	plan, err := e.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	planned(plan)
+	if r.Verb == RebuildRun {
+		return e.Run(ctx)
+	}
+	answer.Proof, err = e.All(ctx, r.Approve)
+	answer.Swapped = err == nil
+	return err
+}
+
+func (r *RebuildRequest) moment(ctx context.Context, e *rebuild.Engine) (eventstore.Position, error) {
+	m, err := refold.ParseMoment(r.AsOf, string(refold.ByRecorded))
+	if err != nil {
+		return eventstore.Position{}, err
+	}
+	if m.Position != nil {
+		return *m.Position, nil
+	}
+	return e.PositionAt(ctx, m.Time)
+}
+
+// Rebuilder makes the engine of a ledger that runs. progress may be nil.
+func (l *Ledger) Rebuilder(progress func(rebuild.Progress)) (*rebuild.Engine, error) {
+	return RebuildEngine(l.Settings, l.Store, l.Logger.With(slog.String("worker", "rebuild")), l.Database.ConnectTo, l.freshLately, progress)
+}
+
+// freshLately is the slowest of the newest canaries, while they fly.
+func (l *Ledger) freshLately() (time.Duration, bool) {
+	if l.Settings.CanaryInterval < 0 {
+		return 0, false
+	}
+	return l.Freshness.Latest()
+}
+
+// RebuildStale rebuilds rows that another version of the program made, and approves that they differ: this is what
+// the other version is for. The proof is logged and stored.
+func (l *Ledger) RebuildStale(ctx context.Context) error {
+	e, err := l.Rebuilder(nil)
+	if err != nil {
+		return err
+	}
+	if err := dropOfOtherProgram(ctx, e); err != nil {
+		return err
+	}
+	proof, err := e.All(ctx, rebuild.AnyDifference)
+	if err != nil {
+		return err
+	}
+	l.Logger.InfoContext(ctx, "the views were rebuilt", slog.Bool("equal", proof.Equal()), slog.String("proof", proof.Digest))
+	return nil
+}
+
+// dropOfOtherProgram removes tables that yet another version began to build.
+func dropOfOtherProgram(ctx context.Context, e *rebuild.Engine) error {
+	err := e.Run(ctx)
+	if !errors.Is(err, rebuild.ErrOtherProgram) {
+		return err
+	}
+	return e.Drop(ctx, "")
+}

@@ -1,0 +1,389 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/cmd/internal/web"
+	"github.com/order-ledger/order-ledger/projections/rebuild"
+	"github.com/order-ledger/order-ledger/projections/schema"
+)
+
+// rebuildMemory is where the garbage collector works harder while nothing but a rebuild runs.
+const rebuildMemory = 1 << 30
+
+func (c *cli) rebuild() *cobra.Command {
+	var request app.RebuildRequest
+	parent := &cobra.Command{
+		Use:   "rebuild",
+		Short: "Build all views anew from the log, prove them, and swap them in",
+		Long: `rebuild builds all read models in tables of their own beside the live ones, compares
+every row with them at the same position of the log, and puts them in their place
+in one short transaction. Views stay readable, and grants on them stay. What was
+live is kept for the way back: ledger rebuild rollback.
+
+Without a verb it plans, runs, verifies and swaps. When the new rows differ from
+the live ones, it shows the differing orders and columns, swaps nothing, and ends
+with exit code 4; after you have looked: ledger rebuild --approve DIGEST.
+
+A rebuild that was interrupted in any way goes on when it is run again. With a
+ledger running, it works inside of that one, and gives way to it.
+
+  ledger rebuild --as-of 2026-10-31 --into month_2026_10
+
+makes a frozen copy of all views, as they were known at that moment, in a schema
+of its own, and ledger rebuild drop --into month_2026_10 removes it.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.runRebuild(cmd.Context(), request) },
+	}
+	approve := func(cmd *cobra.Command) {
+		cmd.Flags().StringVar(&request.Approve, "approve", "", "digest of a difference that may be swapped in")
+	}
+	approve(parent)
+	parent.Flags().StringVar(&request.AsOf, "as-of", "", "make a frozen copy as of a time, a date (its end, UTC) or a position")
+	parent.Flags().StringVar(&request.Into, "into", "", "the schema of the frozen copy")
+	for verb, short := range map[app.RebuildVerb]string{
+		app.RebuildPlan:     "Events, rows, disk and duration, before anything is done",
+		app.RebuildRun:      "Build the new tables, or go on building them",
+		app.RebuildStatus:   "What stands beside the live tables",
+		app.RebuildVerify:   "Compare the new tables with the live ones at the same position",
+		app.RebuildSwap:     "Put the new tables in the place of the live ones",
+		app.RebuildRollback: "Make the tables live again that a swap replaced",
+		app.RebuildDrop:     "Remove what stands beside the live tables",
+	} {
+		cmd := &cobra.Command{
+			Use: string(verb), Short: short, Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				request.Verb = verb
+				return c.runRebuild(cmd.Context(), request)
+			},
+		}
+		switch verb {
+		case app.RebuildSwap:
+			approve(cmd)
+		case app.RebuildDrop:
+			cmd.Flags().StringVar(&request.Into, "into", "", "the schema of a frozen copy, to remove that instead")
+		case app.RebuildAll, app.RebuildPlan, app.RebuildRun, app.RebuildStatus, app.RebuildVerify, app.RebuildRollback:
+		}
+		parent.AddCommand(cmd)
+	}
+	return parent
+}
+
+func (c *cli) runRebuild(ctx context.Context, request app.RebuildRequest) error {
+	if err := request.Validate(); err != nil {
+		return &exitError{code: exitUsage, err: err}
+	}
+	show := c.newRebuildShow()
+	defer show.end()
+	var answer *app.RebuildAnswer
+	var err error
+	if url := c.runningLedger(); url != "" {
+		answer, err = c.rebuildThrough(ctx, url, request, show)
+	} else {
+		answer, err = c.rebuildHere(ctx, request, show)
+	}
+	show.end()
+	if err != nil {
+		return err
+	}
+	return c.showRebuild(request, answer)
+}
+
+// rebuildHere opens the log itself.
+func (c *cli) rebuildHere(ctx context.Context, request app.RebuildRequest, show *rebuildShow) (answer *app.RebuildAnswer, err error) {
+	debug.SetMemoryLimit(rebuildMemory)
+	err = c.withBoth(ctx, func(ctx context.Context, log *app.Store, _ config.Accounts, conn *pgx.Conn) error {
+		url := conn.Config().ConnString()
+		connect := func(ctx context.Context, tables string) (*pgx.Conn, error) { return schema.Connect(ctx, url, tables) }
+		engine, err := app.RebuildEngine(c.settings, log, c.logger(slog.LevelWarn), connect, nil, show.progress)
+		if err != nil {
+			return err
+		}
+		answer, err = request.Run(ctx, engine, show.plan)
+		return err
+	})
+	return answer, err
+}
+
+// rebuildThrough asks the ledger that holds the log.
+func (c *cli) rebuildThrough(ctx context.Context, url string, request app.RebuildRequest, show *rebuildShow) (*app.RebuildAnswer, error) {
+	token, err := os.ReadFile(c.settings.TokenFile())
+	if err != nil {
+		return nil, fmt.Errorf("a ledger is running, and its token cannot be read: %w", err)
+	}
+	body, err := json.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/rebuild", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+string(token))
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask the running ledger: %w", err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusOK {
+		var p web.Problem
+		_ = json.NewDecoder(answer.Body).Decode(&p)
+		return nil, fmt.Errorf("the running ledger answered %s: %s", answer.Status, p.Detail)
+	}
+	lines := bufio.NewScanner(answer.Body)
+	const lineMost = 64 << 20
+	lines.Buffer(nil, lineMost)
+	for lines.Scan() {
+		var line app.RebuildLine
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+			return nil, fmt.Errorf("read the answer of the running ledger: %w", err)
+		}
+		switch {
+		case line.Error != "":
+			return nil, errors.New(line.Error)
+		case line.Answer != nil:
+			return line.Answer, nil
+		case line.Plan != nil:
+			show.plan(line.Plan)
+		case line.Progress != nil:
+			show.progress(*line.Progress)
+		}
+	}
+	return nil, fmt.Errorf("the running ledger went away; run the rebuild again, it goes on where it was: %w", errors.Join(lines.Err(), ctx.Err()))
+}
+
+// rebuildShow shows plan and progress: bars on a terminal, lines of JSON for machines, nothing elsewhere.
+type rebuildShow struct {
+	c         *cli
+	container *mpb.Progress
+	bar       *mpb.Bar
+	stage     string
+	latest    rebuild.Progress
+}
+
+func (c *cli) newRebuildShow() *rebuildShow {
+	show := &rebuildShow{c: c}
+	if f, ok := c.io.err.(*os.File); ok && isTerminal(f) && !c.json {
+		show.container = mpb.New(mpb.WithOutput(c.io.err), mpb.WithWidth(40))
+	}
+	return show
+}
+
+func (s *rebuildShow) plan(p *rebuild.Plan) {
+	if s.c.json {
+		_ = s.c.writeLine(app.RebuildLine{Plan: p})
+		return
+	}
+	if p.Continues != "" {
+		s.c.say("going on with a rebuild in stage %s", p.Continues)
+	}
+	s.c.say("about %s events, %s on disk and %s for sorting, about %s", grouped(p.Events), size(p.DatabaseBytes), size(p.SpillBytes),
+		p.Takes.Round(time.Second))
+}
+
+func (s *rebuildShow) progress(p rebuild.Progress) {
+	if s.c.json {
+		_ = s.c.writeLine(app.RebuildLine{Progress: &p})
+		return
+	}
+	if s.container == nil {
+		return
+	}
+	if p.Stage != s.stage {
+		s.finishBar()
+		s.stage = p.Stage
+		s.bar = s.container.AddBar(max(p.Total, 1),
+			mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-10s", strings.ToLower(p.Stage)))),
+			mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5}), decor.Any(func(decor.Statistics) string { return s.describe() })))
+	}
+	s.latest = p
+	s.bar.SetCurrent(min(p.Done, max(p.Total, 1)))
+}
+
+// describe is events/s, what is left, and the position.
+func (s *rebuildShow) describe() string {
+	p := s.latest
+	text := ""
+	if p.Rate >= 1 && (p.Stage == string(rebuild.Spilling) || p.Stage == string(rebuild.Loading)) {
+		text += fmt.Sprintf("  %s events/s", grouped(int64(p.Rate)))
+	}
+	if p.Left > 0 {
+		text += "  " + p.Left.Round(time.Second).String() + " left"
+	}
+	if p.Position.Commit > 0 {
+		text += fmt.Sprintf("  at %d", p.Position.Commit)
+	}
+	return text
+}
+
+func (s *rebuildShow) finishBar() {
+	if s.bar != nil {
+		s.bar.SetTotal(-1, true)
+		s.bar = nil
+	}
+}
+
+func (s *rebuildShow) end() {
+	if s.container == nil {
+		return
+	}
+	s.finishBar()
+	s.container.Wait()
+	s.container = nil
+}
+
+func (c *cli) showRebuild(request app.RebuildRequest, answer *app.RebuildAnswer) error {
+	refused := error(nil)
+	if answer.Refused || (request.Verb == app.RebuildVerify && answer.Proof != nil && !answer.Proof.Equal()) {
+		refused = &exitError{code: exitDiffers, err: fmt.Errorf("the new rows differ from the live ones, and nothing was swapped; "+
+			"after you have looked: `ledger rebuild swap --approve %s`", answer.Proof.Digest)}
+	}
+	if c.json {
+		return errors.Join(c.writeLine(app.RebuildLine{Answer: answer}), refused)
+	}
+	switch {
+	case request.Verb == app.RebuildPlan:
+		c.showPlan(answer.Plan)
+	case request.Verb == app.RebuildStatus:
+		c.showSets(answer.Sets)
+	case request.Verb == app.RebuildDrop:
+		c.say("removed")
+	case request.Into != "":
+		c.say("schema %s shows all views as of %s", request.Into, request.AsOf)
+	}
+	if answer.Proof != nil {
+		c.showProof(answer.Proof)
+	}
+	switch {
+	case answer.Swapped && request.Verb == app.RebuildRollback:
+		c.say("the tables from before the swap are live again, and follow the log from where they stood")
+	case answer.Swapped:
+		c.say("the new tables are live; `ledger rebuild rollback` leads back, `ledger rebuild drop` gives the space of the old ones back")
+	case request.Verb == app.RebuildRun:
+		c.say("the new tables are built; next: `ledger rebuild verify`, `ledger rebuild swap`")
+	}
+	return refused
+}
+
+func (c *cli) showPlan(p *rebuild.Plan) {
+	t := c.newTable("table", "rows", "bytes")
+	for _, row := range p.Tables {
+		t.AppendRow(table.Row{row.Table, grouped(row.Rows), size(row.Bytes)})
+	}
+	t.Render()
+	t = c.newTable()
+	t.AppendRows([]table.Row{
+		{"events", grouped(p.Events)}, {"up to position", p.Target.String()}, {"disk for the tables", size(p.DatabaseBytes)},
+		{"disk for sorting", size(p.SpillBytes)},
+	})
+	if p.FreeBytes > 0 {
+		t.AppendRow(table.Row{"disk that is free", size(int64(p.FreeBytes))})
+	}
+	t.AppendRows([]table.Row{{"one processor folds", grouped(int64(p.FoldRate)) + " events/s"}, {"takes about", p.Takes.Round(time.Second).String()}})
+	if p.Continues != "" {
+		t.AppendRow(table.Row{"goes on in stage", p.Continues})
+	}
+	t.Render()
+}
+
+func (c *cli) showSets(sets []rebuild.Set) {
+	if len(sets) == 0 {
+		c.say("nothing stands beside the live tables")
+		return
+	}
+	t := c.newTable("tables", "views", "stage", "as of", "proven", "since")
+	for i := range sets {
+		s := &sets[i]
+		proven := ""
+		switch {
+		case s.Proof == nil:
+		case !s.Proof.Compared:
+			proven = "nothing to compare with"
+		case s.Proof.Equal():
+			proven = "equal at " + s.Proof.Position.String()
+		default:
+			proven = "DIFFERENT, " + s.Proof.Digest
+		}
+		t.AppendRow(table.Row{s.Tables, s.Views, s.Stage, s.Target.String(), proven, s.UpdatedAt.Format("2006-01-02 15:04:05")})
+	}
+	t.Render()
+}
+
+func (c *cli) showProof(p *rebuild.Proof) {
+	if !p.Compared {
+		c.say("the live tables were empty: there was nothing to compare with")
+		return
+	}
+	t := c.newTable("table", "live rows", "new rows", "", "digest of the new rows")
+	for i := range p.Models {
+		m := &p.Models[i]
+		verdict := "equal"
+		if len(m.Slices) > 0 {
+			verdict = fmt.Sprintf("DIFFERENT: at least %d", m.Different)
+		}
+		t.AppendRow(table.Row{m.Table, grouped(m.LiveRows), grouped(m.NextRows), verdict, m.NextSum})
+	}
+	t.Render()
+	if p.Equal() {
+		c.say("all rows are equal at position %s; digest %s", p.Position, p.Digest)
+		return
+	}
+	t = c.newTable("table", "row", "column", "live", "new")
+	for i := range p.Models {
+		for _, d := range p.Models[i].Differences {
+			for _, column := range d.Columns {
+				t.AppendRow(table.Row{p.Models[i].Table, d.Key, column.Column, shorten(column.Live), shorten(column.Next)})
+			}
+		}
+	}
+	t.Render()
+}
+
+// writeLine writes one line of JSON to standard output.
+func (c *cli) writeLine(v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.io.out, "%s\n", raw)
+	return err
+}
+
+// grouped is a number with spaces between thousands.
+func grouped(n int64) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + " " + text[i:]
+	}
+	return text
+}
+
+// size is a number of bytes for people.
+func size(bytes int64) string {
+	switch {
+	case bytes >= 10<<30:
+		return fmt.Sprintf("%d GiB", bytes>>30)
+	case bytes >= 10<<20:
+		return fmt.Sprintf("%d MiB", bytes>>20)
+	}
+	return fmt.Sprintf("%d KiB", bytes>>10)
+}

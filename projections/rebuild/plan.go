@@ -1,0 +1,212 @@
+package rebuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/schema"
+)
+
+// Plan tells what a rebuild would do and need, before anything is done. All but Target are estimates.
+type Plan struct {
+	// Target is the position that the new tables are built to first: where the live ones stand.
+	Target eventstore.Position `json:"target"`
+	// Continues is the stage at which an interrupted rebuild would go on; empty when none was begun.
+	Continues Stage `json:"continues,omitempty"`
+	Events    int64 `json:"events"`
+	// Tables are the live ones, as PostgreSQL's statistics have them.
+	Tables []PlannedTable `json:"tables"`
+	// DatabaseBytes and SpillBytes are the disk space that is needed while it works, FreeBytes what is free
+	// where events are spilled to; 0 when it is not known.
+	DatabaseBytes int64  `json:"database_bytes"`
+	SpillBytes    int64  `json:"spill_bytes"`
+	FreeBytes     uint64 `json:"free_bytes,omitempty"`
+	// FoldRate is how many events one worker folds in a second, measured on the first of the log.
+	FoldRate float64       `json:"fold_rate"`
+	Takes    time.Duration `json:"takes_ns"`
+}
+
+// PlannedTable is one table that is built.
+type PlannedTable struct {
+	Table string `json:"table"`
+	Rows  int64  `json:"rows"`
+	Bytes int64  `json:"bytes"` // with its indexes
+}
+
+const (
+	// spilledPart is the size of spilled events, in hundredths of the audit trail's table.
+	spilledPart = 35
+	// sampleEvents and sampleTime bound the measurement of the fold.
+	sampleEvents = 20_000
+	sampleTime   = time.Second
+	// databaseShare: PostgreSQL takes about as much of the processors as the fold, and verifying as much again as
+	// a third of it.
+	databaseShare = 2.3
+)
+
+// NoSpaceError says that the disk is too small.
+type NoSpaceError struct {
+	Needed int64
+	Free   uint64
+}
+
+func (e *NoSpaceError) Error() string {
+	return fmt.Sprintf("rebuild: about %d MiB of disk space are needed, and %d MiB are free", e.Needed>>20, e.Free>>20)
+}
+
+// Plan looks at the live tables and at the beginning of the log.
+func (e *Engine) Plan(ctx context.Context) (*Plan, error) {
+	conn, err := e.cfg.Connect(ctx, schema.Live)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the read models: %w", err)
+	}
+	defer closeConn(ctx, conn)
+	p := new(Plan)
+	if set, err := setOf(ctx, conn, nextTables); err == nil {
+		p.Continues = set.Stage
+	} else if !errors.Is(err, ErrNone) {
+		return nil, err
+	}
+	if p.Target, err = e.liveTarget(ctx, conn); err != nil {
+		return nil, err
+	}
+	if err := p.measureTables(ctx, conn); err != nil {
+		return nil, err
+	}
+	at, err := checkpoint.Read(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.measureFold(ctx, p, !at.Known); err != nil {
+		return nil, err
+	}
+	if e.cfg.FreeBytes != nil {
+		if free, ok := e.cfg.FreeBytes(); ok {
+			p.FreeBytes = free
+		}
+	}
+	if p.FoldRate > 0 {
+		p.Takes = time.Duration(float64(p.Events) / (p.FoldRate * float64(e.cfg.Workers)) * databaseShare * float64(time.Second))
+	}
+	return p, nil
+}
+
+func (p *Plan) measureTables(ctx context.Context, conn *pgx.Conn) error {
+	rows, err := conn.Query(ctx, `
+		SELECT c.relname::text, CASE WHEN c.reltuples < 0 THEN s.n_live_tup ELSE greatest(c.reltuples::bigint, s.n_live_tup) END,
+		       pg_total_relation_size(c.oid)
+		  FROM pg_class c JOIN pg_stat_all_tables s ON s.relid = c.oid
+		 WHERE c.relnamespace = $1::text::regnamespace AND c.relkind = 'r' AND c.relname <> 'checkpoint' ORDER BY c.relname`, schema.Live)
+	if err != nil {
+		return fmt.Errorf("measure the tables: %w", err)
+	}
+	if p.Tables, err = pgx.CollectRows(rows, pgx.RowToStructByPos[PlannedTable]); err != nil {
+		return fmt.Errorf("measure the tables: %w", err)
+	}
+	for _, t := range p.Tables {
+		p.DatabaseBytes += t.Bytes
+		switch t.Table {
+		case "order_history":
+			p.Events += t.Rows
+			p.SpillBytes = t.Bytes / 100 * spilledPart
+		case "quarantine":
+			p.Events += t.Rows
+		}
+	}
+	return nil
+}
+
+// measureFold folds the beginning of the log for a moment; when there are no tables to count in, it counts
+// the events of all of it.
+func (e *Engine) measureFold(ctx context.Context, p *Plan, all bool) error {
+	bulk := projections.NewBulk(e.cfg.Log)
+	began := e.cfg.Clock()
+	folded, counted := 0, int64(0)
+	sampling := true
+	for message, err := range e.cfg.Log.SubscribeAll(ctx, eventstore.AllSubscription{Filter: eventstore.Filter{StreamPrefixes: order.StreamPrefixes()}}) {
+		if err != nil {
+			return fmt.Errorf("measure the fold: %w", err)
+		}
+		if _, ok := message.(eventstore.CaughtUp); ok {
+			break
+		}
+		appeared, ok := message.(eventstore.EventAppeared)
+		if !ok {
+			continue
+		}
+		counted++
+		if !sampling {
+			continue
+		}
+		if err := bulk.Add(ctx, &appeared.Event); err != nil {
+			return fmt.Errorf("measure the fold: %w", err)
+		}
+		if folded++; folded == sampleEvents || e.cfg.Clock().Sub(began) > sampleTime {
+			sampling = false
+			p.FoldRate = float64(folded) / e.cfg.Clock().Sub(began).Seconds()
+			if !all {
+				break
+			}
+		}
+	}
+	if sampling && folded > 0 {
+		p.FoldRate = float64(folded) / max(e.cfg.Clock().Sub(began).Seconds(), 1e-6)
+	}
+	if all || sampling {
+		p.Events = counted
+	}
+	return nil
+}
+
+// checkSpace refuses to begin what cannot end.
+func (e *Engine) checkSpace(ctx context.Context, conn *pgx.Conn) error {
+	if e.cfg.FreeBytes == nil {
+		return nil
+	}
+	free, ok := e.cfg.FreeBytes()
+	if !ok {
+		return nil
+	}
+	var p Plan
+	if err := p.measureTables(ctx, conn); err != nil {
+		return err
+	}
+	needed := p.SpillBytes
+	if e.cfg.DatabaseHere {
+		needed += p.DatabaseBytes
+	}
+	if uint64(needed) > free {
+		return &NoSpaceError{Needed: needed, Free: free}
+	}
+	return nil
+}
+
+// PositionAt is the last position of the log at which nothing was known that was recorded after a time, as
+// far as the live views have come; for a later time it is where they stand.
+func (e *Engine) PositionAt(ctx context.Context, at time.Time) (eventstore.Position, error) {
+	conn, err := e.cfg.Connect(ctx, schema.Live)
+	if err != nil {
+		return eventstore.Position{}, fmt.Errorf("connect to the read models: %w", err)
+	}
+	defer closeConn(ctx, conn)
+	var first *int64
+	if err := conn.QueryRow(ctx, "SELECT min(position) FROM order_history WHERE recorded_at > $1", at).Scan(&first); err != nil {
+		return eventstore.Position{}, fmt.Errorf("look for what was recorded after %s: %w", at, err)
+	}
+	switch {
+	case first == nil:
+		return e.liveTarget(ctx, conn)
+	case *first == 0:
+		return eventstore.Position{}, fmt.Errorf("nothing was recorded by %s", at.Format(time.RFC3339))
+	}
+	before := uint64(*first) - 1
+	return eventstore.Position{Commit: before, Prepare: before}, nil
+}
