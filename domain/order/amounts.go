@@ -64,7 +64,7 @@ func eachAmount(e Event, visit func(money.Money)) {
 		visit(e.Amount)
 	case OrderDetailsLearned, OrderIssued, OrderViewed, OrderOverdue, OrderExpired, OrderCancelled,
 		OrderRejectedByCustomer, GatewayStatusObserved, GatewayOrderStatusObserved, AnomalyFlagged,
-		AnomalyResolved, PersonalDataErased, NotificationRecorded, NotificationQuarantined, ReferenceLinked,
+		AnomalyResolved, PersonalDataErased, CommandRecorded, NotificationRecorded, NotificationQuarantined, ReferenceLinked,
 		PaymentProcessingStarted, PaymentPendingAtProvider, PaymentAttemptFailed, PaymentAbandoned,
 		PaymentExpired, PaymentWithdrawn, PaymentOutcomeUnknown, ReversalFailed, RefundFailed,
 		RefundObserved, PayoutProcessing, PayoutFailed, PayoutCancelled:

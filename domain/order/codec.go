@@ -85,6 +85,7 @@ var decoders = map[string]func([]byte) (Event, error){
 	"AnomalyResolved":            decodeAs[AnomalyResolved],
 	"LedgerCorrectionRecorded":   decodeAs[LedgerCorrectionRecorded],
 	"PersonalDataErased":         decodeAs[PersonalDataErased],
+	"CommandRecorded":            decodeAs[CommandRecorded],
 	"NotificationRecorded":       decodeAs[NotificationRecorded],
 	"NotificationQuarantined":    decodeAs[NotificationQuarantined],
 	"ReferenceLinked":            decodeAs[ReferenceLinked],

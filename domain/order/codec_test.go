@@ -40,6 +40,10 @@ func everyEvent() []order.Event {
 			Repeats:     []order.AmountRepeated{{PaymentID: "01J9PAYMENT"}, {PaymentID: "01J9PAYMENT2", Version: &order.Version{IssuedAt: at, Progress: 4}}},
 			Unconfirmed: true,
 		},
+		order.CommandRecorded{
+			CommandID: "01J9COMMAND", Action: order.ActionRefund, KeySHA256: "00ff", Request: json.RawMessage(`{"amount":"10.00"}`),
+			Sealed: "sealed:1:AA",
+		},
 		order.NotificationQuarantined{
 			NotificationID: "01J9NOTE", Gateway: "decta", Account: "default", Via: "webhook", Verified: "none",
 			Code: order.FlagMalformedBody, Detail: "not JSON", ReceivedAt: at, BodySHA256: "00ff", Body: json.RawMessage(`{}`),

@@ -24,6 +24,8 @@ func Decide(state State, cmd Command) ([]Decided, error) {
 	switch c := cmd.(type) {
 	case Observe:
 		return decideObserve(state, c)
+	case Instruct:
+		return decideInstruct(state, c)
 	case ResolveDispute:
 		return decideResolveDispute(state, c)
 	case RecordErasure:

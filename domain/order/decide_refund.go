@@ -26,7 +26,7 @@ func (d *decider) refundFact(f Fact) bool {
 
 // refundReported decides a fact about a refund that the source identifies.
 func (d *decider) refundReported(at At, f RefundReported) {
-	id := DeriveID(d.orderID, "refund", f.SourceRefundID)
+	id := d.refundIDOf(f)
 	paymentID := ""
 	if f.Payment != nil {
 		paymentID = d.introduce(at, *f.Payment, nil, "").ID
@@ -66,6 +66,26 @@ func (d *decider) refundReported(at At, f RefundReported) {
 			d.emit(at, RefundReversed{RefundID: id, PaymentID: paymentID, Amount: back})
 		}
 	}
+}
+
+// refundIDOf recognises a refund: by the source's id, or as the one that we asked for and the source
+// names for the first time.
+func (d *decider) refundIDOf(f RefundReported) string {
+	derived := DeriveID(d.orderID, "refund", f.SourceRefundID)
+	var ours []string
+	for i := range d.s.Refunds {
+		r := &d.s.Refunds[i]
+		switch {
+		case r.ID == derived || r.SourceID == f.SourceRefundID:
+			return r.ID
+		case r.SourceID == "" && r.Open && (f.Amount == nil || (r.AmountKnown && r.Amount.Equal(*f.Amount))):
+			ours = append(ours, r.ID)
+		}
+	}
+	if len(ours) > 0 && (f.Amount != nil || len(ours) == 1) {
+		return ours[0]
+	}
+	return derived
 }
 
 func (d *decider) countAwaitingRefund(id string) {
@@ -170,11 +190,18 @@ func (d *decider) countRefunded(paymentID string, f RefundTotals, completed *Ref
 	delta := sub(*f.Refunded, p.refundCounter)
 	switch {
 	case delta.IsPositive():
+		at = at.with(":amount_refunded:" + f.Refunded.String())
+		if several := d.openRefundsOf(paymentID, delta); len(several) > 0 {
+			for _, r := range several {
+				d.emit(at.with(":"+r.ID), RefundCompleted{RefundID: r.ID, PaymentID: paymentID, Amount: r.Amount})
+			}
+			return
+		}
 		id := DeriveID(d.orderID, "refund", f.Key+":"+f.Refunded.String())
 		if open := d.s.openRefund(paymentID); open != nil {
 			id = open.ID
 		}
-		d.emit(at.with(":amount_refunded:"+f.Refunded.String()), RefundCompleted{RefundID: id, PaymentID: paymentID, Amount: delta})
+		d.emit(at, RefundCompleted{RefundID: id, PaymentID: paymentID, Amount: delta})
 	case delta.IsNegative() && p.refundAssumed != uuid.Nil:
 		last := d.lastCompleted(paymentID)
 		if last == nil { // all of it came back meanwhile
@@ -190,6 +217,33 @@ func (d *decider) countRefunded(paymentID string, f RefundTotals, completed *Ref
 			d.emit(completed.At, RefundObserved{RefundID: open.ID, PaymentID: paymentID, AmountUnknown: true})
 		}
 	}
+}
+
+// openRefundsOf tells which of several open refunds a growth of the counter completes: the one of just
+// that amount, else the oldest that come to it together. Nil when none do, or when fewer than two are
+// open.
+func (d *decider) openRefundsOf(paymentID string, grown money.Money) []Refund {
+	var open []Refund
+	for i := range d.s.Refunds {
+		if r := d.s.Refunds[i]; r.PaymentID == paymentID && r.Open && r.AmountKnown {
+			open = append(open, r)
+		}
+	}
+	if len(open) < 2 {
+		return nil
+	}
+	sum := money.Zero(grown.Currency())
+	for i := range open {
+		if open[i].Amount.Equal(grown) {
+			return open[i : i+1]
+		}
+	}
+	for i := range open {
+		if sum = add(sum, open[i].Amount); sum.Equal(grown) {
+			return open[:i+1]
+		}
+	}
+	return nil
 }
 
 // assumeRefund books a refund whose amount no counter tells: what was

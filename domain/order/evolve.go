@@ -89,7 +89,7 @@ func (s *State) Apply(r Recorded) {
 		for _, a := range e.Adjustments {
 			s.adjust(a)
 		}
-	case FeeCharged, PersonalDataErased:
+	case FeeCharged, PersonalDataErased, CommandRecorded:
 	case NotificationQuarantined, ReferenceLinked:
 		s.fail(r.Event.EventType() + " in an order's stream")
 	default:
@@ -182,6 +182,7 @@ func (s *State) applyRegistered(e OrderRegistered) {
 	s.Source, s.SourceAccount = e.Source, e.SourceAccount
 	s.SourceOrderID, s.MerchantReference = e.SourceOrderID, e.MerchantReference
 	s.DueFromPayments, s.MaxAttempts, s.DueAt = e.DueFromPayments, e.MaxAttempts, e.DueAt
+	s.RefundLimitPercent = e.RefundLimitPercent
 	if e.AmountDue != nil {
 		s.AmountDue, s.DueKnown = *e.AmountDue, true
 	}

@@ -139,12 +139,12 @@ func (s *State) applyPaymentMoney(r *Recorded) bool {
 		}
 		p.AwaitsSettle, p.captureImplied = nil, false
 	case ReversalInitiated:
-		s.progress(e.PaymentID, PaymentInitiatedStatus, r)
+		s.progress(e.PaymentID, PaymentInitiatedStatus, r).reversing = true
 	case ReversalFailed:
-		s.progress(e.PaymentID, PaymentInitiatedStatus, r)
+		s.progress(e.PaymentID, PaymentInitiatedStatus, r).reversing = false
 	case PaymentReversed:
 		p := s.thePayment(e.PaymentID)
-		p.Reversed = add(p.Reversed, e.Amount)
+		p.Reversed, p.reversing = add(p.Reversed, e.Amount), false
 		if !less(p.Reversed, p.Captured) {
 			s.progress(e.PaymentID, PaymentReversedStatus, r)
 		}

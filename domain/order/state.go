@@ -30,8 +30,11 @@ type State struct {
 	// DueVersion is the newest version of the order that a source told.
 	DueVersion  Version
 	MaxAttempts int
-	DueAt       *time.Time
-	External    money.Money // paid outside the gateway
+	// RefundLimitPercent is how much of the amount due may be refunded, as a decimal; empty and
+	// 0 are no limit besides what was captured.
+	RefundLimitPercent string
+	DueAt              *time.Time
+	External           money.Money // paid outside the gateway
 
 	Lifecycle     Lifecycle
 	LifecycleAt   time.Time
@@ -146,6 +149,7 @@ type Payment struct {
 	// gives way to a told one.
 	captureRevisable bool
 	captureImplied   bool
+	reversing        bool // asked for, outcome not known
 	captureEvent     uuid.UUID
 	capturedAt       time.Time
 	backAt           time.Time // newest movement of the taken-back counter

@@ -1,0 +1,104 @@
+package order
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/order-ledger/order-ledger/domain/money"
+)
+
+// Instruct is a command of ours about an order. Unlike what gateways report it is checked strictly
+// (invariant I4): an action that the order's state does not allow is refused with a *Rejection, and
+// nothing is recorded. A command whose key is in the stream yields no events.
+type Instruct struct {
+	OrderID  string
+	Evidence CommandRecorded
+	At       time.Time // UTC
+	Actor    string
+	Action   Action
+}
+
+func (Instruct) isCommand() {}
+
+// Action is what an Instruct asks for.
+//
+//sumtype:decl
+type Action interface{ ActionName() ActionName }
+
+// Register brings an order into being.
+type Register struct{ Order OrderRegistered }
+
+// ChangeAmount replaces what an order asks for.
+type ChangeAmount struct{ Amount money.Money }
+
+// RefundPayment gives captured money of a payment back. A nil Amount is all of it that is refundable;
+// PaymentID may be empty when only one payment has captured money.
+type RefundPayment struct {
+	PaymentID string
+	Amount    *money.Money
+}
+
+// ReversePayment undoes a captured payment as a whole, before it is settled.
+type ReversePayment struct{ PaymentID string }
+
+// MarkReceived says that the merchant was paid outside the gateway; nil is all that is still due.
+type MarkReceived struct{ Amount *money.Money }
+
+// CancelOrder closes an order that nobody has paid or begun to pay.
+type CancelOrder struct{}
+
+// AcceptDispute gives a dispute up: all that is disputed is lost.
+type AcceptDispute struct{ DisputeID string }
+
+// RepresentDispute records that the merchant contests a chargeback.
+type RepresentDispute struct{ DisputeID string }
+
+// SettleDispute records how a dispute ended. Lost is needed for a split outcome.
+type SettleDispute struct {
+	DisputeID string
+	Outcome   Outcome
+	Lost      *money.Money
+}
+
+// Correct puts balances right. The approver is another person than the actor.
+type Correct struct {
+	Reason, Approver string
+	CorrectsEventID  string
+	Adjustments      []Adjustment
+}
+
+// ActionName implements Action.
+func (Register) ActionName() ActionName { return ActionRegister }
+
+// ActionName implements Action.
+func (ChangeAmount) ActionName() ActionName { return ActionChangeAmount }
+
+// ActionName implements Action.
+func (RefundPayment) ActionName() ActionName { return ActionRefund }
+
+// ActionName implements Action.
+func (ReversePayment) ActionName() ActionName { return ActionReverse }
+
+// ActionName implements Action.
+func (MarkReceived) ActionName() ActionName { return ActionReceived }
+
+// ActionName implements Action.
+func (CancelOrder) ActionName() ActionName { return ActionCancel }
+
+// ActionName implements Action.
+func (AcceptDispute) ActionName() ActionName { return ActionAcceptDispute }
+
+// ActionName implements Action.
+func (RepresentDispute) ActionName() ActionName { return ActionRepresent }
+
+// ActionName implements Action.
+func (SettleDispute) ActionName() ActionName { return ActionResolveDispute }
+
+// ActionName implements Action.
+func (Correct) ActionName() ActionName { return ActionCorrect }
+
+// CommandEventID is the id of the evidence of the command with this key.
+func CommandEventID(orderID, keySHA256 string) uuid.UUID {
+	return EventID(orderID, "cmd:"+keySHA256, CommandRecorded{}.EventType())
+}

@@ -1,0 +1,226 @@
+package order
+
+import (
+	"fmt"
+
+	"github.com/order-ledger/order-ledger/domain/money"
+)
+
+func refuse(code, format string, args ...any) error {
+	return &Rejection{Code: code, Reason: fmt.Sprintf(format, args...)}
+}
+
+func decideInstruct(state State, c Instruct) ([]Decided, error) {
+	if state.Seen(CommandEventID(c.OrderID, c.Evidence.KeySHA256)) {
+		return nil, nil
+	}
+	d := &decider{s: state.scratch(), orderID: c.OrderID, receivedAt: c.At}
+	at := At{Key: "cmd:" + c.Evidence.KeySHA256, OccurredAt: c.At, Basis: BasisOperator}
+	if register, ok := c.Action.(Register); ok {
+		if state.Exists {
+			return nil, refuse("order_exists", "there is such an order already")
+		}
+		d.emit(at, register.Order) // an order's stream begins with it
+		d.emit(at, c.Evidence)
+		return d.done()
+	}
+	switch {
+	case !state.Exists:
+		return nil, refuse("order_unknown", "there is no such order")
+	case state.Kind == KindPayout:
+		return nil, refuse("not_a_payment_order", "a payout cannot be changed here")
+	}
+	d.emit(at, c.Evidence)
+	if err := d.act(at, c); err != nil {
+		return nil, err
+	}
+	return d.done()
+}
+
+func (d *decider) act(at At, c Instruct) error {
+	switch a := c.Action.(type) {
+	case ChangeAmount:
+		return d.changeAmount(at, a)
+	case RefundPayment:
+		return d.refundPayment(at, a, c.Actor)
+	case ReversePayment:
+		return d.reversePayment(at, a)
+	case MarkReceived:
+		return d.markReceived(at, a)
+	case CancelOrder:
+		return d.cancelOrder(at)
+	case AcceptDispute:
+		return d.settleDispute(c, SettleDispute{DisputeID: a.DisputeID, Outcome: OutcomeAccepted})
+	case SettleDispute:
+		return d.settleDispute(c, a)
+	case RepresentDispute:
+		return d.represent(at, a)
+	case Correct:
+		return d.correctBy(at, a, c.Actor)
+	case Register:
+	}
+	return fmt.Errorf("decide: no rule for action %T", c.Action)
+}
+
+// payable refuses an amount that no action can move.
+func (d *decider) payable(m money.Money) error {
+	switch {
+	case !m.IsPositive():
+		return refuse("amount_not_positive", "the amount must be above zero")
+	case m.Currency() != d.s.Currency:
+		return refuse("currency_mismatch", "the amount is in %s and the order in %s", m.Currency(), d.s.Currency)
+	}
+	return nil
+}
+
+// underWay tells whether a customer or a bank is busy with a payment.
+func (p *Payment) underWay() bool {
+	switch p.Status {
+	case PaymentProcessingStatus, PaymentPendingStatus, PaymentConfirmedStatus, PaymentUnknownStatus:
+		return !p.Dead
+	case PaymentInitiatedStatus, PaymentViewedStatus, PaymentFailedStatus, PaymentAbandonedStatus, PaymentExpiredStatus,
+		PaymentWithdrawnStatus, PaymentAuthorizedStatus, PaymentReleasedStatus, PaymentCapturedStatus, PaymentSettledStatus,
+		PaymentReversedStatus:
+	}
+	return p.OpenHold().IsPositive()
+}
+
+func (s *State) paymentUnderWay() bool {
+	for i := range s.Payments {
+		if s.Payments[i].underWay() {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *State) closed() bool {
+	return s.Lifecycle == LifecycleCancelled || s.Lifecycle == LifecycleRejected || s.Lifecycle == LifecycleExpired
+}
+
+// changeAmount follows Everifin's rules of Update Order.
+func (d *decider) changeAmount(at At, a ChangeAmount) error {
+	if err := d.payable(a.Amount); err != nil {
+		return err
+	}
+	switch {
+	case d.s.closed():
+		return refuse("ORDER_CANNOT_BE_UPDATED", "the order is %s", d.s.Lifecycle)
+	case d.s.paymentUnderWay():
+		return refuse("ORDER_CANNOT_BE_UPDATED", "a payment of the order is under way; its amount cannot change now")
+	case less(a.Amount, d.s.Balances().Gross):
+		return refuse("INVALID_ORDER_AMOUNT", "%s was paid already, which is more than %s", d.s.Balances().Gross, a.Amount)
+	}
+	if !d.s.DueKnown || !d.s.AmountDue.Equal(a.Amount) {
+		d.emit(at, OrderAmountChanged{NewAmountDue: a.Amount})
+	}
+	return nil
+}
+
+func (d *decider) markReceived(at At, a MarkReceived) error {
+	if d.s.closed() {
+		return refuse("order_closed", "the order is %s", d.s.Lifecycle)
+	}
+	if !d.s.DueKnown {
+		return refuse("amount_due_unknown", "what the order asks for is not known")
+	}
+	if d.s.paymentUnderWay() {
+		return refuse("payment_under_way", "a payment of the order is under way at the gateway")
+	}
+	open := floorZero(sub(d.s.AmountDue, d.s.Balances().Gross))
+	if !open.IsPositive() {
+		return refuse("already_paid", "nothing of the order is left to be paid")
+	}
+	amount := open
+	if a.Amount != nil {
+		amount = *a.Amount
+	}
+	if err := d.payable(amount); err != nil {
+		return err
+	}
+	if less(open, amount) {
+		return refuse("amount_exceeds_open", "%s is left to be paid, less than %s", open, amount)
+	}
+	d.emit(at, OrderPaidExternally{Amount: amount})
+	return nil
+}
+
+func (d *decider) cancelOrder(at At) error {
+	gross := d.s.Balances().Gross
+	switch {
+	case d.s.closed():
+		return refuse("order_closed", "the order is %s", d.s.Lifecycle)
+	case gross.IsPositive():
+		return refuse("order_paid", "%s was paid; it can be refunded, the order cannot be cancelled", gross)
+	case d.s.paymentUnderWay():
+		return refuse("payment_under_way", "a payment of the order is under way at the gateway")
+	case d.s.SourceOrderID != "" || len(d.s.Payments) > 0:
+		return refuse("known_to_gateway", "the gateway has the order and must cancel it; the ledger records it when it does")
+	}
+	d.emit(at, OrderCancelled{Cause: CauseMerchantRequest})
+	return nil
+}
+
+func (d *decider) settleDispute(c Instruct, a SettleDispute) error {
+	decided, err := decideResolveDispute(d.s, ResolveDispute{
+		Key: c.Evidence.KeySHA256, DisputeID: a.DisputeID, Outcome: a.Outcome, Lost: a.Lost, OccurredAt: c.At,
+	})
+	d.out = append(d.out, decided...)
+	return err
+}
+
+func (d *decider) represent(at At, a RepresentDispute) error {
+	dispute := d.s.dispute(a.DisputeID)
+	switch {
+	case dispute == nil:
+		return refuse("dispute_unknown", "the order has no such dispute")
+	case dispute.Resolved:
+		return refuse("dispute_resolved", "the dispute has its outcome already: %s", dispute.Outcome)
+	case dispute.Stage != StageChargeback:
+		return refuse("dispute_not_contestable", "a dispute in the stage %s cannot be represented", dispute.Stage)
+	}
+	e := DisputeStageEntered{
+		Stage: StageRepresentment, DisputeID: dispute.ID, Track: dispute.Track, PaymentID: dispute.PaymentID, InitiatedBy: "merchant",
+	}
+	if dispute.AmountKnown {
+		e.DisputedAmount = &dispute.Amount
+	}
+	d.emit(at, e)
+	return nil
+}
+
+// correctBy records what two people agreed on. A correction that leaves a balance below zero, or more
+// given back than came in, is refused.
+func (d *decider) correctBy(at At, a Correct, actor string) error {
+	switch {
+	case a.Reason == "":
+		return refuse("reason_required", "a correction needs a reason")
+	case a.Approver == "" || a.Approver == actor:
+		return refuse("approver_required", "a correction needs the approval of a person other than the one who makes it")
+	case len(a.Adjustments) == 0:
+		return refuse("adjustments_required", "a correction corrects at least one balance")
+	}
+	before := d.s.Balances()
+	for i := range a.Adjustments {
+		if err := d.payable(a.Adjustments[i].Amount); err != nil {
+			return err
+		}
+		if err := d.s.adjustable(&a.Adjustments[i]); err != nil {
+			return err
+		}
+	}
+	d.emit(at, LedgerCorrectionRecorded{
+		CorrectsEventID: a.CorrectsEventID, Reason: a.Reason, Approver: a.Approver, Adjustments: a.Adjustments,
+	})
+	b := d.s.Balances()
+	if err := d.s.Err(); err != nil {
+		return refuse("correction_impossible", "the order cannot be corrected so: %s", err)
+	}
+	if b.exposed() && !before.exposed() {
+		return refuse("correction_impossible", "more would have gone back than ever came in")
+	}
+	if name := d.s.negative(); name != "" {
+		return refuse("correction_impossible", "%s would fall below zero", name)
+	}
+	return nil
+}
