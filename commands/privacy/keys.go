@@ -10,13 +10,15 @@ import (
 	"path/filepath"
 
 	"github.com/oklog/ulid/v2"
+
+	"github.com/order-ledger/order-ledger/commands"
 )
 
 var (
 	// ErrNoKey says that an order has no key: nothing of it was ever sealed.
 	ErrNoKey = errors.New("the order has no key")
 	// ErrErased says that an order's key was destroyed, for good.
-	ErrErased = errors.New("personal data was erased")
+	ErrErased = commands.ErrErased
 	// ErrKeyExists says that somebody else made the key first.
 	ErrKeyExists = errors.New("the order has a key")
 )
