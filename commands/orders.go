@@ -269,8 +269,10 @@ func (o *Orders) try(ctx context.Context, target link, r Request, digest string,
 	if result.Revision != next { // the answer to an append of ours that was thought lost
 		return o.replay(ctx, target, r, digest, action)
 	}
+	after := state.Clone()
+	after.Position = result.Position.Commit // what is cached does not know it
 	return Done{
-		OrderID: target.OrderID, Category: target.Category, State: state.Clone(), Request: r.Body,
+		OrderID: target.OrderID, Category: target.Category, State: after, Request: r.Body,
 		Revision: result.Revision, Position: result.Position, At: now,
 	}, nil
 }

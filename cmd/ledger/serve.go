@@ -50,6 +50,10 @@ when GET /readyz answers 200. Notifications are taken in while the database is a
 			return c.run(cmd.Context(), logger, func(line string) { logger.Info("database", slog.String("state", line)) },
 				func(_ context.Context, l *app.Ledger, server *web.Server, events string) error {
 					logger.Info("serving", slog.String("http", server.URL()), slog.String("events", events), slog.Int("pid", os.Getpid()))
+					if token := server.DevelopmentToken(); token != "" {
+						logger.Warn("no API token exists: this one allows everything on the order API until the ledger stops; make others with ledger token create",
+							slog.String("token", token))
+					}
 					if unsigned := l.Accounts.Unsigned(); len(unsigned) > 0 {
 						logger.Warn("these accounts accept webhooks from anybody on this machine; configure verifiers before others can reach it",
 							slog.Any("accounts", unsigned))
@@ -58,6 +62,10 @@ when GET /readyz answers 200. Notifications are taken in while the database is a
 				})
 		},
 	}
+	cmd.Flags().BoolVar(&c.settings.BehindProxy, "http-behind-proxy", c.env("LEDGER_HTTP_BEHIND_PROXY") != "",
+		"a proxy before --http speaks TLS to the world: serve the order API on other than loopback addresses [LEDGER_HTTP_BEHIND_PROXY]")
+	cmd.Flags().StringVar(&c.settings.MasterKey, "master-key", c.env("LEDGER_MASTER_KEY"),
+		"master key of personal data: env:NAME or file:PATH of 32 bytes in base64; empty uses DATA-DIR/keys/master.key [LEDGER_MASTER_KEY]")
 	c.duration(cmd, &c.settings.CanaryInterval, "canary", "LEDGER_CANARY", freshness.DefaultInterval,
 		"time between two canary events, which measure how fresh the views are; 0 writes none")
 	c.duration(cmd, &c.settings.StaleAfter, "stale-after", "LEDGER_STALE_AFTER", freshness.DefaultStaleAfter,

@@ -40,6 +40,8 @@ type Ledger struct {
 	Logger   *slog.Logger
 	Store    *Store
 	Intake   *commands.Intake
+	// Orders carries out our own commands; nil in commands that serve nobody.
+	Orders   *commands.Orders
 	Database *Database
 	Runner   *projections.Runner
 	Auditor  *audit.Standing
@@ -73,6 +75,13 @@ func Open(s config.Settings, logger *slog.Logger, say func(string)) (*Ledger, er
 			},
 		}),
 		Database: NewDatabase(s, logger, say), progress: newProgress(),
+	}
+	if !s.Offline {
+		vault, _, err := OpenVault(s)
+		if err != nil {
+			return nil, errors.Join(err, store.Close())
+		}
+		l.Orders = commands.NewOrders(l.Intake, vault)
 	}
 	if clients := accounts.Clients(); len(clients) > 0 {
 		l.Reconciler = reconcile.New(reconcile.Config{

@@ -30,6 +30,8 @@ type Settings struct {
 	HTTP             string // LEDGER_HTTP
 	File             string // LEDGER_CONFIG
 	MasterKey        string // LEDGER_MASTER_KEY: reference to the master key of personal data
+	// BehindProxy (LEDGER_HTTP_BEHIND_PROXY) says that a proxy before HTTP speaks TLS to the world.
+	BehindProxy bool
 
 	// CanaryInterval, AuditInterval and StaleAfter are of ledgers that serve. Zero means the defaults of
 	// the packages freshness and audit; a negative interval switches the work off.
@@ -55,6 +57,9 @@ func (s Settings) PostgresDir() string { return filepath.Join(s.DataDir, "postgr
 
 // KeysDir holds the wrapped keys of personal data.
 func (s Settings) KeysDir() string { return filepath.Join(s.DataDir, "keys") }
+
+// TokensDir holds the digests of API tokens.
+func (s Settings) TokensDir() string { return filepath.Join(s.DataDir, "tokens") }
 
 // TokenFile holds the token of the bulk endpoint of a running ledger.
 func (s Settings) TokenFile() string { return filepath.Join(s.DataDir, "ingest.token") }

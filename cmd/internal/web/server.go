@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/order-ledger/order-ledger/cmd/internal/api"
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 )
 
@@ -43,6 +44,7 @@ type Server struct {
 	registry *prometheus.Registry
 	// stopping is closed when Serve is to return, before requests under way end.
 	stopping chan struct{}
+	api      *api.API
 }
 
 // Listen takes the address of the settings. token opens the bulk endpoint;
@@ -56,6 +58,9 @@ func Listen(ctx context.Context, l *app.Ledger, token string) (*Server, error) {
 	s := &Server{
 		ledger: l, logger: l.Logger, token: token, listener: listener, metrics: newMetrics(), registry: prometheus.NewRegistry(),
 		stopping: make(chan struct{}),
+	}
+	if s.api, err = orderAPI(l, listener.Addr()); err != nil {
+		return nil, errors.Join(err, listener.Close())
 	}
 	s.registry.MustRegister(s.metrics, l.Runner.Collector(), l.Auditor.Collector(), l.Freshness, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -113,6 +118,11 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /audit", s.audit)
 	mux.HandleFunc("POST /rebuild", s.rebuild)
 	mux.HandleFunc("POST /parked/{id}/retry", s.retryParked)
+	if s.api != nil {
+		s.api.Register(mux)
+	} else {
+		mux.HandleFunc("POST /orders/", s.noAPI)
+	}
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))

@@ -1,0 +1,274 @@
+package api
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/order-ledger/order-ledger/commands"
+	"github.com/order-ledger/order-ledger/domain/money"
+	"github.com/order-ledger/order-ledger/domain/order"
+)
+
+// What an order request means when it does not say.
+const (
+	defaultGateway  = "decta"
+	defaultAccount  = "default"
+	defaultCurrency = "EUR"
+)
+
+// NewOrder is the body of POST /orders/ (General Payment Flow, step 1).
+type NewOrder struct {
+	Gateway  string `json:"gateway,omitempty" enum:"decta,everifin,connectpay" doc:"Gateway that the order is paid through; decta when left out."`
+	Account  string `json:"account,omitempty" maxLength:"64" doc:"Account at the gateway; default when left out."`
+	Number   string `json:"number,omitempty" pattern:"^[ -~]{1,255}$" doc:"The merchant's name for the order, unique in the account. Gateways send it back."`
+	Currency string `json:"currency,omitempty" pattern:"^[A-Z]{3}$" doc:"ISO 4217; EUR when left out."`
+	// Client is personal data: it is sealed under the order's own key and is in no answer.
+	Client             *Client   `json:"client,omitempty"`
+	Products           []Product `json:"products" minItems:"1" maxItems:"200"`
+	Due                int64     `json:"due,omitempty" minimum:"1" maximum:"253402300799" doc:"When payment is due, Unix seconds."`
+	DenyOverduePayment bool      `json:"deny_overdue_payment,omitempty"`
+	SkipCapture        bool      `json:"skip_capture,omitempty" doc:"Hold the money first, capture it later."`
+	MaxPaymentAttempts int       `json:"max_payment_attempts,omitempty" minimum:"1" maximum:"100"`
+	RefundLimitPercent string    `json:"refund_limit_percentage,omitempty" pattern:"^[0-9]{1,4}(\\.[0-9]{1,2})?$" doc:"How much of the amount due may be refunded; 0 and left out are no limit besides what was captured."`
+	IsTest             bool      `json:"is_test,omitempty"`
+	SuccessRedirect    string    `json:"success_redirect,omitempty" format:"uri" maxLength:"2000"`
+	InProgressRedirect string    `json:"in_progress_redirect,omitempty" format:"uri" maxLength:"2000"`
+	FailureRedirect    string    `json:"failure_redirect,omitempty" format:"uri" maxLength:"2000"`
+	CancelRedirect     string    `json:"cancel_redirect,omitempty" format:"uri" maxLength:"2000"`
+}
+
+// Client is who pays.
+type Client struct {
+	Email     string `json:"email,omitempty" maxLength:"254"`
+	Phone     string `json:"phone,omitempty" maxLength:"32"`
+	FirstName string `json:"first_name,omitempty" maxLength:"200"`
+	LastName  string `json:"last_name,omitempty" maxLength:"200"`
+}
+
+// Product is one line of an order: price x quantity - discount + tax on that.
+type Product struct {
+	Title      string `json:"title" minLength:"1" maxLength:"300"`
+	Price      Amount `json:"price"`
+	Quantity   int64  `json:"quantity,omitempty" minimum:"1" maximum:"1000000" doc:"1 when left out."`
+	Discount   Amount `json:"discount_amount,omitempty" doc:"Off the whole line."`
+	TaxPercent string `json:"tax_percent,omitempty" pattern:"^[0-9]{1,3}(\\.[0-9]{1,4})?$" doc:"On top of the price; the tax of a line is rounded half up to the currency's decimals."`
+}
+
+// IssuedOrder is the answer. What response_type=standard and full add is left out of the smaller ones.
+type IssuedOrder struct {
+	Type          string      `json:"type"`
+	ID            string      `json:"id"`
+	Number        string      `json:"number,omitempty"`
+	Status        string      `json:"status"`
+	Currency      string      `json:"currency"`
+	Subtotal      money.Money `json:"subtotal"`
+	TotalDiscount money.Money `json:"total_discount"`
+	TotalTax      money.Money `json:"total_tax"`
+	Total         money.Money `json:"total"`
+	IsTest        bool        `json:"is_test"`
+	Issued        int64       `json:"issued" doc:"Unix seconds"`
+	Revision      uint64      `json:"revision"`
+
+	*StandardGroup
+	*FullGroup
+}
+
+// StandardGroup is what response_type=standard and full add.
+type StandardGroup struct {
+	Products           []IssuedProduct `json:"products,omitempty"`
+	SuccessRedirect    string          `json:"success_redirect,omitempty"`
+	InProgressRedirect string          `json:"in_progress_redirect,omitempty"`
+	FailureRedirect    string          `json:"failure_redirect,omitempty"`
+	CancelRedirect     string          `json:"cancel_redirect,omitempty"`
+	RefundAmount       *money.Money    `json:"refund_amount,omitempty"`
+}
+
+// FullGroup is what response_type=full adds.
+type FullGroup struct {
+	Gateway            string `json:"gateway,omitempty"`
+	Account            string `json:"account,omitempty"`
+	Due                int64  `json:"due,omitempty"`
+	DenyOverduePayment bool   `json:"deny_overdue_payment,omitempty"`
+	SkipCapture        bool   `json:"skip_capture,omitempty"`
+	MaxPaymentAttempts int    `json:"max_payment_attempts,omitempty"`
+	RefundLimitPercent string `json:"refund_limit_percentage,omitempty"`
+}
+
+// IssuedProduct is a line with what it comes to.
+type IssuedProduct struct {
+	Title    string      `json:"title"`
+	Price    money.Money `json:"price"`
+	Quantity int64       `json:"quantity"`
+	Discount money.Money `json:"discount_amount"`
+	Tax      money.Money `json:"tax_amount"`
+	Total    money.Money `json:"total"`
+}
+
+// totals are what the lines of an order come to.
+type totals struct {
+	lines                        []IssuedProduct
+	subtotal, discount, tax, sum money.Money
+}
+
+// count adds the lines up, exactly but for the tax of each line.
+func (n *NewOrder) count() (totals, money.Currency, error) {
+	c, err := money.ParseCurrency(n.Currency)
+	if err != nil {
+		return totals{}, c, invalid(FieldError{Field: "currency", Message: "is no ISO 4217 currency of payments"})
+	}
+	zero := money.Zero(c)
+	t := totals{subtotal: zero, discount: zero, tax: zero, sum: zero}
+	for i := range n.Products {
+		field := "products[" + strconv.Itoa(i) + "]"
+		line, gross, err := n.Products[i].count(c, field)
+		if err != nil {
+			return t, c, err
+		}
+		t.lines = append(t.lines, line)
+		for sum, m := range map[*money.Money]money.Money{&t.subtotal: gross, &t.discount: line.Discount, &t.tax: line.Tax, &t.sum: line.Total} {
+			if *sum, err = sum.Add(m); err != nil {
+				return t, c, invalid(FieldError{Field: field, Message: err.Error()})
+			}
+		}
+	}
+	if !t.sum.IsPositive() {
+		return t, c, invalid(FieldError{Field: "products", Message: "come to nothing"})
+	}
+	return t, c, nil
+}
+
+func (p *Product) count(c money.Currency, field string) (line IssuedProduct, gross money.Money, err error) {
+	line = IssuedProduct{Title: p.Title, Quantity: max(p.Quantity, 1), Discount: money.Zero(c), Tax: money.Zero(c)}
+	if line.Price, err = p.Price.in(c, field+".price"); err != nil {
+		return line, gross, err
+	}
+	if !line.Price.IsPositive() {
+		return line, gross, invalid(FieldError{Field: field + ".price", Message: "must be above zero"})
+	}
+	if discount, err := p.Discount.optional(c, field+".discount_amount"); err != nil {
+		return line, gross, err
+	} else if discount != nil {
+		line.Discount = *discount
+	}
+	amount := line.Price.Amount().Mul(decimal.NewFromInt(line.Quantity))
+	net := amount.Sub(line.Discount.Amount())
+	if net.IsNegative() {
+		return line, gross, invalid(FieldError{Field: field + ".discount_amount", Message: "is more than the line comes to"})
+	}
+	tax := decimal.Zero
+	if p.TaxPercent != "" {
+		percent, err := decimal.NewFromString(p.TaxPercent)
+		if err != nil {
+			return line, gross, invalid(FieldError{Field: field + ".tax_percent", Message: "is no decimal"})
+		}
+		tax = net.Mul(percent).Shift(-2).Round(c.MinorUnits())
+	}
+	for m, d := range map[*money.Money]decimal.Decimal{&gross: amount, &line.Tax: tax, &line.Total: net.Add(tax)} {
+		if *m, err = money.New(d, c); err != nil {
+			return line, gross, invalid(FieldError{Field: field, Message: err.Error()})
+		}
+	}
+	return line, gross, nil
+}
+
+func (a *API) register(r *request) (*answer, error) {
+	group := r.query.Get("response_type")
+	if r.query.Has("response_type") && group != "minimum" && group != "standard" && group != "full" {
+		return nil, invalid(FieldError{Field: "response_type", Message: "is minimum, standard or full"})
+	}
+	c, err := r.split()
+	if err != nil {
+		return nil, err
+	}
+	n, counted, err := readOrder(c.Body)
+	if err != nil {
+		return nil, err
+	}
+	if !a.Account(n.Gateway, n.Account) {
+		return nil, invalid(FieldError{Field: "account", Message: "there is no such account of the gateway"})
+	}
+	reg := order.OrderRegistered{
+		Kind: order.KindPayment, IsTest: n.IsTest, Source: n.Gateway, SourceAccount: n.Account, MerchantReference: n.Number,
+		AmountDue: &counted.sum, MaxAttempts: n.MaxPaymentAttempts, TwoStep: n.SkipCapture, RefundLimitPercent: n.RefundLimitPercent,
+	}
+	if n.Due != 0 {
+		due, allow := time.Unix(n.Due, 0).UTC(), !n.DenyOverduePayment
+		reg.DueAt, reg.AllowOverdue = &due, &allow
+	}
+	done, err := a.Orders.Register(r.ctx, c, reg)
+	if err != nil {
+		return nil, err
+	}
+	body, err := issued(done, group)
+	if err != nil {
+		return nil, err
+	}
+	return &answer{body: body, position: done.Position.String(), revision: &done.Revision, location: "/orders/" + done.OrderID + "/"}, nil
+}
+
+// split takes the personal data out of a body.
+func (r *request) split() (commands.Request, error) {
+	c := r.command()
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(r.body, &members); err != nil {
+		return c, invalid(FieldError{Field: "body", Message: "is no object"})
+	}
+	client, ok := members["client"]
+	if !ok {
+		return c, nil
+	}
+	delete(members, "client")
+	var err error
+	if c.Body, err = json.Marshal(members); err != nil {
+		return c, err
+	}
+	if string(client) == "{}" {
+		return c, nil
+	}
+	c.Personal, err = json.Marshal(map[string]json.RawMessage{"client": client})
+	return c, err
+}
+
+// readOrder reads an order as it was asked for, with what it leaves out filled in.
+func readOrder(body []byte) (NewOrder, totals, error) {
+	var n NewOrder
+	if err := json.Unmarshal(body, &n); err != nil {
+		return n, totals{}, invalid(FieldError{Field: "body", Message: "is not what the document says"})
+	}
+	for field, fallback := range map[*string]string{&n.Gateway: defaultGateway, &n.Account: defaultAccount, &n.Currency: defaultCurrency} {
+		if *field == "" {
+			*field = fallback
+		}
+	}
+	counted, _, err := n.count()
+	return n, counted, err
+}
+
+// issued is the answer to an order request, from what the log holds alone.
+func issued(done commands.Done, group string) (IssuedOrder, error) {
+	n, t, err := readOrder(done.Request)
+	if err != nil {
+		return IssuedOrder{}, err
+	}
+	out := IssuedOrder{
+		Type: "order", ID: done.OrderID, Number: n.Number, Status: "issued", Currency: n.Currency, Subtotal: t.subtotal,
+		TotalDiscount: t.discount, TotalTax: t.tax, Total: t.sum, IsTest: n.IsTest, Issued: done.At.Unix(), Revision: done.Revision,
+	}
+	if group == "standard" || group == "full" {
+		nothing := money.Zero(t.sum.Currency())
+		out.StandardGroup = &StandardGroup{
+			Products: t.lines, SuccessRedirect: n.SuccessRedirect, InProgressRedirect: n.InProgressRedirect,
+			FailureRedirect: n.FailureRedirect, CancelRedirect: n.CancelRedirect, RefundAmount: &nothing,
+		}
+	}
+	if group == "full" {
+		out.FullGroup = &FullGroup{
+			Gateway: n.Gateway, Account: n.Account, Due: n.Due, DenyOverduePayment: n.DenyOverduePayment, SkipCapture: n.SkipCapture,
+			MaxPaymentAttempts: n.MaxPaymentAttempts, RefundLimitPercent: n.RefundLimitPercent,
+		}
+	}
+	return out, nil
+}
