@@ -22,8 +22,6 @@ type Instruct struct {
 func (Instruct) isCommand() {}
 
 // Action is what an Instruct asks for.
-//
-//sumtype:decl
 type Action interface{ ActionName() ActionName }
 
 // Register brings an order into being.
