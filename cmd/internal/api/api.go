@@ -215,6 +215,15 @@ func (a *API) handler(op *operation) http.Handler {
 	})
 }
 
+// Authorise tells who sends a request that is not the API's own, or answers it and returns false.
+func (a *API) Authorise(w http.ResponseWriter, r *http.Request, scope auth.Scope) (auth.Principal, bool) {
+	who, err := a.authorise(r, scope)
+	if err != nil {
+		a.refuse(w, r, err)
+	}
+	return who, err == nil
+}
+
 func (a *API) authorise(r *http.Request, scope auth.Scope) (auth.Principal, error) {
 	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {

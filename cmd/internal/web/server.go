@@ -18,6 +18,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/cmd/internal/api"
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/cmd/internal/feed"
 )
 
 const (
@@ -41,6 +42,7 @@ type Server struct {
 	http     *http.Server
 	listener net.Listener
 	metrics  *metrics
+	feed     *feed.Feed
 	registry *prometheus.Registry
 	// stopping is closed when Serve is to return, before requests under way end.
 	stopping chan struct{}
@@ -62,7 +64,8 @@ func Listen(ctx context.Context, l *app.Ledger, token string) (*Server, error) {
 	if s.api, err = orderAPI(l, listener.Addr()); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	s.registry.MustRegister(s.metrics, l.Runner.Collector(), l.Auditor.Collector(), l.Freshness, collectors.NewGoCollector(),
+	s.feed = feed.New(feed.Config{Log: l.Store, Logger: l.Logger, Problem: s.problem, Stopping: s.stopping, Client: feedClient})
+	s.registry.MustRegister(s.metrics, s.feed.Collector(), l.Runner.Collector(), l.Auditor.Collector(), l.Freshness, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.http = &http.Server{
 		Handler: s.withRequestID(s.readYourWrites(s.routes())), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
@@ -115,6 +118,8 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /orders/{id}/{$}", s.order)
 	mux.HandleFunc("GET /orders/{id}/history", s.history)
 	mux.HandleFunc("GET /orders/{id}/explain", s.explain)
+	mux.Handle("GET /events", s.authorizeFeed(s.feed.Events))
+	mux.Handle("GET /events/stream", s.authorizeFeed(s.feed.Stream))
 	mux.HandleFunc("POST /audit", s.audit)
 	mux.HandleFunc("POST /rebuild", s.rebuild)
 	mux.HandleFunc("POST /parked/{id}/retry", s.retryParked)

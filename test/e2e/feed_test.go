@@ -1,0 +1,111 @@
+package e2e_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/order-ledger/order-ledger/test/harness"
+)
+
+// feedPage is what tests look at of GET /events.
+type feedPage struct {
+	Events []struct {
+		ID, Type, Subject, Stream string
+	} `json:"events"`
+	Cursor, Next string
+	More         bool
+}
+
+func readFeed(t *testing.T, l *harness.Ledger, path string) feedPage {
+	t.Helper()
+	a := l.Get(t, path)
+	if a.Status != http.StatusOK {
+		t.Fatalf("GET %s: %d %s", path, a.Status, a.Body)
+	}
+	var p feedPage
+	a.JSON(t, &p)
+	return p
+}
+
+// TestFeed_FollowsThroughAKill reads the facts of webhooks, kills the ledger, and goes on with the
+// cursor from before, by pages and by a stream.
+func TestFeed_FollowsThroughAKill(t *testing.T) {
+	t.Parallel()
+	l := harness.Serve(t, harness.Options{})
+	l.Post(t, "decta", dectaPaid("f-1", "R-1"))
+	first := readFeed(t, l, "/events")
+	if len(first.Events) == 0 || first.Events[0].Type != "NotificationRecorded" {
+		t.Fatalf("got %+v", first)
+	}
+	l.Kill(t)
+	l = l.Site.Serve(t)
+	l.Post(t, "decta", dectaRefunded("f-1", "R-1"))
+	second := readFeed(t, l, first.Next)
+	if len(second.Events) == 0 || second.Events[0].Subject != first.Events[0].Subject {
+		t.Fatalf("after the kill: %+v", second)
+	}
+	seen := map[string]bool{}
+	for _, e := range append(first.Events, second.Events...) {
+		if seen[e.ID] {
+			t.Errorf("event %s twice", e.ID)
+		}
+		seen[e.ID] = true
+	}
+	if all := readFeed(t, l, "/events"); len(all.Events) != len(seen) {
+		t.Errorf("%d events in two pages, %d in one", len(seen), len(all.Events))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, l.URL+"/events/stream", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Last-Event-ID", first.Cursor)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	lines := bufio.NewScanner(answer.Body)
+	for lines.Scan() {
+		data, ok := strings.CutPrefix(lines.Text(), "data: ")
+		if !ok {
+			continue
+		}
+		var e struct{ ID string }
+		if err := json.Unmarshal([]byte(data), &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.ID != second.Events[0].ID {
+			t.Errorf("the stream goes on with %s, want %s", e.ID, second.Events[0].ID)
+		}
+		return
+	}
+	t.Fatalf("the stream ended: %v", lines.Err())
+}
+
+// TestFeed_Tokens lets a token read the feed only with its scope.
+func TestFeed_Tokens(t *testing.T) {
+	t.Parallel()
+	l := harness.Serve(t, harness.Options{})
+	for scope, want := range map[string]int{"feed:read": http.StatusOK, "orders:read": http.StatusForbidden} {
+		var made struct{ Token string }
+		if err := json.Unmarshal([]byte(l.Site.RunOK(t, "token", "create", "reports", "--scopes", scope, "--json").Stdout), &made); err != nil {
+			t.Fatal(err)
+		}
+		if a := l.Do(t, http.MethodGet, "/events", "", http.Header{"Authorization": {"Bearer " + made.Token}}); a.Status != want {
+			t.Errorf("%s: %d %s", scope, a.Status, a.Body)
+		}
+	}
+	if a := l.Do(t, http.MethodGet, "/events", "", http.Header{"Authorization": {"Bearer wrong"}}); a.Status != http.StatusUnauthorized {
+		t.Errorf("a wrong token: %d %s", a.Status, a.Body)
+	}
+	proxied := harness.Serve(t, harness.Options{Env: []string{"LEDGER_HTTP_BEHIND_PROXY=true"}})
+	if a := proxied.Get(t, "/events"); a.Status != http.StatusUnauthorized {
+		t.Errorf("behind a proxy without a token: %d %s", a.Status, a.Body)
+	}
+}
