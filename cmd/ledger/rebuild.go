@@ -28,7 +28,10 @@ import (
 )
 
 // rebuildMemory is where the garbage collector works harder while nothing but a rebuild runs.
-const rebuildMemory = 1 << 30
+const (
+	rebuildMemory  = 1 << 30
+	rebuildCollect = 300
+)
 
 func (c *cli) rebuild() *cobra.Command {
 	var request app.RebuildRequest
@@ -111,6 +114,7 @@ func (c *cli) runRebuild(ctx context.Context, request app.RebuildRequest) error 
 // rebuildHere opens the log itself.
 func (c *cli) rebuildHere(ctx context.Context, request app.RebuildRequest, show *rebuildShow) (answer *app.RebuildAnswer, err error) {
 	debug.SetMemoryLimit(rebuildMemory)
+	debug.SetGCPercent(rebuildCollect)
 	err = c.withBoth(ctx, func(ctx context.Context, log *app.Store, _ config.Accounts, conn *pgx.Conn) error {
 		url := conn.Config().ConnString()
 		connect := func(ctx context.Context, tables string) (*pgx.Conn, error) { return schema.Connect(ctx, url, tables) }

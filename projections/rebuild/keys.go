@@ -3,7 +3,7 @@ package rebuild
 import (
 	"context"
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
@@ -13,24 +13,28 @@ import (
 // few and are written with ON CONFLICT.
 var keptKeys = []string{"checkpoint", "quarantine", "parked_orders"}
 
-// takeKeys removes all keys and indexes, and returns the statements that make them again: "table: statement".
+// keyTexts is how many texts tell of a key: its table, its name, the statement that makes its index, and the one
+// that makes that a constraint, empty for an index that is none.
+const keyTexts = 4
+
+// takeKeys removes all keys and indexes, and returns keyTexts texts for each, to make them again.
 func takeKeys(ctx context.Context, tx pgx.Tx, tables string) ([]string, error) {
 	rows, err := tx.Query(ctx, `
-		SELECT t.relname::text, i.relname::text,
-		       coalesce('ALTER TABLE ' || $1::text || '.' || t.relname || ' ADD CONSTRAINT ' || c.conname || ' ' || pg_get_constraintdef(c.oid),
-		                pg_get_indexdef(i.oid)),
+		SELECT t.relname::text, i.relname::text, pg_get_indexdef(i.oid),
+		       coalesce('ALTER TABLE ' || $1::text || '.' || t.relname || ' ADD CONSTRAINT ' || c.conname ||
+		                CASE c.contype WHEN 'p' THEN ' PRIMARY KEY' ELSE ' UNIQUE' END || ' USING INDEX ' || i.relname, ''),
 		       coalesce('ALTER TABLE ' || $1::text || '.' || t.relname || ' DROP CONSTRAINT ' || c.conname,
 		                'DROP INDEX ' || $1::text || '.' || i.relname)
 		  FROM pg_index x
 		  JOIN pg_class i ON i.oid = x.indexrelid
 		  JOIN pg_class t ON t.oid = x.indrelid
-		  LEFT JOIN pg_constraint c ON c.conindid = i.oid AND c.contype IN ('p', 'u', 'x')
+		  LEFT JOIN pg_constraint c ON c.conindid = i.oid AND c.contype IN ('p', 'u')
 		 WHERE t.relnamespace = $1::text::regnamespace AND t.relname <> ALL ($2)
 		 ORDER BY t.relname, c.conname IS NULL, i.relname`, tables, keptKeys)
 	if err != nil {
 		return nil, fmt.Errorf("list the keys: %w", err)
 	}
-	type key struct{ Table, Name, Add, Drop string }
+	type key struct{ Table, Name, Index, Constraint, Drop string }
 	keys, err := pgx.CollectRows(rows, pgx.RowToStructByPos[key])
 	if err != nil {
 		return nil, fmt.Errorf("list the keys: %w", err)
@@ -40,37 +44,53 @@ func takeKeys(ctx context.Context, tx pgx.Tx, tables string) ([]string, error) {
 		if _, err := tx.Exec(ctx, k.Drop); err != nil {
 			return nil, fmt.Errorf("take key %s away: %w", k.Name, err)
 		}
-		statements = append(statements, k.Table+"/"+k.Name+": "+k.Add)
+		statements = append(statements, k.Table, k.Name, k.Index, k.Constraint)
 	}
 	return statements, nil
 }
 
-// makeKeys makes the keys again that are missing, table by table side by side, and takes statistics.
+// makeKeys makes the keys again that are missing, side by side, and takes statistics.
 func (e *Engine) makeKeys(ctx context.Context, set *Set) error {
-	byTable := make(map[string][]string)
-	var order []string
-	for _, k := range set.keys {
-		table, _, _ := strings.Cut(k, "/")
-		if byTable[table] == nil {
-			order = append(order, table)
-		}
-		byTable[table] = append(byTable[table], k)
-	}
-	group, ctx := errgroup.WithContext(ctx)
+	var tables []string
+	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(e.cfg.Workers)
+	keys := slices.Collect(slices.Chunk(set.keys, keyTexts))
 	// The widest table takes longest.
-	for i, table := range order {
-		if table == "order_history" {
-			order[0], order[i] = order[i], order[0]
+	slices.SortStableFunc(keys, func(a, b []string) int { return widest(b[0]) - widest(a[0]) })
+	for _, k := range keys {
+		if !slices.Contains(tables, k[0]) {
+			tables = append(tables, k[0])
 		}
+		group.Go(func() error {
+			return e.withIndexer(groupCtx, set, func(conn *pgx.Conn) error { return e.makeIndex(groupCtx, conn, set, k) })
+		})
 	}
-	for _, table := range order {
-		group.Go(func() error { return e.keysOf(ctx, set, table, byTable[table]) })
+	if err := group.Wait(); err != nil {
+		return err
 	}
-	return group.Wait()
+	return e.withIndexer(ctx, set, func(conn *pgx.Conn) error {
+		for _, k := range keys {
+			if err := makeConstraint(ctx, conn, set, k); err != nil {
+				return err
+			}
+		}
+		for _, table := range tables {
+			if _, err := conn.Exec(ctx, "ANALYZE "+set.Tables+"."+table); err != nil {
+				return fmt.Errorf("take statistics of %s: %w", table, err)
+			}
+		}
+		return nil
+	})
 }
 
-func (e *Engine) keysOf(ctx context.Context, set *Set, table string, keys []string) error {
+func widest(table string) int {
+	if table == "order_history" {
+		return 1
+	}
+	return 0
+}
+
+func (e *Engine) withIndexer(ctx context.Context, set *Set, do func(*pgx.Conn) error) error {
 	conn, err := e.cfg.Connect(ctx, set.Tables)
 	if err != nil {
 		return fmt.Errorf("connect to the read models: %w", err)
@@ -79,26 +99,39 @@ func (e *Engine) keysOf(ctx context.Context, set *Set, table string, keys []stri
 	if _, err := conn.Exec(ctx, "SET maintenance_work_mem = '192MB'; SET synchronous_commit = off"); err != nil {
 		return err
 	}
-	for _, k := range keys {
-		e.pace.wait(ctx)
-		name, statement, _ := strings.Cut(k, ": ")
-		_, name, _ = strings.Cut(name, "/")
-		var exists bool
-		if err := conn.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", set.Tables+"."+name).Scan(&exists); err != nil {
-			return fmt.Errorf("look for key %s: %w", name, err)
-		}
-		if !exists {
-			if _, err := conn.Exec(ctx, statement); err != nil {
-				return fmt.Errorf("make key %s: %w", name, err)
-			}
-		}
-		e.progress.add(set.Target, 1, 0)
-		if err := e.cfg.Reached(ctx, PointKeyMade); err != nil {
-			return err
+	return do(conn)
+}
+
+func (e *Engine) makeIndex(ctx context.Context, conn *pgx.Conn, set *Set, k []string) error {
+	e.pace.wait(ctx)
+	var exists bool
+	if err := conn.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", set.Tables+"."+k[1]).Scan(&exists); err != nil {
+		return fmt.Errorf("look for key %s: %w", k[1], err)
+	}
+	if !exists {
+		if _, err := conn.Exec(ctx, k[2]); err != nil {
+			return fmt.Errorf("make key %s: %w", k[1], err)
 		}
 	}
-	if _, err := conn.Exec(ctx, "ANALYZE "+set.Tables+"."+table); err != nil {
-		return fmt.Errorf("take statistics of %s: %w", table, err)
+	e.progress.add(set.Target, 1, 0)
+	return e.cfg.Reached(ctx, PointKeyMade)
+}
+
+func makeConstraint(ctx context.Context, conn *pgx.Conn, set *Set, k []string) error {
+	if k[3] == "" {
+		return nil
+	}
+	var exists bool
+	err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_constraint WHERE connamespace = $1::text::regnamespace AND conname = $2 AND contype IN ('p', 'u'))",
+		set.Tables, k[1]).Scan(&exists)
+	if err != nil {
+		return fmt.Errorf("look for key %s: %w", k[1], err)
+	}
+	if exists {
+		return nil
+	}
+	if _, err := conn.Exec(ctx, k[3]); err != nil {
+		return fmt.Errorf("make key %s: %w", k[1], err)
 	}
 	return nil
 }

@@ -226,7 +226,7 @@ func (l *loader) judge(ctx context.Context) (found bool, err error) {
 
 // index gives the tables their keys, indexes and statistics, and their place in the log.
 func (e *Engine) index(ctx context.Context, conn *pgx.Conn, set *Set) error {
-	e.progress.begin(string(Indexing), uint64(len(set.keys)), 0)
+	e.progress.begin(string(Indexing), uint64(len(set.keys)/keyTexts), 0)
 	if err := e.makeKeys(ctx, set); err != nil {
 		return err
 	}

@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
@@ -289,44 +291,87 @@ func (e *Engine) spillLog(ctx context.Context, set *Set) (_ *spill, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e.progress.begin(string(Spilling), set.Target.Commit, 0)
-	sub := eventstore.AllSubscription{Filter: eventstore.Filter{StreamPrefixes: order.StreamPrefixes()}}
-	if file.known {
-		sub.After = &file.at
-	}
-	for message, err := range e.cfg.Log.SubscribeAll(ctx, sub) {
-		if err != nil {
-			return nil, fmt.Errorf("read the log: %w", err)
-		}
-		end := false
-		switch m := message.(type) {
-		case eventstore.EventAppeared:
-			if end = m.Event.Position.Compare(set.Target) > 0; end {
-				break
-			}
-			if err := w.add(&m.Event); err != nil {
-				return nil, err
-			}
-			e.progress.add(m.Event.Position, 1, int64(m.Event.Position.Commit))
-			if w.unmarked >= markEvery {
-				if err := e.mark(ctx, w, m.Event.Position); err != nil {
-					return nil, err
-				}
-			}
-			end = m.Event.Position.Compare(set.Target) == 0
-			if w.unmarked%paceEvents == 0 {
-				e.pace.wait(ctx)
-			}
-		case eventstore.CheckpointReached:
-			end = m.Position.Compare(set.Target) >= 0
-		case eventstore.CaughtUp:
-			end = true
-		}
-		if end {
-			break
-		}
+	if err := e.readInto(ctx, w, set.Target); err != nil {
+		return nil, err
 	}
 	return file, e.mark(ctx, w, set.Target)
+}
+
+// blockEvents is how many events are handed from the reader of the log to the writer of the file at once, and
+// between two moments of giving way.
+const blockEvents = 1024
+
+// readInto spills the events of orders and of quarantine from where the file ends up to the target. Reading
+// and writing go side by side.
+func (e *Engine) readInto(ctx context.Context, w *spiller, target eventstore.Position) error {
+	e.progress.begin(string(Spilling), target.Commit, 0)
+	blocks := make(chan []eventstore.RecordedEvent, 2)
+	group, ctx := errgroup.WithContext(ctx)
+	from, known := w.spill.at, w.spill.known
+	group.Go(func() error {
+		defer close(blocks)
+		return e.readLog(ctx, from, known, target, blocks)
+	})
+	group.Go(func() error {
+		for block := range blocks {
+			for i := range block {
+				if err := w.add(&block[i]); err != nil {
+					return err
+				}
+			}
+			last := block[len(block)-1].Position
+			e.progress.add(last, int64(len(block)), int64(last.Commit))
+			if w.unmarked >= markEvery {
+				if err := e.mark(ctx, w, last); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+func (e *Engine) readLog(ctx context.Context, from eventstore.Position, known bool, target eventstore.Position, blocks chan<- []eventstore.RecordedEvent) error {
+	var read eventstore.AllRead
+	if known {
+		read.From = &from
+	}
+	prefixes := order.StreamPrefixes()
+	block := make([]eventstore.RecordedEvent, 0, blockEvents)
+	send := func() error {
+		if len(block) == 0 {
+			return nil
+		}
+		select {
+		case blocks <- block:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		block = make([]eventstore.RecordedEvent, 0, blockEvents)
+		e.pace.wait(ctx)
+		return nil
+	}
+	for ev, err := range e.cfg.Log.ReadAll(ctx, read) {
+		if err != nil {
+			return fmt.Errorf("read the log: %w", err)
+		}
+		if ev.Position.Compare(target) > 0 {
+			break
+		}
+		if known && ev.Position.Compare(from) <= 0 {
+			continue
+		}
+		if !slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(ev.Stream, prefix) }) {
+			continue
+		}
+		if block = append(block, ev); len(block) == blockEvents {
+			if err := send(); err != nil {
+				return err
+			}
+		}
+	}
+	return send()
 }
 
 func (e *Engine) mark(ctx context.Context, w *spiller, at eventstore.Position) error {
@@ -334,65 +379,4 @@ func (e *Engine) mark(ctx context.Context, w *spiller, at eventstore.Position) e
 		return err
 	}
 	return e.cfg.Reached(ctx, PointMarked)
-}
-
-// paceEvents is how many events are spilled between two moments of giving way.
-const paceEvents = 4096
-
-// pace makes the rebuild give way to the live runner: when it takes more than twice as long as at the start
-// until what is written is visible, each piece of work is followed by a pause that grows.
-type pace struct {
-	fresh func() (time.Duration, bool)
-
-	mu       sync.Mutex
-	baseline time.Duration
-	pause    time.Duration
-}
-
-const (
-	// freshFloor: below it nobody notices.
-	freshFloor = 25 * time.Millisecond
-	pauseFirst = 5 * time.Millisecond
-	pauseMost  = 500 * time.Millisecond
-)
-
-func newPace(fresh func() (time.Duration, bool)) *pace {
-	p := &pace{fresh: fresh}
-	if fresh != nil {
-		if usual, ok := fresh(); ok {
-			p.baseline = usual
-		}
-	}
-	p.baseline = max(p.baseline, freshFloor)
-	return p
-}
-
-func (p *pace) wait(ctx context.Context) {
-	if p.fresh == nil {
-		return
-	}
-	latest, ok := p.fresh()
-	if !ok {
-		return
-	}
-	p.mu.Lock()
-	if latest > 2*p.baseline {
-		p.pause = min(max(2*p.pause, pauseFirst), pauseMost)
-	} else {
-		p.pause /= 2
-		if p.pause < pauseFirst {
-			p.pause = 0
-		}
-	}
-	pause := p.pause
-	p.mu.Unlock()
-	if pause == 0 {
-		return
-	}
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
