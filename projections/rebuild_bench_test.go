@@ -38,7 +38,7 @@ func BenchmarkRebuild(b *testing.B) {
 		stages := make(map[string]time.Duration)
 		stage, since := "", time.Now()
 		cfg := rebuildConfig(b, log, url, b.TempDir())
-		cfg.UnitBytes = rebuild.DefaultUnitBytes
+		cfg.UnitBytes, cfg.MarkEvery = rebuild.DefaultUnitBytes, rebuild.DefaultMarkEvery
 		cfg.Progress = func(p rebuild.Progress) {
 			if p.Stage != stage {
 				stages[stage] += time.Since(since)

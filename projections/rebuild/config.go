@@ -26,6 +26,7 @@ const (
 // Defaults of Config.
 const (
 	DefaultUnitBytes   = 12 << 20
+	DefaultMarkEvery   = 2_000_000
 	DefaultReadersWait = 50 * time.Millisecond
 	DefaultSwapTimeout = time.Minute
 )
@@ -60,6 +61,8 @@ type Config struct {
 	Workers int
 	// UnitBytes bounds the events, uncompressed, that one worker holds.
 	UnitBytes int64
+	// MarkEvery bounds the events that are read again after a crash while they are spilled.
+	MarkEvery int64
 	// ReadersWait bounds how long a swap keeps readers of the views waiting, and SwapTimeout how long it
 	// goes on trying to find such a moment. ReadersWait is to be below PostgreSQL's deadlock_timeout, so that
 	// it is the swap and never a reader that gives way.
@@ -87,6 +90,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.UnitBytes <= 0 {
 		c.UnitBytes = DefaultUnitBytes
+	}
+	if c.MarkEvery <= 0 {
+		c.MarkEvery = DefaultMarkEvery
 	}
 	if c.ReadersWait <= 0 {
 		c.ReadersWait = DefaultReadersWait

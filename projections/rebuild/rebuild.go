@@ -297,7 +297,7 @@ func (e *Engine) spillLog(ctx context.Context, set *Set) (_ *spill, err error) {
 	return file, e.mark(ctx, w, set.Target)
 }
 
-// blockEvents is how many events are handed from the reader of the log to the writer of the file at once, and
+// blockEvents bounds the events that are handed from the reader of the log to the writer of the file at once,
 // between two moments of giving way.
 const blockEvents = 1024
 
@@ -321,7 +321,7 @@ func (e *Engine) readInto(ctx context.Context, w *spiller, target eventstore.Pos
 			}
 			last := block[len(block)-1].Position
 			e.progress.add(last, int64(len(block)), int64(last.Commit))
-			if w.unmarked >= markEvery {
+			if w.unmarked >= e.cfg.MarkEvery {
 				if err := e.mark(ctx, w, last); err != nil {
 					return err
 				}
@@ -365,7 +365,7 @@ func (e *Engine) readLog(ctx context.Context, from eventstore.Position, known bo
 		if !slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(ev.Stream, prefix) }) {
 			continue
 		}
-		if block = append(block, ev); len(block) == blockEvents {
+		if block = append(block, ev); len(block) >= int(min(blockEvents, e.cfg.MarkEvery)) {
 			if err := send(); err != nil {
 				return err
 			}

@@ -32,8 +32,6 @@ const (
 
 	// chunkBytes of events of one slice are compressed and written at once.
 	chunkBytes = 64 << 10
-	// markEvery bounds the events that are spilled again after a crash.
-	markEvery = 2_000_000
 
 	chunkMagic = 0x4c534c43
 	headerSize = 4 + 4 + 4 + 4 + 4 + 8 + 4

@@ -19,7 +19,27 @@ func mutations() []mutation {
 	arrival := func(invariant, bug, file, before, after string) mutation {
 		return mutation{invariant, bug, "domain/order/" + file, before, after, modelPkg, "TestArrivalOrder"}
 	}
+	rebuilding := func(bug, file, before, after, run string) mutation {
+		return mutation{"D11", bug, "projections/rebuild/" + file, before, after, projectionsPkg, run}
+	}
 	return []mutation{
+		rebuilding("a mark says more than the file holds", "spill.go",
+			"	for slice := range w.slices {\n		if err := w.flush(slice); err != nil {", "	for slice := range w.slices[:1] {\n		if err := w.flush(slice); err != nil {",
+			"TestRebuild_MakesTheRowsThatTheRunnerMade"),
+		rebuilding("a unit that is loaded is loaded again after a crash", "load.go",
+			"		done[int(number)] = true\n", "", "TestRebuild_KilledAtEveryPoint"),
+		rebuilding("events before the last mark are spilled again after a crash", "rebuild.go",
+			"		if known && ev.Position.Compare(from) <= 0 {\n			continue\n		}\n", "", "TestRebuild_KilledAtEveryPoint/marked"),
+		rebuilding("a table is not compared", "proof.go",
+			"c.relname <> 'checkpoint'", "c.relname NOT IN ('checkpoint', 'payments')", "TestRebuild_ShowsADifferenceAndWantsItApproved"),
+		rebuilding("any digest approves a difference", "swap.go",
+			"approve != AnyDifference && approve != set.Proof.Digest", "approve == \"\"", "TestRebuild_ShowsADifferenceAndWantsItApproved"),
+		rebuilding("tables that are behind are swapped in", "swap.go",
+			"		if x.follow && live.Known {", "		if false {", "TestRebuild_SwapsUnderARunnerAndBack"),
+		rebuilding("a runner is not told that the tables were exchanged", "swap.go",
+			"		if err := raiseEpochs(ctx, tx, x.from); err != nil {\n			return err\n		}\n", "", "TestRebuild_SwapsUnderARunnerAndBack"),
+		rebuilding("two rebuilds work at once", "rebuild.go",
+			"		if locked {\n			return nil\n		}\n", "		return nil\n", "TestRebuild_OnlyOneAtATime"),
 		anyHistory("I3", "more released and captured than held leaves a negative hold", "balances.go",
 			"return floorZero(sub(sub(p.Held, p.Captured), p.Released))", "return sub(sub(p.Held, p.Captured), p.Released)"),
 		anyHistory("I5", "money that a dispute holds is forgotten in the exposure", "balances.go",
