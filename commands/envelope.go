@@ -38,7 +38,7 @@ func (e *envelope) seal(decided []order.Decided, from uint64, ids *idSource) ([]
 	cause := decided[0].ID.String()
 	for i, d := range decided {
 		metadata := order.Metadata{
-			CorrelationID: e.notificationID, LedgerID: ids.next(e.recordedAt), Schema: order.SchemaVersion,
+			CorrelationID: e.notificationID, LedgerID: ids.next(e.recordedAt),
 			OccurredAt: d.OccurredAt, OccurredAtBasis: d.Basis,
 			ReceivedAt: e.notification.ReceivedAt, RecordedAt: e.recordedAt,
 			Source: e.notification.Gateway, SourceAccount: e.notification.Account,

@@ -9,10 +9,6 @@ import (
 	fastjson "github.com/segmentio/encoding/json"
 )
 
-// SchemaVersion is the version of the events' data that this code writes. A
-// type that needs another shape gets its own number and an upcaster here.
-const SchemaVersion = 1
-
 // UnknownEventTypeError says that the log holds an event type that this code
 // does not know: it was written by a newer version, or by somebody else.
 type UnknownEventTypeError struct{ Type string }
@@ -22,8 +18,8 @@ func (e *UnknownEventTypeError) Error() string { return fmt.Sprintf("unknown eve
 // Encode renders an event and its envelope as the JSON that is stored. It sets
 // the envelope's schema version.
 func Encode(e Event, m Metadata) (eventType string, data, metadata []byte, err error) {
-	m.Schema = SchemaVersion
 	eventType = e.EventType()
+	m.Schema = CurrentVersion(eventType)
 	if evidence, ok := e.(NotificationRecorded); ok {
 		data, err = encodeEvidence(&evidence)
 	} else {
@@ -38,18 +34,22 @@ func Encode(e Event, m Metadata) (eventType string, data, metadata []byte, err e
 	return eventType, data, metadata, nil
 }
 
-// Decode reads what Encode wrote, in this or any earlier version.
+// Decode reads what Encode wrote, in this or any earlier version. The envelope's Schema stays what was
+// stored.
 func Decode(eventType string, data, metadata []byte) (Event, Metadata, error) {
 	var m Metadata
 	if err := fastjson.Unmarshal(metadata, &m); err != nil {
 		return nil, Metadata{}, fmt.Errorf("decode envelope of %s: %w", eventType, err)
 	}
-	if m.Schema > SchemaVersion {
-		return nil, Metadata{}, fmt.Errorf("decode %s: schema version %d is newer than %d", eventType, m.Schema, SchemaVersion)
+	if current := CurrentVersion(eventType); m.Schema > current {
+		return nil, Metadata{}, fmt.Errorf("decode %s: schema version %d is newer than %d", eventType, m.Schema, current)
 	}
 	decode, ok := decoders[eventType]
 	if !ok {
 		return nil, Metadata{}, &UnknownEventTypeError{Type: eventType}
+	}
+	if older := upcasters[eventType]; m.Schema >= 1 && m.Schema <= len(older) {
+		decode = older[m.Schema-1]
 	}
 	e, err := decode(data)
 	if err != nil {
@@ -130,6 +130,16 @@ var decoders = map[string]func([]byte) (Event, error){
 	"PayoutFailed":               decodeAs[PayoutFailed],
 	"PayoutCancelled":            decodeAs[PayoutCancelled],
 	"PayoutReversed":             decodeAs[PayoutReversed],
+}
+
+// Zero returns the zero event of a stored type, for those who describe types; ok is false for others.
+func Zero(eventType string) (e Event, ok bool) {
+	decode, ok := decoders[eventType]
+	if !ok {
+		return nil, false
+	}
+	e, err := decode([]byte("{}"))
+	return e, err == nil
 }
 
 // EventTypes lists all stored type names, sorted.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,7 +116,7 @@ func everyEvent() []order.Event {
 		order.RefundCompleted{RefundID: "01J9REFUND", PaymentID: "01J9PAYMENT", Amount: eur("10.00"), ARN: "1", Assumed: true},
 		order.RefundFailed{RefundID: "01J9REFUND", PaymentID: "01J9PAYMENT", ReasonCode: "x", Phase: "init"},
 		order.RefundReversed{RefundID: "01J9REFUND", PaymentID: "01J9PAYMENT", Amount: eur("10.00"), Assumed: true},
-		order.RefundObserved{RefundID: "01J9REFUND", PaymentID: "01J9PAYMENT", Partial: true, AmountUnknown: true},
+		order.RefundObserved{RefundID: "01J9REFUND", PaymentID: "01J9PAYMENT", Extent: order.ExtentPartial},
 		stage(order.StageRetrieval), stage(order.StageChargeback), stage(order.StageRepresentment),
 		stage(order.StagePreArbitration), stage(order.StageArbitration), stage(order.StagePreCompliance),
 		stage(order.StageCompliance), stage(order.StageFraudAdvice), stage(order.StageGoodFaith),
@@ -139,14 +141,14 @@ func fullMetadata() order.Metadata {
 	at := time.Date(2026, 10, 1, 12, 30, 0, 123456789, time.UTC)
 	return order.Metadata{
 		CorrelationID: "01J9NOTE", CausationID: "b1c1e3a0-0000-5000-8000-000000000000", LedgerID: "01J9LEDGER",
-		Schema: order.SchemaVersion, OccurredAt: at, OccurredAtBasis: order.BasisStatusChange, ReceivedAt: at, RecordedAt: at,
+		Schema: 1, OccurredAt: at, OccurredAtBasis: order.BasisStatusChange, ReceivedAt: at, RecordedAt: at,
 		Source: "decta", SourceAccount: "default", SourceEventID: "00ff", SourceStatus: "paid", Actor: "system",
 		Translator: "decta/1", Flags: []order.Flag{order.FlagAmountAssumed},
 	}
 }
 
-// TestCodec_Golden proves that everything that this version writes is what
-// version 1 wrote, and that what version 1 wrote still decodes to the same.
+// TestCodec_Golden proves that everything that is written is what the type's version has always
+// written, and that it decodes to the same.
 func TestCodec_Golden(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
@@ -159,7 +161,8 @@ func TestCodec_Golden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			path := filepath.Join("testdata", "golden", "v1", eventType+".json")
+			version := order.CurrentVersion(eventType)
+			path := filepath.Join("testdata", "golden", "v"+strconv.Itoa(version), eventType+".json")
 			file := append(append(append(append([]byte{}, data...), '\n'), metadata...), '\n')
 			if *update {
 				if err := os.WriteFile(path, file, 0o644); err != nil {
@@ -171,14 +174,16 @@ func TestCodec_Golden(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(string(want), string(file)); diff != "" {
-				t.Errorf("what is written differs from what version 1 wrote (-golden +now):\n%s", diff)
+				t.Errorf("what is written differs from what this version wrote before (-golden +now):\n%s", diff)
 			}
 			lines := bytes.SplitN(want, []byte("\n"), 3)
 			decoded, m, err := order.Decode(eventType, lines[0], lines[1])
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !reflect.DeepEqual(m, fullMetadata()) {
+			envelope := fullMetadata()
+			envelope.Schema = version
+			if !reflect.DeepEqual(m, envelope) {
 				t.Errorf("envelope changed by decoding: %+v", m)
 			}
 			_, again, _, err := order.Encode(decoded, m)
@@ -187,17 +192,40 @@ func TestCodec_Golden(t *testing.T) {
 			}
 		})
 	}
-	files, err := filepath.Glob(filepath.Join("testdata", "golden", "v1", "*.json"))
+	files, err := filepath.Glob(filepath.Join("testdata", "golden", "v*", "*.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		if name := filepath.Base(f); !seen[name[:len(name)-len(".json")]] {
+		if name, _, _ := strings.Cut(strings.TrimSuffix(filepath.Base(f), ".json"), "-"); !seen[name] {
 			t.Errorf("%s was written once and has no example here: it must decode for ever", name)
 		}
 	}
 	if types := order.EventTypes(); len(types) != len(seen) {
 		t.Errorf("%d event types are stored, %d have an example", len(types), len(seen))
+	}
+}
+
+// TestDecode_Upcasts reads what version 1 wrote of types that have a newer one.
+func TestDecode_Upcasts(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]order.Event{
+		"RefundObserved":        order.RefundObserved{RefundID: "01J9REFUND", PaymentID: "01J9PAYMENT", Extent: order.ExtentPartial},
+		"RefundObserved-silent": order.RefundObserved{RefundID: "01J9REFUND", PaymentID: "01J9PAYMENT", Extent: order.ExtentUnknown},
+	} {
+		golden, err := os.ReadFile(filepath.Join("testdata", "golden", "v1", name+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := bytes.SplitN(golden, []byte("\n"), 3)
+		eventType, _, _ := strings.Cut(name, "-")
+		got, m, err := order.Decode(eventType, lines[0], lines[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" || m.Schema != 1 {
+			t.Errorf("%s: schema %d (-want +got):\n%s", name, m.Schema, diff)
+		}
 	}
 }
 
@@ -208,7 +236,7 @@ func TestDecode_RefusesWhatItDoesNotKnow(t *testing.T) {
 		t.Fatal(err)
 	}
 	newer := fullMetadata()
-	newer.Schema = order.SchemaVersion + 1
+	newer.Schema = order.CurrentVersion("OrderIssued") + 1
 	fromTheFuture, err := json.Marshal(newer)
 	if err != nil {
 		t.Fatal(err)

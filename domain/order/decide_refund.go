@@ -214,7 +214,7 @@ func (d *decider) countRefunded(paymentID string, f RefundTotals, completed *Ref
 		d.regressed(f.At, "amount_refunded", *f.Refunded)
 	case completed != nil && isNew:
 		if open := d.s.openRefund(paymentID); open != nil {
-			d.emit(completed.At, RefundObserved{RefundID: open.ID, PaymentID: paymentID, AmountUnknown: true})
+			d.emit(completed.At, RefundObserved{RefundID: open.ID, PaymentID: paymentID, Extent: ExtentUnknown})
 		}
 	}
 }
@@ -259,7 +259,7 @@ func (d *decider) assumeRefund(paymentID string, st *RefundStepAt) {
 		}
 	}
 	if !amount.IsPositive() {
-		d.emit(st.At, RefundObserved{RefundID: id, PaymentID: paymentID, AmountUnknown: true}, FlagRefundAmountUnknown)
+		d.emit(st.At, RefundObserved{RefundID: id, PaymentID: paymentID, Extent: ExtentUnknown}, FlagRefundAmountUnknown)
 		return
 	}
 	d.emit(st.At, RefundCompleted{RefundID: id, PaymentID: paymentID, Amount: amount, Assumed: assumed}, flags...)
@@ -369,12 +369,12 @@ func (d *decider) refundWordCompleted(at At, paymentID string, open *Refund, f R
 	case amount != nil && amount.IsPositive():
 		d.emit(at.with(":refund:"+id), RefundCompleted{RefundID: id, PaymentID: paymentID, Amount: *amount})
 	case open != nil && f.Partial:
-		d.emit(at.with(":refund:"+id), RefundObserved{RefundID: id, PaymentID: paymentID, Partial: true, AmountUnknown: true},
+		d.emit(at.with(":refund:"+id), RefundObserved{RefundID: id, PaymentID: paymentID, Extent: ExtentPartial},
 			FlagRefundAmountUnknown)
 	case open != nil:
-		d.emit(at.with(":refund:"+id), RefundObserved{RefundID: id, PaymentID: paymentID, AmountUnknown: true})
+		d.emit(at.with(":refund:"+id), RefundObserved{RefundID: id, PaymentID: paymentID, Extent: ExtentFull})
 	case f.Partial && n == 0:
-		d.emit(at.with(":refund:"+id), RefundObserved{RefundID: id, PaymentID: paymentID, Partial: true, AmountUnknown: true},
+		d.emit(at.with(":refund:"+id), RefundObserved{RefundID: id, PaymentID: paymentID, Extent: ExtentPartial},
 			FlagRefundAmountUnknown)
 	default:
 		d.emit(at, GatewayStatusObserved{PaymentID: paymentID, Status: at.Status, Recognised: true})

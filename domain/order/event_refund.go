@@ -43,13 +43,26 @@ type RefundReversed struct {
 	Assumed   bool        `json:"assumed,omitempty"`
 }
 
+// RefundExtent tells how much of a payment a refund of unknown amount gave back.
+type RefundExtent string
+
+// Extents of refunds. ExtentFull says that nothing of the payment is left to refund, and that all of it
+// had been counted before. ExtentUnknown says that nobody told.
+const (
+	ExtentFull    RefundExtent = "full"
+	ExtentPartial RefundExtent = "partial"
+	ExtentUnknown RefundExtent = "unknown"
+)
+
 // RefundObserved says that a refund ended well, but not with which amount
 // (domain rule A17); balances wait until somebody tells.
+//
+// Version 2. Version 1 told partial refunds only; without it, a reader could not tell a full refund
+// from one that nobody had said anything about.
 type RefundObserved struct {
-	RefundID      string `json:"refund_id"`
-	PaymentID     string `json:"payment_id,omitempty"`
-	Partial       bool   `json:"partial,omitempty"`
-	AmountUnknown bool   `json:"amount_unknown"`
+	RefundID  string       `json:"refund_id"`
+	PaymentID string       `json:"payment_id,omitempty"`
+	Extent    RefundExtent `json:"extent"`
 }
 
 // Track is one of the three independent courses of disputes about a payment.

@@ -2,11 +2,15 @@ package e2e_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/order-ledger/order-ledger/test/harness"
 )
@@ -107,5 +111,58 @@ func TestFeed_Tokens(t *testing.T) {
 	proxied := harness.Serve(t, harness.Options{Env: []string{"LEDGER_HTTP_BEHIND_PROXY=true"}})
 	if a := proxied.Get(t, "/events"); a.Status != http.StatusUnauthorized {
 		t.Errorf("behind a proxy without a token: %d %s", a.Status, a.Body)
+	}
+}
+
+// TestFeed_EventsAreValid validates everything that a ledger says after the traffic of three gateways
+// against the schemas that it serves.
+func TestFeed_EventsAreValid(t *testing.T) {
+	t.Parallel()
+	l := harness.Serve(t, harness.Options{})
+	var index struct{ Schemas []struct{ ID, Path string } }
+	l.Get(t, "/schemas/").JSON(t, &index)
+	compiler, known := jsonschema.NewCompiler(), map[string]*jsonschema.Schema{}
+	compiler.AssertFormat()
+	for _, s := range index.Schemas {
+		document, err := jsonschema.UnmarshalJSON(strings.NewReader(l.Get(t, s.Path).Body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := compiler.AddResource(s.ID, document); err != nil {
+			t.Fatal(err)
+		}
+		if known[s.ID], err = compiler.Compile(s.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	traffic := t.TempDir()
+	l.Site.RunOK(t, "simulate", "--orders", "300", "--seed", "7", "--out", traffic)
+	for _, gateway := range []string{"decta", "everifin", "connectpay"} {
+		l.Site.RunOK(t, "ingest", "--gateway", gateway, filepath.Join(traffic, gateway+".ndjson"))
+	}
+	types := map[string]bool{}
+	answer := l.Get(t, "/events?format=ndjson&test=true")
+	for line := range strings.Lines(answer.Body) {
+		var e struct {
+			Type, DataSchema string
+			Data             json.RawMessage
+		}
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		data, err := jsonschema.UnmarshalJSON(bytes.NewReader(e.Data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if known[e.DataSchema] == nil {
+			t.Fatalf("no schema %q", e.DataSchema)
+		}
+		if err := known[e.DataSchema].Validate(data); err != nil {
+			t.Errorf("%s: %v: %s", e.Type, err, e.Data)
+		}
+		types[e.Type] = true
+	}
+	if len(types) < 20 {
+		t.Errorf("only %d types of events were seen", len(types))
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	fastjson "github.com/segmentio/encoding/json"
 
+	"github.com/order-ledger/order-ledger/cmd/internal/schemas"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 )
@@ -92,7 +93,7 @@ func appendEvent(out []byte, e *eventstore.RecordedEvent, v *envelope, at cursor
 	}
 	a.text("time", v.OccurredAt)
 	if v.Schema > 0 {
-		a.text("dataschema", schemaURN(e.Type, v.Schema))
+		a.text("dataschema", schemas.URN(e.Type, v.Schema))
 	}
 	a.text("category", category)
 	a.text("stream", e.Stream)
@@ -163,9 +164,4 @@ func sourceURI(v *envelope) string {
 		uri += "/" + url.PathEscape(v.SourceAccount)
 	}
 	return uri
-}
-
-// schemaURN names the JSON Schema of an event type's data.
-func schemaURN(eventType string, version int) string {
-	return "urn:order-ledger:schema:" + eventType + ":" + strconv.Itoa(version)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/api"
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/feed"
+	"github.com/order-ledger/order-ledger/cmd/internal/schemas"
 )
 
 const (
@@ -43,6 +44,7 @@ type Server struct {
 	listener net.Listener
 	metrics  *metrics
 	feed     *feed.Feed
+	schemas  *schemas.Handler
 	registry *prometheus.Registry
 	// stopping is closed when Serve is to return, before requests under way end.
 	stopping chan struct{}
@@ -65,6 +67,9 @@ func Listen(ctx context.Context, l *app.Ledger, token string) (*Server, error) {
 		return nil, errors.Join(err, listener.Close())
 	}
 	s.feed = feed.New(feed.Config{Log: l.Store, Logger: l.Logger, Problem: s.problem, Stopping: s.stopping, Client: feedClient})
+	if s.schemas, err = schemas.NewHandler(s.problem); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
 	s.registry.MustRegister(s.metrics, s.feed.Collector(), l.Runner.Collector(), l.Auditor.Collector(), l.Freshness, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.http = &http.Server{
@@ -118,6 +123,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /orders/{id}/{$}", s.order)
 	mux.HandleFunc("GET /orders/{id}/history", s.history)
 	mux.HandleFunc("GET /orders/{id}/explain", s.explain)
+	mux.Handle("GET /schemas/", s.schemas)
 	mux.Handle("GET /events", s.authorizeFeed(s.feed.Events))
 	mux.Handle("GET /events/stream", s.authorizeFeed(s.feed.Stream))
 	mux.HandleFunc("POST /audit", s.audit)
