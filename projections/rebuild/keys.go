@@ -99,6 +99,9 @@ func (e *Engine) withIndexer(ctx context.Context, set *Set, do func(*pgx.Conn) e
 	if _, err := conn.Exec(ctx, "SET maintenance_work_mem = '192MB'; SET synchronous_commit = off"); err != nil {
 		return err
 	}
+	// Compressing the pages of new indexes for the write-ahead log takes longer than writing them. Who may not
+	// say so goes without.
+	_, _ = conn.Exec(ctx, "SET wal_compression = off")
 	return do(conn)
 }
 
