@@ -84,7 +84,23 @@ type Config struct {
 
 	// OnBatch, when set, is called after each committed transaction, from one goroutine.
 	OnBatch func(Batch)
+	// Passed, when set, is called at each of Points, from one goroutine; tests end the process there.
+	Passed func(Point)
 }
+
+// Point is a place in the work of a runner at which a crash must do no harm.
+type Point string
+
+// Points in the order in which a session passes them.
+const (
+	PointLeading   Point = "leading"   // the epoch is raised, nothing is read
+	PointFolded    Point = "folded"    // a batch is folded, nothing of it is sent
+	PointWritten   Point = "written"   // the rows are in the transaction, not committed
+	PointCommitted Point = "committed" // they are committed, and nobody knows yet
+)
+
+// Points lists all of them.
+func Points() []Point { return []Point{PointLeading, PointFolded, PointWritten, PointCommitted} }
 
 // Batch tells what one transaction wrote.
 type Batch struct {
@@ -123,6 +139,9 @@ func (c *Config) withDefaults() (Config, error) {
 	fallback(&d.BackoffMost, DefaultBackoffMost)
 	if d.OnBatch == nil {
 		d.OnBatch = func(Batch) {}
+	}
+	if d.Passed == nil {
+		d.Passed = func(Point) {}
 	}
 	return d, missing
 }

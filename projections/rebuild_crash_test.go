@@ -59,6 +59,79 @@ func crashLogOf(tb testing.TB) (dir, want string) {
 	return dir, want
 }
 
+// killAt ends this process when it is told to at that point, for the nth time.
+func killAt(point string, nth int64) func(string) {
+	var passed atomic.Int64
+	return func(at string) {
+		if at == point && passed.Add(1) == nth {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {} // nothing more happens
+		}
+	}
+}
+
+// runChild starts this test binary again, as the process that is killed at a point; without one it does its
+// work to the end.
+func runChild(tb testing.TB, test, dir, url, spill, point string) {
+	tb.Helper()
+	cmd := exec.CommandContext(tb.Context(), os.Args[0], "-test.run=^"+test+"$")
+	cmd.Env = append(os.Environ(), crashLog+"="+dir, crashURL+"="+url, crashSpill+"="+spill, crashPoint+"="+point)
+	out, err := cmd.CombinedOutput()
+	if point == "" {
+		if err != nil {
+			tb.Fatalf("after the crash: %v\n%s", err, out)
+		}
+		return
+	}
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		tb.Fatalf("it was not killed there: %v\n%s", err, out)
+	}
+}
+
+// TestRunner_Child is the process that TestRunner_KilledAtEveryPoint starts; by itself it does nothing.
+func TestRunner_Child(t *testing.T) {
+	dir := os.Getenv(crashLog)
+	if dir == "" {
+		return
+	}
+	log, err := node.Open(node.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	url := os.Getenv(crashURL)
+	cfg := config(log, url)
+	cfg.BatchEvents = 40
+	nth := int64(3) // in the middle of the work
+	if os.Getenv(crashPoint) == string(projections.PointLeading) {
+		nth = 1
+	}
+	kill := killAt(os.Getenv(crashPoint), nth)
+	cfg.Passed = func(p projections.Point) { kill(string(p)) }
+	r := start(t, cfg)
+	reach(t, log, newPool(t, url))
+	r.stop(t)
+}
+
+// Whenever a ledger that projects is killed, the next one ends with the rows of an uninterrupted one.
+func TestRunner_KilledAtEveryPoint(t *testing.T) {
+	t.Parallel()
+	template, want := crashLogOf(t)
+	for _, point := range projections.Points() {
+		t.Run(string(point), func(t *testing.T) {
+			t.Parallel()
+			dir, url := t.TempDir()+"/log", newDatabase(t)
+			if err := os.CopyFS(dir, os.DirFS(template)); err != nil {
+				t.Fatal(err)
+			}
+			runChild(t, "TestRunner_Child", dir, url, "", string(point))
+			runChild(t, "TestRunner_Child", dir, url, "", "")
+			same(t, "in the end", want, dump(t, newPool(t, url)))
+		})
+	}
+}
+
 // TestRebuild_Child is the process that TestRebuild_KilledAtEveryPoint starts; by itself it does nothing.
 func TestRebuild_Child(t *testing.T) {
 	dir := os.Getenv(crashLog)
@@ -70,12 +143,10 @@ func TestRebuild_Child(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
+	kill := killAt(os.Getenv(crashPoint), 1)
 	cfg := rebuildConfig(t, log, os.Getenv(crashURL), os.Getenv(crashSpill))
 	cfg.Reached = func(_ context.Context, at rebuild.Point) error {
-		if string(at) == os.Getenv(crashPoint) {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {} // nothing more happens
-		}
+		kill(string(at))
 		return nil
 	}
 	if err := wholeFlow(t.Context(), newEngine(t, cfg)); err != nil {
@@ -97,21 +168,9 @@ func TestRebuild_KilledAtEveryPoint(t *testing.T) {
 			}
 			pool := newPool(t, url)
 			projectOnce(t, dir, url, pool)
-			child := func(point string) error {
-				cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestRebuild_Child$")
-				cmd.Env = append(os.Environ(), crashLog+"="+dir, crashURL+"="+url, crashSpill+"="+spill, crashPoint+"="+point)
-				out, err := cmd.CombinedOutput()
-				if point == "" && err != nil {
-					t.Fatalf("after the crash: %v\n%s", err, out)
-				}
-				return err
-			}
-			var exit *exec.ExitError
-			if err := child(string(point)); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-				t.Fatalf("it was not killed there: %v", err)
-			}
+			runChild(t, "TestRebuild_Child", dir, url, spill, string(point))
 			same(t, "right after the crash", want, dump(t, pool))
-			child("")
+			runChild(t, "TestRebuild_Child", dir, url, spill, "")
 			same(t, "in the end", want, dump(t, pool))
 			nothingLeft(t, pool, spill)
 		})

@@ -123,6 +123,7 @@ func (r *Runner) session(ctx context.Context) (led bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	r.cfg.Passed(PointLeading)
 	held, err := parked.List(ctx, conn)
 	if err != nil {
 		return false, err

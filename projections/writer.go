@@ -87,7 +87,11 @@ func (w *writer) write(ctx context.Context, b *batch) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, w.cfg.WriteTimeout, errors.New("the database is too slow"))
 	defer cancel()
 	began := w.cfg.Clock()
+	w.cfg.Passed(PointFolded)
 	written, err := w.transact(ctx, b)
+	if err == nil {
+		w.cfg.Passed(PointCommitted)
+	}
 	guarded := int64(b.rows.live.Len() + b.rows.test.Len() + b.rows.payouts.Len())
 	switch checkpoint.OutcomeOf(err) {
 	case checkpoint.Moved:
@@ -133,6 +137,7 @@ func (w *writer) transact(ctx context.Context, b *batch) (written int64, err err
 	b.queue(&statements)
 	if written, err = send(ctx, w.conn, &statements, guarded, guarded+b.rows.guardedStatements()); err == nil && open {
 		if err = b.history.Copy(ctx, w.conn.PgConn()); err == nil {
+			w.cfg.Passed(PointWritten)
 			_, err = w.conn.Exec(ctx, "COMMIT")
 		}
 	}
