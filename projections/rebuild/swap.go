@@ -66,12 +66,12 @@ func (e *Engine) swap(ctx context.Context, conn *pgx.Conn, approve string) error
 		return err
 	}
 	began := e.cfg.Clock()
-	err = e.until(ctx, func() error {
+	err = e.until(ctx, func(attempt int) error {
 		if err := e.catchUp(ctx, conn); err != nil {
 			return err
 		}
 		return e.exchange(ctx, conn, exchange{from: nextTables, fromStage: Built, to: retiredTables, toStage: Retired,
-			follow: true, at: PointSwapping})
+			follow: followFirst << min(attempt-1, followDoublings), at: PointSwapping})
 	})
 	if err != nil {
 		return err
@@ -96,7 +96,7 @@ func (e *Engine) Rollback(ctx context.Context) error {
 		} else if !errors.Is(err, ErrNone) {
 			return err
 		}
-		err = e.until(ctx, func() error {
+		err = e.until(ctx, func(int) error {
 			return e.exchange(ctx, conn, exchange{from: set.Tables, fromStage: Retired, to: nextTables, toStage: Built, at: PointRollingBack})
 		})
 		if err != nil {
@@ -108,10 +108,10 @@ func (e *Engine) Rollback(ctx context.Context) error {
 
 // until tries again while readers are in the way, or the live tables move on faster than the others
 // follow.
-func (e *Engine) until(ctx context.Context, try func() error) error {
+func (e *Engine) until(ctx context.Context, try func(attempt int) error) error {
 	end := e.cfg.Clock().Add(e.cfg.SwapTimeout)
 	for attempt := 1; ; attempt++ {
-		err := try()
+		err := try(attempt)
 		if err == nil || (!errors.Is(err, errMovedOn) && !e.cfg.Tables.IsBusy(err)) {
 			return err
 		}
@@ -133,13 +133,19 @@ type exchange struct {
 	// from are the tables to become live, to is what the live ones become.
 	from, to           string
 	fromStage, toStage Stage
-	// follow: both are to stand at the same position.
-	follow bool
+	// follow is how long the live runner may be held up while the other tables come to where it is;
+	// 0 when they need not stand at the same position.
+	follow time.Duration
 	at     Point
 }
 
-// followMost bounds how long the live runner is held up while the other tables come to where it is.
-const followMost = 2 * time.Second
+// The live runner is held up for no longer than followFirst at the first attempt. When it moves on faster
+// than the other tables follow, every further attempt may hold it up for twice as long: what is missing
+// does not grow meanwhile, so that some attempt succeeds.
+const (
+	followFirst     = time.Second
+	followDoublings = 5
+)
 
 func (e *Engine) exchange(ctx context.Context, conn *pgx.Conn, x exchange) error {
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
@@ -150,8 +156,8 @@ func (e *Engine) exchange(ctx context.Context, conn *pgx.Conn, x exchange) error
 		if err := e.cfg.Reached(ctx, PointSwapLocked); err != nil {
 			return err
 		}
-		if x.follow && live.Known {
-			followCtx, cancel := context.WithTimeoutCause(ctx, followMost, errMovedOn)
+		if x.follow > 0 && live.Known {
+			followCtx, cancel := context.WithTimeoutCause(ctx, x.follow, errMovedOn)
 			defer cancel()
 			if err := projections.CatchUp(followCtx, e.runnerConfig(), live.Position); err != nil {
 				if ctx.Err() == nil && followCtx.Err() != nil {
