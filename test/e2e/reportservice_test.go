@@ -1,0 +1,118 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/shopspring/decimal"
+
+	"github.com/order-ledger/order-ledger/test/harness"
+)
+
+// report is a reporting service with a database of its own.
+type report struct{ file string }
+
+func (r report) command(l *harness.Ledger, args ...string) harness.Command {
+	return harness.Command{
+		Args: append([]string{"report-service", "--database", r.file, "--ledger", l.URL}, args...), Env: []string{"LEDGER_LOG_JSON=1"},
+	}
+}
+
+// totals are the service's rows: day, currency and total to amount.
+func (r report) totals(t *testing.T) (byDay, bySum map[string]string) {
+	t.Helper()
+	result := harness.Run(t, harness.Command{Args: []string{"report-service", "totals", "--json", "--database", r.file}})
+	var rows []struct {
+		Day, Currency, Total string
+		Amount               decimal.Decimal
+	}
+	if err := json.Unmarshal([]byte(result.Stdout), &rows); err != nil {
+		t.Fatalf("%v: %s%s", err, result.Stdout, result.Stderr)
+	}
+	byDay, bySum = map[string]string{}, map[string]string{}
+	sums := map[string]decimal.Decimal{}
+	for _, row := range rows {
+		byDay[row.Day+" "+row.Currency+" "+row.Total] = row.Amount.String()
+		sums[row.Currency+" "+row.Total] = sums[row.Currency+" "+row.Total].Add(row.Amount)
+	}
+	for name, sum := range sums {
+		if !sum.IsZero() {
+			bySum[name] = sum.String()
+		}
+	}
+	return byDay, bySum
+}
+
+// TestReportService_AgreesWithTheViews kills the ledger and the service again and again while webhooks
+// come in; in the end the service's totals are the views', and those of a service that nobody disturbed.
+func TestReportService_AgreesWithTheViews(t *testing.T) {
+	t.Parallel()
+	traffic := simulate(t, 400, 11)
+	l := harness.Serve(t, harness.Options{})
+	r := report{file: filepath.Join(t.TempDir(), "report.sqlite")}
+	for i, gateway := range gateways() {
+		lines := traffic.lines(t, gateway)
+		half := writeLines(t, lines[:len(lines)/2]...)
+		l.Site.RunOK(t, "ingest", "--gateway", gateway, half)
+		service := harness.Launch(t, r.command(l))
+		service.Stderr().WaitForLine(t, `"msg":"counted"`)
+		ingest := harness.Launch(t, l.Site.Command("ingest", "--gateway", gateway, traffic.path(gateway)))
+		if i%2 == 0 {
+			service.Kill(t) // wherever it is
+			service = harness.Launch(t, r.command(l))
+		}
+		l.Kill(t)
+		ingest.Wait(t)
+		service.Stderr().WaitForLine(t, "asking again") // the service outlives its ledger
+		service.Kill(t)
+		l = l.Site.Serve(t)
+		l.Site.RunOK(t, "ingest", "--gateway", gateway, traffic.path(gateway))
+	}
+	l.WaitForViews(t)
+	again := report{file: filepath.Join(t.TempDir(), "undisturbed.sqlite")}
+	for _, which := range []report{r, again} {
+		if done := harness.Run(t, which.command(l, "--once")); done.Code != 0 {
+			t.Fatalf("exit code %d: %s", done.Code, done.Stderr)
+		}
+	}
+	byDay, bySum := r.totals(t)
+	undisturbed, _ := again.totals(t)
+	if diff := cmp.Diff(undisturbed, byDay); diff != "" {
+		t.Errorf("days (-undisturbed +killed):\n%s", diff)
+	}
+	want := map[string]string{}
+	for _, row := range l.Site.Rows(t, `select currency || ' ' || total as name, trim_scale(sum(amount))::text as amount from (
+		select currency, 'revenue' as total, gross_paid as amount from ledger.orders union all
+		select currency, 'refunds', refunded from ledger.orders union all
+		select currency, 'disputes', dispute_held + dispute_lost from ledger.orders) q
+		where currency is not null group by currency, total having sum(amount) <> 0`) {
+		want[row["name"].(string)] = row["amount"].(string)
+	}
+	if diff := cmp.Diff(want, bySum); diff != "" || len(want) < 6 {
+		t.Errorf("%d sums (-views +service):\n%s", len(want), diff)
+	}
+}
+
+// TestReportService_AnotherLedger stops at a ledger that is not the one that it has followed.
+func TestReportService_AnotherLedger(t *testing.T) {
+	t.Parallel()
+	one, two := harness.Serve(t, harness.Options{}), harness.Serve(t, harness.Options{})
+	for _, l := range []*harness.Ledger{one, two} {
+		l.Post(t, "decta", dectaPaid("same", "R-same")) // told the same, they are two ledgers all the same
+	}
+	r := report{file: filepath.Join(t.TempDir(), "report.sqlite")}
+	if done := harness.Run(t, r.command(one, "--once")); done.Code != 0 {
+		t.Fatalf("exit code %d: %s", done.Code, done.Stderr)
+	}
+	before, _ := r.totals(t)
+	done := harness.Run(t, r.command(two, "--once"))
+	if done.Code == 0 || !strings.Contains(done.Stderr, "cursor_of_another_ledger") {
+		t.Errorf("exit code %d: %s", done.Code, done.Stderr)
+	}
+	if after, _ := r.totals(t); !cmp.Equal(before, after) || len(before) == 0 {
+		t.Errorf("totals changed from %v to %v", before, after)
+	}
+}
