@@ -2,8 +2,13 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -93,6 +98,42 @@ func TestReportService_AgreesWithTheViews(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, bySum); diff != "" || len(want) < 6 {
 		t.Errorf("%d sums (-views +service):\n%s", len(want), diff)
+	}
+}
+
+// TestReportService_ExactlyOnceThroughKills gives the service pages of one event each, so that nearly
+// every moment is one of writing, and kills it again and again: each event counts once.
+func TestReportService_ExactlyOnceThroughKills(t *testing.T) {
+	t.Parallel()
+	const kills, perLife = 12, 15 // pages
+	last := int64(kills * perLife)
+	var asked atomic.Int64
+	feed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, _ := strconv.ParseInt(r.URL.Query().Get("after"), 10, 64)
+		if n >= last {
+			_, _ = fmt.Fprintf(w, `{"events":[],"cursor":"%d","more":false}`, n)
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"events":[{"id":"event-%d","type":"PaymentCaptured","time":"2026-11-01T12:00:00Z",
+			"dataschema":"urn:order-ledger:schema:PaymentCaptured:1","data":{"amount":{"amount":"0.10","currency":"EUR"}}}],
+			"cursor":"%d","more":true}`, n, n+1)
+		asked.Add(1)
+	}))
+	t.Cleanup(feed.Close)
+	r := report{file: filepath.Join(t.TempDir(), "report.sqlite")}
+	command := r.command(&harness.Ledger{URL: feed.URL}, "--once")
+	for range kills {
+		until := asked.Load() + perLife
+		service := harness.Launch(t, command)
+		harness.Eventually(t, "the service asks for pages", func() bool { return asked.Load() >= until || asked.Load() >= last })
+		service.Kill(t)
+	}
+	if done := harness.Run(t, command); done.Code != 0 {
+		t.Fatalf("exit code %d: %s", done.Code, done.Stderr)
+	}
+	want := decimal.New(last, -1).String()
+	if got, _ := r.totals(t); got["2026-11-01 EUR revenue"] != want {
+		t.Errorf("%d events of 0.10 are %v, want %s", last, got, want)
 	}
 }
 
