@@ -70,7 +70,8 @@ func (s *Store) Serve(ctx context.Context, settings config.Settings, logger *slo
 		return "", err
 	}
 	server, err := protocol.Start(ctx, protocol.Options{
-		Node: s.Node, Listen: settings.EventStoreListen, Certificate: shown.Certificate, Users: shown.Users, Logger: logger,
+		Node: s.Node, Listen: settings.EventStoreListen, Certificate: shown.Certificate, Users: shown.Users, Readers: shown.Readers,
+		ReadOnly: shown.ReadOnly, Logger: logger,
 	})
 	if err != nil {
 		return "", err

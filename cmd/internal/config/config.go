@@ -121,8 +121,10 @@ func (a Accounts) Clients() []commands.Gateway {
 type EventStoreServer struct {
 	// Certificate switches TLS on; nil serves plain text, on loopback only.
 	Certificate *tls.Certificate
-	// Users maps names to passwords.
-	Users map[string]string
+	// Users maps names to passwords; Readers are those that may only read.
+	Users, Readers map[string]string
+	// ReadOnly lets nobody write through the protocol, users neither.
+	ReadOnly bool
 }
 
 // LoadEventStoreServer reads the part of the file about the embedded node's
@@ -147,27 +149,42 @@ func LoadEventStoreServer(s Settings) (EventStoreServer, error) {
 		}
 		out.Certificate = &certificate
 	}
-	for name, reference := range e.Users {
+	if out.Users, err = passwords(e.Users); err == nil {
+		out.Readers, err = passwords(e.Readers)
+	}
+	if err != nil {
+		return out, fmt.Errorf("configuration %s: eventstore: %w", s.File, err)
+	}
+	out.ReadOnly = e.ReadOnly
+	return out, nil
+}
+
+// passwords resolves the references of users; it is nil without any.
+func passwords(references map[string]string) (map[string]string, error) {
+	var out map[string]string
+	for name, reference := range references {
 		password, err := signature.ResolveSecret(reference)
 		if err != nil {
-			return out, fmt.Errorf("configuration %s: eventstore: user %s: %w", s.File, name, err)
+			return nil, fmt.Errorf("user %s: %w", name, err)
 		}
-		if out.Users == nil {
-			out.Users = map[string]string{}
+		if out == nil {
+			out = map[string]string{}
 		}
-		out.Users[name] = string(password)
+		out[name] = string(password)
 	}
 	return out, nil
 }
 
 // file is the YAML file.
 type file struct {
-	// EventStore configures the embedded node's protocol. Users maps names to
+	// EventStore configures the embedded node's protocol. Users and Readers map names to
 	// references of passwords ("env:NAME", "file:path").
 	EventStore struct {
 		Certificate string            `yaml:"certificate"`
 		Key         string            `yaml:"key"`
 		Users       map[string]string `yaml:"users"`
+		Readers     map[string]string `yaml:"readers"`
+		ReadOnly    bool              `yaml:"read_only"`
 	} `yaml:"eventstore"`
 	Gateways []struct {
 		Gateway string           `yaml:"gateway"`

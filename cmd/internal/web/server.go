@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -60,9 +61,10 @@ func Listen(ctx context.Context, l *app.Ledger, token string) (*Server, error) {
 		return nil, fmt.Errorf("listen for HTTP: %w", err)
 	}
 	s := &Server{
-		ledger: l, logger: l.Logger, token: token, listener: listener, metrics: newMetrics(), registry: prometheus.NewRegistry(),
+		ledger: l, logger: l.Logger, token: token, metrics: newMetrics(), registry: prometheus.NewRegistry(),
 		stopping: make(chan struct{}),
 	}
+	s.listener = newBounded(listener, connectionsMax, s.metrics.connections.Inc)
 	if s.api, err = orderAPI(l, listener.Addr()); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
@@ -138,23 +140,34 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /{$}", s.index)
-	mux.HandleFunc("/", s.unknown)
+	mux.HandleFunc("/", s.unknown(mux))
 	return mux
 }
 
 // unknown answers what no route takes, with the reason.
-func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
-	for _, known := range []struct{ method, prefix string }{
-		{http.MethodPost, "/webhooks/"}, {http.MethodPost, "/ingest/"}, {http.MethodGet, "/orders/"},
-	} {
-		if len(r.URL.Path) > len(known.prefix) && r.URL.Path[:len(known.prefix)] == known.prefix && r.Method != known.method {
-			w.Header().Set("Allow", known.method)
-			s.problem(w, r, http.StatusMethodNotAllowed, "method_not_allowed", r.URL.Path+" takes "+known.method+" requests, not "+r.Method+".")
+func (s *Server) unknown(mux *http.ServeMux) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if allowed := otherMethods(mux, r); len(allowed) > 0 {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			s.problem(w, r, http.StatusMethodNotAllowed, "method_not_allowed",
+				r.URL.Path+" takes "+strings.Join(allowed, " and ")+" requests, not "+r.Method+".")
 			return
 		}
+		s.problem(w, r, http.StatusNotFound, "not_found",
+			"There is nothing at "+r.URL.Path+". Webhooks go to /webhooks/{decta|everifin|connectpay}, orders are read at /orders/{id}.")
 	}
-	s.problem(w, r, http.StatusNotFound, "not_found",
-		"There is nothing at "+r.URL.Path+". Webhooks go to /webhooks/{decta|everifin|connectpay}, orders are read at /orders/{id}.")
+}
+
+// otherMethods are those that a route takes at the request's path.
+func otherMethods(mux *http.ServeMux, r *http.Request) (allowed []string) {
+	probe := *r
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		probe.Method = method
+		if _, pattern := mux.Handler(&probe); method != r.Method && strings.HasPrefix(pattern, method+" ") {
+			allowed = append(allowed, method)
+		}
+	}
+	return allowed
 }
 
 type contextKey struct{}

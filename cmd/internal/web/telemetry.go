@@ -11,6 +11,7 @@ type metrics struct {
 	notifications *prometheus.CounterVec
 	refused       *prometheus.CounterVec
 	durations     *prometheus.HistogramVec
+	connections   prometheus.Counter // refused
 }
 
 func newMetrics() *metrics {
@@ -28,6 +29,9 @@ func newMetrics() *metrics {
 			Help:    "Time from a webhook's arrival to its durable acceptance, in seconds.",
 			Buckets: []float64{.0005, .001, .002, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"gateway"}),
+		connections: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "ledger_http_connections_refused_total", Help: "HTTP connections answered with 503 because too many were open.",
+		}),
 	}
 }
 
@@ -39,6 +43,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	m.notifications.Collect(out)
 	m.refused.Collect(out)
 	m.durations.Collect(out)
+	m.connections.Collect(out)
 }
 
 func (m *metrics) took(gateway string, since time.Time) {

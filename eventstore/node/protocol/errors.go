@@ -30,6 +30,14 @@ func fail(code codes.Code, text string, trailers ...string) *statusError {
 	return &statusError{code: code, text: text, trailers: metadata.Pairs(trailers...)}
 }
 
+// trailersOf returns a refusal's trailers, if it has any.
+func trailersOf(err error) metadata.MD {
+	if known, ok := errors.AsType[*statusError](err); ok {
+		return known.trailers
+	}
+	return nil
+}
+
 // statusOf encodes an error of the node as a real server does.
 func (s *streamsService) statusOf(ctx context.Context, stream string, err error) *statusError {
 	var known *statusError

@@ -47,7 +47,7 @@ const (
 type Options struct {
 	Node *node.Node
 	// Listen is the TCP address to serve on. Anything but a loopback address
-	// needs Certificate and Users.
+	// needs Certificate and Users or Readers.
 	Listen string
 	// Advertise is the host and port that discovering clients are told; empty
 	// is the address listened on.
@@ -56,8 +56,12 @@ type Options struct {
 	Certificate *tls.Certificate
 	// Users maps names to passwords for Basic authentication; it needs TLS,
 	// as clients send no password without.
-	Users  map[string]string
-	Logger *slog.Logger // nil discards
+	Users map[string]string
+	// Readers are users that may read and subscribe, and nothing else.
+	Readers map[string]string
+	// ReadOnly lets nobody append, delete or change persistent subscriptions through the server.
+	ReadOnly bool
+	Logger   *slog.Logger // nil discards
 }
 
 // Server serves one node until it is stopped.
@@ -97,7 +101,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		_ = listener.Close()
 		return nil, err
 	}
-	auth := authenticator{users: o.Users}
+	auth := authenticator{users: o.Users, readers: o.Readers, readOnly: o.ReadOnly}
 	guard := &guard{logger: o.Logger}
 	options := []grpc.ServerOption{
 		grpc.KeepaliveEnforcementPolicy(keepaliveEnforcement()),
@@ -173,17 +177,25 @@ func checkExposure(o Options) error {
 	if err != nil {
 		return fmt.Errorf("event store listen address %q: %w", o.Listen, err)
 	}
-	if len(o.Users) > 0 && o.Certificate == nil {
+	users := len(o.Users) + len(o.Readers)
+	if users > 0 && o.Certificate == nil {
 		return errors.New("event store users need a certificate: clients send no password without TLS")
 	}
-	for name, password := range o.Users {
-		if name == "" || password == "" {
-			return fmt.Errorf("event store user %q has no name or no password", name)
+	for _, kind := range []map[string]string{o.Users, o.Readers} {
+		for name, password := range kind {
+			if name == "" || password == "" {
+				return fmt.Errorf("event store user %q has no name or no password", name)
+			}
+		}
+	}
+	for name := range o.Readers {
+		if _, writes := o.Users[name]; writes {
+			return fmt.Errorf("event store user %q is both a user and a reader", name)
 		}
 	}
 	ip := net.ParseIP(host)
 	loopback := host == "localhost" || (ip != nil && ip.IsLoopback())
-	if !loopback && (o.Certificate == nil || len(o.Users) == 0) {
+	if !loopback && (o.Certificate == nil || users == 0) {
 		return fmt.Errorf("event store listen address %q is open to the network: it needs a certificate and users", o.Listen)
 	}
 	return nil
