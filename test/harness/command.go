@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -26,9 +27,12 @@ const (
 
 // Command is one run of the binary.
 type Command struct {
-	Args []string
+	// Program is another program to run instead; empty is the ledger's binary.
+	Program string
+	Args    []string
 	// Env is added to an environment without any LEDGER_ variables.
 	Env   []string
+	Dir   string // the working directory; empty is the test's
 	Stdin io.Reader
 }
 
@@ -62,9 +66,13 @@ func Run(tb testing.TB, c Command) Result {
 // Launch starts the binary. It is killed when the test ends before it does.
 func Launch(tb testing.TB, c Command) *Process {
 	tb.Helper()
-	cmd := exec.Command(Binary(tb), c.Args...)
+	program := c.Program
+	if program == "" {
+		program = Binary(tb)
+	}
+	cmd := exec.Command(program, c.Args...)
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "LEDGER_") }), c.Env...)
-	cmd.WaitDelay = pipeDelay
+	cmd.Dir, cmd.WaitDelay = c.Dir, pipeDelay
 	p := &Process{cmd: cmd, stdout: newOutput(), stderr: newOutput(), done: make(chan struct{})}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, p.stdout, p.stderr
 	watch := guard(tb)
@@ -81,7 +89,7 @@ func Launch(tb testing.TB, c Command) *Process {
 	tb.Cleanup(func() {
 		p.Kill(tb)
 		if tb.Failed() {
-			tb.Logf("ledger %s\n%s%s", strings.Join(c.Args, " "), p.stdout, p.stderr)
+			tb.Logf("%s %s\n%s%s", filepath.Base(program), strings.Join(c.Args, " "), p.stdout, p.stderr)
 		}
 	})
 	return p
@@ -89,6 +97,9 @@ func Launch(tb testing.TB, c Command) *Process {
 
 // PID is the process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Stdout is what the process prints.
+func (p *Process) Stdout() *Output { return p.stdout }
 
 // Stderr is what the process says to people: its log.
 func (p *Process) Stderr() *Output { return p.stderr }
