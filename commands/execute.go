@@ -31,6 +31,14 @@ func (in *Intake) RaiseAlarm(ctx context.Context, c order.Category, orderID stri
 	return raised, nil
 }
 
+// RecordGatewayAnswer appends to an order's stream what became of a call to the gateway.
+func (in *Intake) RecordGatewayAnswer(ctx context.Context, c order.Category, orderID string, answer order.RecordGatewayAnswer) error {
+	if _, err := in.execute(ctx, link{OrderID: orderID, Category: c}, answer, "answered:"+answer.Answer.CommandID, ""); err != nil {
+		return fmt.Errorf("record on order %s what the gateway answered: %w", orderID, err)
+	}
+	return nil
+}
+
 // RecordErasure appends to an order's stream that its personal data was erased, once.
 func (in *Intake) RecordErasure(ctx context.Context, c order.Category, orderID string, erasure order.RecordErasure, actor string) error {
 	if _, err := in.execute(ctx, link{OrderID: orderID, Category: c}, erasure, erasure.SubjectRef, actor); err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/order-ledger/order-ledger/domain/money"
+	"github.com/order-ledger/order-ledger/domain/order"
 )
 
 // Gateway is the client of one account of a payment gateway: what the ledger can ask of it. All methods
@@ -21,6 +22,9 @@ type Gateway interface {
 	// Gateway and Account name the account.
 	Gateway() string
 	Account() string
+	// Offers tells whether the gateway's API can do what an action asks of it; the methods of what it
+	// cannot answer ErrGatewayCannot.
+	Offers(a order.ActionName) bool
 	// Fetch returns the bodies of the GETs that tell all about an order, each fit for Intake.Accept
 	// with ViaReconciliation.
 	Fetch(ctx context.Context, refs GatewayRefs) ([][]byte, error)
@@ -74,13 +78,14 @@ type GatewayOrder struct {
 	SkipCapture bool
 	MaxAttempts int
 	IsTest      bool
-	// Redirect is where the customer goes afterwards; Notify where webhooks go, if not configured at
-	// the gateway.
-	Redirect, Notify string
-	// CreditorIBAN and CreditorName are the merchant's account, for account-to-account payments.
-	CreditorIBAN, CreditorName string
-	Method                     string // gateway's word, empty for its default
+	// Redirect is where the customer goes after paying; FailureRedirect after not paying, Redirect when
+	// empty.
+	Redirect, FailureRedirect string
+	Method                    string // gateway's word, empty for its default
 }
+
+// Creditor is the merchant's bank account, to which payments from account to account go.
+type Creditor struct{ IBAN, Name string }
 
 // GatewayRefund asks for a refund.
 type GatewayRefund struct {

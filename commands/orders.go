@@ -54,6 +54,8 @@ type Done struct {
 	Position eventstore.Position
 	// At is when the command was recorded, UTC.
 	At time.Time
+	// CommandID names the command in the events about it.
+	CommandID string
 	// Replayed: the command was carried out before, and this is its answer from the log.
 	Replayed bool
 }
@@ -110,9 +112,10 @@ func (o *Orders) Get(ctx context.Context, orderID string) (order.Category, order
 	return target.Category, state, err
 }
 
-// Register brings an order into being. OrderID of the registration is chosen here. Errors: those of Do,
+// Register brings an order into being. OrderID of the registration is chosen here, and the merchant's
+// reference of an order that is to be created at the gateway, if it has none. Errors: those of Do,
 // *ReferenceTakenError.
-func (o *Orders) Register(ctx context.Context, r Request, reg order.OrderRegistered) (Done, error) {
+func (o *Orders) Register(ctx context.Context, r Request, reg order.OrderRegistered, atGateway bool) (Done, error) {
 	digest, err := r.digest()
 	if err != nil {
 		return Done{}, err
@@ -121,6 +124,9 @@ func (o *Orders) Register(ctx context.Context, r Request, reg order.OrderRegiste
 	target, err = o.bind(ctx, reg.Source, "command", digest, target)
 	if err != nil {
 		return Done{}, err
+	}
+	if reg.MerchantReference == "" && atGateway { // by it the gateway's notifications find the order
+		reg.MerchantReference = target.OrderID
 	}
 	if ref := reg.MerchantReference; ref != "" {
 		owner, err := o.bind(ctx, reg.Source, order.ReferenceMerchant, reg.SourceAccount+"/"+ref, target)
@@ -133,7 +139,7 @@ func (o *Orders) Register(ctx context.Context, r Request, reg order.OrderRegiste
 	}
 	reg.OrderID = target.OrderID
 	r.Revision = nil
-	return o.carryOut(ctx, target, r, digest, order.Register{Order: reg})
+	return o.carryOut(ctx, target, r, digest, order.Register{Order: reg, AtGateway: atGateway})
 }
 
 // Do carries out an action on an order. Errors: ErrOrderNotFound, *order.Rejection when the order's
@@ -272,7 +278,7 @@ func (o *Orders) try(ctx context.Context, target link, r Request, digest string,
 	after := state.Clone()
 	after.Position = result.Position.Commit // what is cached does not know it
 	return Done{
-		OrderID: target.OrderID, Category: target.Category, State: after, Request: r.Body,
+		OrderID: target.OrderID, Category: target.Category, State: after, Request: r.Body, CommandID: id,
 		Revision: result.Revision, Position: result.Position, At: now,
 	}, nil
 }

@@ -31,7 +31,7 @@ func asked(key, body string) commands.Request {
 
 func register(t *testing.T, o *commands.Orders, key, reference, due string) commands.Done {
 	t.Helper()
-	done, err := o.Register(t.Context(), asked(key, fmt.Sprintf(`{"number":%q,"due":%q}`, reference, due)), registration(reference, due))
+	done, err := o.Register(t.Context(), asked(key, fmt.Sprintf(`{"number":%q,"due":%q}`, reference, due)), registration(reference, due), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,13 +176,13 @@ func TestOrders_SameKeyOtherBody(t *testing.T) {
 	o := commands.NewOrders(newIntake(log), privacy.NewVault(master, keys))
 	r := asked("create", `{"number":"SO-1","products":[{"price":"1.00"}]}`)
 	r.Personal = json.RawMessage(`{"client":{"email":"ada@example.com"}}`)
-	done, err := o.Register(t.Context(), r, registration("SO-1", "1.00"))
+	done, err := o.Register(t.Context(), r, registration("SO-1", "1.00"), false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Body = json.RawMessage(`{"number":"SO-1","products":[{"price":"2.00"}],"currency":"EUR"}`)
 	r.Personal = json.RawMessage(`{"client":{"email":"eve@example.com"}}`)
-	_, err = o.Register(t.Context(), r, registration("SO-1", "2.00"))
+	_, err = o.Register(t.Context(), r, registration("SO-1", "2.00"), false)
 	var reused *commands.KeyReusedError
 	if !errors.As(err, &reused) || !slices.Equal(reused.Fields, []string{"currency", "products[0].price", "client.email"}) {
 		t.Errorf("%v, want the fields that differ", err)
@@ -206,7 +206,7 @@ func TestOrders_ReferenceTaken(t *testing.T) {
 	t.Parallel()
 	o := commands.NewOrders(newIntake(openNode(t)), nil)
 	first := register(t, o, "a", "SO-1", "100.00")
-	_, err := o.Register(t.Context(), asked("b", `{}`), registration("SO-1", "50.00"))
+	_, err := o.Register(t.Context(), asked("b", `{}`), registration("SO-1", "50.00"), false)
 	var taken *commands.ReferenceTakenError
 	if !errors.As(err, &taken) || taken.OrderID != first.OrderID {
 		t.Errorf("%v, want that order %s has the reference", err, first.OrderID)
@@ -218,7 +218,7 @@ func TestOrders_PersonalDataNeedsASealer(t *testing.T) {
 	o := commands.NewOrders(newIntake(openNode(t)), nil)
 	r := asked("", `{}`)
 	r.Personal = json.RawMessage(`{"client":{"email":"ada@example.com"}}`)
-	if _, err := o.Register(t.Context(), r, registration("", "1.00")); !errors.Is(err, commands.ErrNoSealer) {
+	if _, err := o.Register(t.Context(), r, registration("", "1.00"), false); !errors.Is(err, commands.ErrNoSealer) {
 		t.Errorf("%v, want ErrNoSealer", err)
 	}
 }

@@ -47,7 +47,7 @@ func (o *Orders) replay(ctx context.Context, target link, r Request, digest stri
 			if err := o.same(ctx, target.OrderID, &command, r); err != nil {
 				return Done{}, err
 			}
-			correlation, done.Request = metadata.CorrelationID, command.Request
+			correlation, done.Request, done.CommandID = metadata.CorrelationID, command.Request, command.CommandID
 		}
 	}
 	if correlation == "" {

@@ -52,6 +52,12 @@ func (c Clocks) alarms(s *order.State) []order.RaiseAlarm {
 		add(*s.DueAt, order.FlagDuePassed, s.DueAt.UTC().Format(time.RFC3339),
 			"the due date passed, and the gateway reports neither payment nor expiry")
 	}
+	for i := range s.GatewayActions {
+		if a := &s.GatewayActions[i]; a.Outcome == "" {
+			add(a.InitiatedAt.Add(order.AnswerPatience), order.FlagGatewayOutcomeUnknown, a.CommandID,
+				"the gateway may have been asked to "+string(a.Action)+", and what it answered is not recorded: look there")
+		}
+	}
 	for i := range s.Payments {
 		p := &s.Payments[i]
 		since := p.LastOccurredAt

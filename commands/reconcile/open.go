@@ -36,7 +36,13 @@ func open(s *order.State) bool {
 func final(s *order.State, p *order.Payment) bool {
 	switch p.Status {
 	case order.PaymentFailedStatus:
-		return s.Source != "decta" // there, a payment that failed may be tried again
+		switch s.Source {
+		case "decta":
+			return false // there, a payment that failed may be tried again
+		case "everifin":
+			return p.ReasonCode != "" // webhooks do not tell it, the payment's GET does
+		}
+		return true
 	case order.PaymentAbandonedStatus, order.PaymentExpiredStatus, order.PaymentWithdrawnStatus,
 		order.PaymentReleasedStatus, order.PaymentCapturedStatus, order.PaymentSettledStatus, order.PaymentReversedStatus:
 		return true

@@ -255,18 +255,24 @@ func (r *Reconciler) dueAlarms(s *order.State) []order.RaiseAlarm {
 func (r *Reconciler) ask(ctx context.Context, g commands.Gateway, s *order.State) error {
 	var failed []error
 	for _, ref := range refs(s) {
-		bodies, err := g.Fetch(ctx, ref)
-		failed = append(failed, err)
-		for _, body := range bodies {
-			_, err := r.c.Intake.Accept(ctx, commands.Notification{
-				Gateway: g.Gateway(), Account: g.Account(), Via: commands.ViaReconciliation, Body: body, Verified: "api",
-				ReceivedAt: r.c.Clock().UTC().Truncate(time.Microsecond),
-			})
-			failed = append(failed, err)
-		}
+		failed = append(failed, r.fetch(ctx, g, ref))
 	}
 	if err := errors.Join(failed...); err != nil {
 		return fmt.Errorf("ask %s/%s about order %s: %w", g.Gateway(), g.Account(), s.ID, err)
 	}
 	return nil
+}
+
+// fetch records what the gateway tells about an order.
+func (r *Reconciler) fetch(ctx context.Context, g commands.Gateway, ref commands.GatewayRefs) error {
+	bodies, err := g.Fetch(ctx, ref)
+	failed := []error{err}
+	for _, body := range bodies {
+		_, err := r.c.Intake.Accept(ctx, commands.Notification{
+			Gateway: g.Gateway(), Account: g.Account(), Via: commands.ViaReconciliation, Body: body, Verified: "api",
+			ReceivedAt: r.c.Clock().UTC().Truncate(time.Microsecond),
+		})
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
 }

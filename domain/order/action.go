@@ -24,27 +24,57 @@ func (Instruct) isCommand() {}
 // Action is what an Instruct asks for.
 type Action interface{ ActionName() ActionName }
 
-// Register brings an order into being.
-type Register struct{ Order OrderRegistered }
+// Register brings an order into being. AtGateway: it is to be created at the gateway too.
+type Register struct {
+	Order     OrderRegistered
+	AtGateway bool
+}
 
-// ChangeAmount replaces what an order asks for.
-type ChangeAmount struct{ Amount money.Money }
+// ChangeAmount replaces what an order asks for. AtGateway: the gateway is asked to, and tells it then.
+type ChangeAmount struct {
+	Amount    money.Money
+	AtGateway bool
+}
+
+// CapturePayment takes held money, once; what is left of the hold is released. A nil Amount is all of it;
+// PaymentID may be empty when only one payment is held. The gateway does it.
+type CapturePayment struct {
+	PaymentID string
+	Amount    *money.Money
+}
+
+// VoidPayment releases a hold as a whole. The gateway does it.
+type VoidPayment struct{ PaymentID string }
+
+// WithdrawPayment takes a payment back that the customer has not begun. The gateway does it.
+type WithdrawPayment struct{}
 
 // RefundPayment gives captured money of a payment back. A nil Amount is all of it that is refundable;
 // PaymentID may be empty when only one payment has captured money.
 type RefundPayment struct {
 	PaymentID string
 	Amount    *money.Money
+	AtGateway bool // it is asked to; otherwise somebody gives the money back by hand
 }
 
 // ReversePayment undoes a captured payment as a whole, before it is settled.
-type ReversePayment struct{ PaymentID string }
+type ReversePayment struct {
+	PaymentID string
+	AtGateway bool // it is asked to
+}
 
 // MarkReceived says that the merchant was paid outside the gateway; nil is all that is still due.
-type MarkReceived struct{ Amount *money.Money }
+// AtGateway: the gateway is told, and tells it then; it takes the whole amount only.
+type MarkReceived struct {
+	Amount    *money.Money
+	AtGateway bool
+}
 
-// CancelOrder closes an order that nobody has paid or begun to pay.
-type CancelOrder struct{}
+// CancelOrder closes an order that nobody has paid or begun to pay. AtGateway: the gateway does it.
+type CancelOrder struct{ AtGateway bool }
+
+// RejectOrder closes an order that the customer told the merchant not to want.
+type RejectOrder struct{ AtGateway bool }
 
 // AcceptDispute gives a dispute up: all that is disputed is lost.
 type AcceptDispute struct{ DisputeID string }
@@ -74,6 +104,18 @@ func (ChangeAmount) ActionName() ActionName { return ActionChangeAmount }
 
 // ActionName implements Action.
 func (RefundPayment) ActionName() ActionName { return ActionRefund }
+
+// ActionName implements Action.
+func (CapturePayment) ActionName() ActionName { return ActionCapture }
+
+// ActionName implements Action.
+func (VoidPayment) ActionName() ActionName { return ActionVoid }
+
+// ActionName implements Action.
+func (WithdrawPayment) ActionName() ActionName { return ActionWithdraw }
+
+// ActionName implements Action.
+func (RejectOrder) ActionName() ActionName { return ActionReject }
 
 // ActionName implements Action.
 func (ReversePayment) ActionName() ActionName { return ActionReverse }

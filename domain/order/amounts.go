@@ -44,6 +44,8 @@ func eachAmount(e Event, visit func(money.Money)) {
 		optional(e.Amount)
 	case RefundInitiated:
 		optional(e.Amount)
+	case GatewayActionInitiated:
+		optional(e.Amount)
 	case RefundCompleted:
 		visit(e.Amount)
 	case RefundReversed:
@@ -64,7 +66,7 @@ func eachAmount(e Event, visit func(money.Money)) {
 		visit(e.Amount)
 	case OrderDetailsLearned, OrderIssued, OrderViewed, OrderOverdue, OrderExpired, OrderCancelled,
 		OrderRejectedByCustomer, GatewayStatusObserved, GatewayOrderStatusObserved, AnomalyFlagged,
-		AnomalyResolved, PersonalDataErased, CommandRecorded, NotificationRecorded, NotificationQuarantined, ReferenceLinked,
+		AnomalyResolved, PersonalDataErased, CommandRecorded, GatewayActionAnswered, NotificationRecorded, NotificationQuarantined, ReferenceLinked,
 		PaymentProcessingStarted, PaymentPendingAtProvider, PaymentAttemptFailed, PaymentAbandoned,
 		PaymentExpired, PaymentWithdrawn, PaymentOutcomeUnknown, ReversalFailed, RefundFailed,
 		RefundObserved, PayoutProcessing, PayoutFailed, PayoutCancelled:

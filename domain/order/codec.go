@@ -86,6 +86,8 @@ var decoders = map[string]func([]byte) (Event, error){
 	"LedgerCorrectionRecorded":   decodeAs[LedgerCorrectionRecorded],
 	"PersonalDataErased":         decodeAs[PersonalDataErased],
 	"CommandRecorded":            decodeAs[CommandRecorded],
+	"GatewayActionInitiated":     decodeAs[GatewayActionInitiated],
+	"GatewayActionAnswered":      decodeAs[GatewayActionAnswered],
 	"NotificationRecorded":       decodeAs[NotificationRecorded],
 	"NotificationQuarantined":    decodeAs[NotificationQuarantined],
 	"ReferenceLinked":            decodeAs[ReferenceLinked],

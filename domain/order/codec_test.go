@@ -46,6 +46,13 @@ func everyEvent() []order.Event {
 			CommandID: "01J9COMMAND", Action: order.ActionRefund, KeySHA256: "00ff", Request: json.RawMessage(`{"amount":"10.00"}`),
 			Sealed: "sealed:1:AA",
 		},
+		order.GatewayActionInitiated{
+			CommandID: "01J9COMMAND", Action: order.ActionRefund, PaymentID: "01J9PAYMENT", RefundID: "01J9REFUND", Amount: ptr(eur("10.00")),
+		},
+		order.GatewayActionAnswered{
+			CommandID: "01J9COMMAND", Outcome: order.GatewayRefused, Reason: "ORDER_NOT_REFUNDABLE", SourceOrderID: "6f2c",
+			Checkout: "https://gate.example/checkout/6f2c",
+		},
 		order.NotificationQuarantined{
 			NotificationID: "01J9NOTE", Gateway: "decta", Account: "default", Via: "webhook", Verified: "none",
 			Code: order.FlagMalformedBody, Detail: "not JSON", ReceivedAt: at, BodySHA256: "00ff", Body: json.RawMessage(`{}`),

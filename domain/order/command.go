@@ -1,6 +1,7 @@
 package order
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -66,6 +67,43 @@ func decideRaiseAlarm(state State, c RaiseAlarm) ([]Decided, error) {
 	}
 	d := &decider{s: state.scratch(), orderID: state.ID, receivedAt: c.At}
 	d.emit(At{Key: "alarm:" + c.Key, OccurredAt: c.At, Basis: BasisOperator}, AnomalyFlagged{Code: c.Code, Detail: c.Detail})
+	return d.done()
+}
+
+// RecordGatewayAnswer records what became of a call to the gateway, once. A refund or reversal that the
+// gateway refused has failed, unless the gateway has told of it since.
+type RecordGatewayAnswer struct {
+	Answer GatewayActionAnswered
+	At     time.Time // UTC
+}
+
+func (RecordGatewayAnswer) isCommand() {}
+
+func decideRecordGatewayAnswer(state State, c RecordGatewayAnswer) ([]Decided, error) {
+	d := &decider{s: state.scratch(), orderID: state.ID, receivedAt: c.At}
+	at := At{Key: "answered:" + c.Answer.CommandID, OccurredAt: c.At, Basis: BasisOperator}
+	i := slices.IndexFunc(d.s.GatewayActions, func(a GatewayAction) bool { return a.CommandID == c.Answer.CommandID })
+	if i < 0 {
+		return nil, refuse("command_unknown", "no such command was asked of the gateway")
+	}
+	asked := d.s.GatewayActions[i]
+	d.emit(at, c.Answer)
+	if c.Answer.Outcome == GatewayUnknown {
+		d.emit(at, AnomalyFlagged{
+			Code:   FlagGatewayOutcomeUnknown,
+			Detail: "the gateway was asked to " + string(asked.Action) + ", and its answer was lost: look there before it is asked again",
+		})
+	}
+	if c.Answer.Outcome != GatewayRefused {
+		return d.done()
+	}
+	const neverBegun = "init"
+	if r := d.s.refund(asked.RefundID); asked.Action == ActionRefund && r != nil && r.Open && r.SourceID == "" {
+		d.emit(at, RefundFailed{RefundID: r.ID, PaymentID: r.PaymentID, ReasonCode: c.Answer.Reason, Phase: neverBegun})
+	}
+	if p := d.s.payment(asked.PaymentID); asked.Action == ActionReverse && p != nil && p.reversing {
+		d.emit(at, ReversalFailed{PaymentID: p.ID, Reason: c.Answer.Reason, Phase: neverBegun})
+	}
 	return d.done()
 }
 

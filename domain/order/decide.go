@@ -30,6 +30,8 @@ func Decide(state State, cmd Command) ([]Decided, error) {
 		return decideResolveDispute(state, c)
 	case RecordErasure:
 		return decideRecordErasure(state, c)
+	case RecordGatewayAnswer:
+		return decideRecordGatewayAnswer(state, c)
 	case RaiseAlarm:
 		return decideRaiseAlarm(state, c)
 	}

@@ -22,6 +22,9 @@ func decideInstruct(state State, c Instruct) ([]Decided, error) {
 		}
 		d.emit(at, register.Order) // an order's stream begins with it
 		d.emit(at, c.Evidence)
+		if register.AtGateway {
+			d.askGateway(at, &c, GatewayActionInitiated{Amount: register.Order.AmountDue})
+		}
 		return d.done()
 	}
 	switch {
@@ -40,15 +43,23 @@ func decideInstruct(state State, c Instruct) ([]Decided, error) {
 func (d *decider) act(at At, c Instruct) error {
 	switch a := c.Action.(type) {
 	case ChangeAmount:
-		return d.changeAmount(at, a)
+		return d.changeAmount(at, &c, a)
+	case CapturePayment:
+		return d.capturePayment(at, &c, a)
+	case VoidPayment:
+		return d.voidPayment(at, &c, a)
+	case WithdrawPayment:
+		return d.withdrawPayment(at, &c)
 	case RefundPayment:
-		return d.refundPayment(at, a, c.Actor)
+		return d.refundPayment(at, &c, a)
 	case ReversePayment:
-		return d.reversePayment(at, a)
+		return d.reversePayment(at, &c, a)
 	case MarkReceived:
-		return d.markReceived(at, a)
+		return d.markReceived(at, &c, a)
 	case CancelOrder:
-		return d.cancelOrder(at)
+		return d.closeOrder(at, &c, a.AtGateway, OrderCancelled{Cause: CauseMerchantRequest})
+	case RejectOrder:
+		return d.closeOrder(at, &c, a.AtGateway, OrderRejectedByCustomer{})
 	case AcceptDispute:
 		return d.settleDispute(c, SettleDispute{DisputeID: a.DisputeID, Outcome: OutcomeAccepted})
 	case SettleDispute:
@@ -99,7 +110,7 @@ func (s *State) closed() bool {
 }
 
 // changeAmount follows Everifin's rules of Update Order.
-func (d *decider) changeAmount(at At, a ChangeAmount) error {
+func (d *decider) changeAmount(at At, c *Instruct, a ChangeAmount) error {
 	if err := d.payable(a.Amount); err != nil {
 		return err
 	}
@@ -111,13 +122,17 @@ func (d *decider) changeAmount(at At, a ChangeAmount) error {
 	case less(a.Amount, d.s.Balances().Gross):
 		return refuse("INVALID_ORDER_AMOUNT", "%s was paid already, which is more than %s", d.s.Balances().Gross, a.Amount)
 	}
-	if !d.s.DueKnown || !d.s.AmountDue.Equal(a.Amount) {
+	switch {
+	case d.s.DueKnown && d.s.AmountDue.Equal(a.Amount):
+	case a.AtGateway:
+		return d.askOnce(at, c, GatewayActionInitiated{Amount: &a.Amount})
+	default:
 		d.emit(at, OrderAmountChanged{NewAmountDue: a.Amount})
 	}
 	return nil
 }
 
-func (d *decider) markReceived(at At, a MarkReceived) error {
+func (d *decider) markReceived(at At, c *Instruct, a MarkReceived) error {
 	if d.s.closed() {
 		return refuse("order_closed", "the order is %s", d.s.Lifecycle)
 	}
@@ -141,23 +156,32 @@ func (d *decider) markReceived(at At, a MarkReceived) error {
 	if less(open, amount) {
 		return refuse("amount_exceeds_open", "%s is left to be paid, less than %s", open, amount)
 	}
+	if a.AtGateway {
+		if !amount.Equal(d.s.AmountDue) {
+			return refuse("whole_amount_only", "the gateway marks an order as received as a whole, which is %s", d.s.AmountDue)
+		}
+		return d.askOnce(at, c, GatewayActionInitiated{Amount: &amount})
+	}
 	d.emit(at, OrderPaidExternally{Amount: amount})
 	return nil
 }
 
-func (d *decider) cancelOrder(at At) error {
+// closeOrder closes an order without money, as closing says; where the gateway has it, the gateway does.
+func (d *decider) closeOrder(at At, c *Instruct, atGateway bool, closing Event) error {
 	gross := d.s.Balances().Gross
 	switch {
 	case d.s.closed():
 		return refuse("order_closed", "the order is %s", d.s.Lifecycle)
 	case gross.IsPositive():
-		return refuse("order_paid", "%s was paid; it can be refunded, the order cannot be cancelled", gross)
+		return refuse("order_paid", "%s was paid; it can be refunded, the order cannot be closed", gross)
 	case d.s.paymentUnderWay():
 		return refuse("payment_under_way", "a payment of the order is under way at the gateway")
+	case atGateway:
+		return d.askOnce(at, c, GatewayActionInitiated{})
 	case d.s.SourceOrderID != "" || len(d.s.Payments) > 0:
-		return refuse("known_to_gateway", "the gateway has the order and must cancel it; the ledger records it when it does")
+		return refuse("known_to_gateway", "the gateway has the order and must close it; the ledger records it when it does")
 	}
-	d.emit(at, OrderCancelled{Cause: CauseMerchantRequest})
+	d.emit(at, closing)
 	return nil
 }
 

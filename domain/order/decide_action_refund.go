@@ -37,7 +37,7 @@ func (s *State) refundable(paymentID string) (left, taken money.Money) {
 	return left, taken
 }
 
-func (d *decider) refundPayment(at At, a RefundPayment, actor string) error {
+func (d *decider) refundPayment(at At, c *Instruct, a RefundPayment) error {
 	p, err := d.paymentToRefund(a.PaymentID)
 	if err != nil {
 		return err
@@ -74,9 +74,11 @@ func (d *decider) refundPayment(at At, a RefundPayment, actor string) error {
 			return refuse("refund_limit_exceeded", "refunds of the order are limited to %s, and would come to %s", limit, after)
 		}
 	}
-	d.emit(at, RefundInitiated{
-		RefundID: DeriveID(d.orderID, "refund", at.Key), PaymentID: p.ID, Amount: &amount, InitiatedBy: actor,
-	})
+	id, payment := DeriveID(d.orderID, "refund", at.Key), p.ID // emitting moves p
+	d.emit(at, RefundInitiated{RefundID: id, PaymentID: payment, Amount: &amount, InitiatedBy: c.Actor})
+	if a.AtGateway {
+		d.askGateway(at, c, GatewayActionInitiated{PaymentID: payment, RefundID: id, Amount: &amount})
+	}
 	return nil
 }
 
@@ -108,7 +110,7 @@ func (d *decider) paymentToRefund(id string) (*Payment, error) {
 	return found, nil
 }
 
-func (d *decider) reversePayment(at At, a ReversePayment) error {
+func (d *decider) reversePayment(at At, c *Instruct, a ReversePayment) error {
 	p, err := d.paymentToRefund(a.PaymentID)
 	if err != nil {
 		return err
@@ -124,7 +126,11 @@ func (d *decider) reversePayment(at At, a ReversePayment) error {
 	case !left.Equal(p.Captured):
 		return refuse("already_given_back", "money of the payment was or is being given back")
 	}
-	d.emit(at, ReversalInitiated{PaymentID: p.ID, Amount: &left})
+	payment := p.ID
+	d.emit(at, ReversalInitiated{PaymentID: payment, Amount: &left})
+	if a.AtGateway {
+		d.askGateway(at, c, GatewayActionInitiated{PaymentID: payment, Amount: &left})
+	}
 	return nil
 }
 

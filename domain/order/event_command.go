@@ -30,6 +30,10 @@ const (
 	ActionRepresent      ActionName = "represent"
 	ActionResolveDispute ActionName = "resolve_dispute"
 	ActionCorrect        ActionName = "correct"
+	ActionCapture        ActionName = "capture"
+	ActionVoid           ActionName = "void"
+	ActionWithdraw       ActionName = "withdraw"
+	ActionReject         ActionName = "reject"
 )
 
 // EventType is the stored type name.

@@ -89,6 +89,16 @@ func (s *State) Apply(r Recorded) {
 		for _, a := range e.Adjustments {
 			s.adjust(a)
 		}
+	case GatewayActionInitiated:
+		s.GatewayActions = append(s.GatewayActions, GatewayAction{
+			CommandID: e.CommandID, Action: e.Action, PaymentID: e.PaymentID, RefundID: e.RefundID, Amount: e.Amount, InitiatedAt: r.Metadata.OccurredAt,
+		})
+	case GatewayActionAnswered:
+		for i := range s.GatewayActions {
+			if a := &s.GatewayActions[i]; a.CommandID == e.CommandID {
+				a.Outcome, a.Reason, a.SourceOrderID, a.Checkout = e.Outcome, e.Reason, e.SourceOrderID, e.Checkout
+			}
+		}
 	case FeeCharged, PersonalDataErased, CommandRecorded:
 	case NotificationQuarantined, ReferenceLinked:
 		s.fail(r.Event.EventType() + " in an order's stream")

@@ -35,6 +35,9 @@ const (
 	FlagDisputeDeadline Flag = "dispute_deadline"
 	FlagDisputeStale    Flag = "dispute_stale"
 
+	// FlagGatewayOutcomeUnknown: a call of ours to the gateway has no known outcome.
+	FlagGatewayOutcomeUnknown Flag = "gateway_outcome_unknown"
+
 	FlagCurrencyMismatch   Flag = "currency_mismatch"
 	FlagScaleViolation     Flag = "scale_violation"
 	FlagNegativeAmount     Flag = "negative_amount"

@@ -46,6 +46,8 @@ type State struct {
 	Refunds  []Refund
 	Disputes []Dispute
 	Payout   Payout
+	// GatewayActions are what our commands asked of the gateway, in order.
+	GatewayActions []GatewayAction
 
 	flags              []Flag // sorted, without duplicates
 	gatewayOrderStatus string // verbatim, the newest
@@ -279,6 +281,7 @@ func (s *State) scratch() State {
 	for i := range c.Disputes {
 		c.Disputes[i].Steps = slices.Clone(s.Disputes[i].Steps)
 	}
+	c.GatewayActions = slices.Clone(s.GatewayActions)
 	c.flags, c.holdsEnded = slices.Clone(s.flags), slices.Clone(s.holdsEnded)
 	c.seen, c.known = nil, s.seen
 	return c

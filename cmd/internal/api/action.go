@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"reflect"
@@ -9,7 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/auth"
-	"github.com/order-ledger/order-ledger/domain/money"
+	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections/detail"
 )
@@ -24,6 +25,7 @@ type (
 	RefundBody struct {
 		Amount    Amount `json:"amount,omitempty" doc:"All that is refundable when left out."`
 		PaymentID string `json:"payment_id,omitempty" maxLength:"26" doc:"Needed when several payments have captured money."`
+		ByHand    bool   `json:"by_hand,omitempty" doc:"Somebody gives the money back without the gateway, which is not asked."`
 	}
 	// ReversalBody asks for a reversal.
 	ReversalBody struct {
@@ -32,6 +34,15 @@ type (
 	// ReceivedBody says that the merchant was paid outside the gateway.
 	ReceivedBody struct {
 		Amount Amount `json:"amount,omitempty" doc:"All that is still due when left out."`
+	}
+	// CaptureBody takes held money.
+	CaptureBody struct {
+		Amount    Amount `json:"amount,omitempty" doc:"All that is held when left out. It can be done once; what is left of the hold is released."`
+		PaymentID string `json:"payment_id,omitempty" maxLength:"26" doc:"Needed when several payments are held."`
+	}
+	// VoidBody releases a hold.
+	VoidBody struct {
+		PaymentID string `json:"payment_id,omitempty" maxLength:"26" doc:"Needed when several payments are held."`
 	}
 	// EmptyBody has no members.
 	EmptyBody struct{}
@@ -74,20 +85,32 @@ func (a *API) all() []*operation {
 	for _, x := range []struct {
 		id, path, summary string
 		body              reflect.Type
-		action            func(*request, money.Currency) (order.Action, error)
+		action            func(*request, *target) (order.Action, error)
 	}{
 		{"changeAmount", "amount", "Change what the order asks for", reflect.TypeFor[AmountBody](), changeAmount},
 		{"refund", "refunds", "Give captured money back", reflect.TypeFor[RefundBody](), refund},
 		{"reverse", "reversals", "Undo a payment before it is settled", reflect.TypeFor[ReversalBody](), reverse},
+		{"capture", "capture", "Take held money; what is left of the hold is released", reflect.TypeFor[CaptureBody](), capturePayment},
+		{"void", "void", "Release held money", reflect.TypeFor[VoidBody](), void},
+		{"withdraw", "withdraw", "Take back a payment that the customer has not begun", reflect.TypeFor[EmptyBody](),
+			func(_ *request, t *target) (order.Action, error) {
+				return order.WithdrawPayment{}, t.mustOffer(order.ActionWithdraw)
+			}},
 		{"received", "received", "Say that the merchant was paid outside the gateway", reflect.TypeFor[ReceivedBody](), received},
 		{"cancel", "cancel", "Close an order that nobody has begun to pay", reflect.TypeFor[EmptyBody](),
-			func(*request, money.Currency) (order.Action, error) { return order.CancelOrder{}, nil }},
+			func(_ *request, t *target) (order.Action, error) {
+				return order.CancelOrder{AtGateway: t.gatewayDoes(order.ActionCancel)}, nil
+			}},
+		{"reject", "reject", "Close an order that the customer does not want", reflect.TypeFor[EmptyBody](),
+			func(_ *request, t *target) (order.Action, error) {
+				return order.RejectOrder{AtGateway: t.gatewayDoes(order.ActionReject)}, nil
+			}},
 		{"acceptDispute", "disputes/{dispute}/accept", "Give a dispute up", reflect.TypeFor[EmptyBody](),
-			func(r *request, _ money.Currency) (order.Action, error) {
+			func(r *request, _ *target) (order.Action, error) {
 				return order.AcceptDispute{DisputeID: r.path("dispute")}, nil
 			}},
 		{"represent", "disputes/{dispute}/represent", "Contest a chargeback", reflect.TypeFor[EmptyBody](),
-			func(r *request, _ money.Currency) (order.Action, error) {
+			func(r *request, _ *target) (order.Action, error) {
 				return order.RepresentDispute{DisputeID: r.path("dispute")}, nil
 			}},
 		{"resolveDispute", "disputes/{dispute}/resolve", "Record how a dispute ended", reflect.TypeFor[ResolutionBody](), resolve},
@@ -106,14 +129,14 @@ func (a *API) all() []*operation {
 }
 
 // do carries an action out. What it takes from the path is part of the request.
-func (a *API) do(action func(*request, money.Currency) (order.Action, error)) func(*request) (*answer, error) {
+func (a *API) do(action func(*request, *target) (order.Action, error)) func(*request) (*answer, error) {
 	return func(r *request) (*answer, error) {
 		id := r.path("id")
 		_, state, err := a.Orders.Get(r.ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		asked, err := action(r, state.Currency)
+		asked, err := action(r, &target{state: &state, gateway: a.Gateway})
 		if err != nil {
 			return nil, err
 		}
@@ -127,8 +150,67 @@ func (a *API) do(action func(*request, money.Currency) (order.Action, error)) fu
 		if err != nil {
 			return nil, err
 		}
-		return &answer{body: detail.Of(done.Category, id, &done.State), position: done.Position.String(), revision: &done.Revision}, nil
+		told, err := a.carryOut(r, &done, commands.GatewayOrder{})
+		if err != nil {
+			return nil, err
+		}
+		return &answer{
+			body: detail.Of(done.Category, id, &done.State), position: done.Position.String(), revision: &done.Revision, gateway: told.Outcome,
+		}, nil
 	}
+}
+
+// Gateway carries out at the gateways what commands have recorded.
+type Gateway interface {
+	// Offers tells whether an account's gateway can be asked to do something.
+	Offers(gateway, account string, action order.ActionName) bool
+	// CarryOut asks for what a command recorded as initiated, once; zero when that is nothing.
+	CarryOut(ctx context.Context, done *commands.Done, creation commands.GatewayOrder) (order.GatewayActionAnswered, error)
+}
+
+// NoGateway is for a ledger whose accounts cannot be called.
+type NoGateway struct{}
+
+// Offers implements Gateway.
+func (NoGateway) Offers(string, string, order.ActionName) bool { return false }
+
+// CarryOut implements Gateway.
+func (NoGateway) CarryOut(context.Context, *commands.Done, commands.GatewayOrder) (order.GatewayActionAnswered, error) {
+	return order.GatewayActionAnswered{}, nil
+}
+
+// carryOut asks the gateway for what a command recorded; a *Problem when the gateway refused.
+func (a *API) carryOut(r *request, done *commands.Done, creation commands.GatewayOrder) (order.GatewayActionAnswered, error) {
+	told, err := a.Gateway.CarryOut(r.ctx, done, creation)
+	if err != nil {
+		return told, err
+	}
+	if told.Outcome == order.GatewayRefused {
+		return told, problem(http.StatusConflict, "gateway_refused", "The gateway refused, or could not be asked ("+told.Reason+
+			"). That is recorded on order "+done.OrderID+"; nothing was done.")
+	}
+	return told, nil
+}
+
+// target is the order that an action is about.
+type target struct {
+	state   *order.State
+	gateway Gateway
+}
+
+// gatewayDoes tells whether the order's gateway has the order and can be asked to act on it.
+func (t *target) gatewayDoes(action order.ActionName) bool {
+	known := t.state.SourceOrderID != "" || len(t.state.Payments) > 0
+	return known && t.gateway.Offers(t.state.Source, t.state.SourceAccount, action)
+}
+
+// mustOffer refuses what only the gateway can do, when it cannot be asked to.
+func (t *target) mustOffer(action order.ActionName) error {
+	if t.gateway.Offers(t.state.Source, t.state.SourceAccount, action) {
+		return nil
+	}
+	return problem(http.StatusConflict, "gateway_cannot", "Only the gateway can "+string(action)+
+		", and it cannot be asked to: its API does not offer it, or is not configured for the account.")
 }
 
 func withMember(body []byte, name, value string) ([]byte, error) {
@@ -142,56 +224,76 @@ func withMember(body []byte, name, value string) ([]byte, error) {
 	return json.Marshal(members)
 }
 
-func changeAmount(r *request, c money.Currency) (order.Action, error) {
+func changeAmount(r *request, t *target) (order.Action, error) {
 	var b AmountBody
 	if err := r.into(&b); err != nil {
 		return nil, err
 	}
-	m, err := b.Amount.in(c, "amount")
-	return order.ChangeAmount{Amount: m}, err
+	m, err := b.Amount.in(t.state.Currency, "amount")
+	return order.ChangeAmount{Amount: m, AtGateway: t.gatewayDoes(order.ActionChangeAmount)}, err
 }
 
-func refund(r *request, c money.Currency) (order.Action, error) {
+func capturePayment(r *request, t *target) (order.Action, error) {
+	var b CaptureBody
+	if err := r.into(&b); err != nil {
+		return nil, err
+	}
+	if err := t.mustOffer(order.ActionCapture); err != nil {
+		return nil, err
+	}
+	m, err := b.Amount.optional(t.state.Currency, "amount")
+	return order.CapturePayment{PaymentID: b.PaymentID, Amount: m}, err
+}
+
+func void(r *request, t *target) (order.Action, error) {
+	var b VoidBody
+	if err := r.into(&b); err != nil {
+		return nil, err
+	}
+	return order.VoidPayment{PaymentID: b.PaymentID}, t.mustOffer(order.ActionVoid)
+}
+
+func refund(r *request, t *target) (order.Action, error) {
 	var b RefundBody
 	if err := r.into(&b); err != nil {
 		return nil, err
 	}
-	m, err := b.Amount.optional(c, "amount")
-	return order.RefundPayment{PaymentID: b.PaymentID, Amount: m}, err
+	m, err := b.Amount.optional(t.state.Currency, "amount")
+	return order.RefundPayment{PaymentID: b.PaymentID, Amount: m, AtGateway: !b.ByHand && t.gatewayDoes(order.ActionRefund)}, err
 }
 
-func reverse(r *request, _ money.Currency) (order.Action, error) {
+func reverse(r *request, t *target) (order.Action, error) {
 	var b ReversalBody
 	err := r.into(&b)
-	return order.ReversePayment{PaymentID: b.PaymentID}, err
+	return order.ReversePayment{PaymentID: b.PaymentID, AtGateway: t.gatewayDoes(order.ActionReverse)}, err
 }
 
-func received(r *request, c money.Currency) (order.Action, error) {
+func received(r *request, t *target) (order.Action, error) {
 	var b ReceivedBody
 	if err := r.into(&b); err != nil {
 		return nil, err
 	}
-	m, err := b.Amount.optional(c, "amount")
-	return order.MarkReceived{Amount: m}, err
+	m, err := b.Amount.optional(t.state.Currency, "amount")
+	return order.MarkReceived{Amount: m, AtGateway: t.gatewayDoes(order.ActionReceived)}, err
 }
 
-func resolve(r *request, c money.Currency) (order.Action, error) {
+func resolve(r *request, t *target) (order.Action, error) {
 	var b ResolutionBody
 	if err := r.into(&b); err != nil {
 		return nil, err
 	}
-	m, err := b.Lost.optional(c, "amount_lost")
+	m, err := b.Lost.optional(t.state.Currency, "amount_lost")
 	return order.SettleDispute{DisputeID: r.path("dispute"), Outcome: order.Outcome(b.Outcome), Lost: m}, err
 }
 
-func correct(r *request, c money.Currency) (order.Action, error) {
+func correct(r *request, t *target) (order.Action, error) {
 	var b CorrectionBody
 	if err := r.into(&b); err != nil {
 		return nil, err
 	}
 	asked := order.Correct{Reason: b.Reason, Approver: b.Approver, CorrectsEventID: b.CorrectsEventID}
 	for _, x := range b.Adjustments {
-		m, err := x.Amount.in(c, "adjustments.amount")
+		m, err := x.Amount.in(t.state.Currency, "adjustments.amount")
 		if err != nil {
 			return nil, err
 		}

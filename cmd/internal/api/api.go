@@ -21,6 +21,7 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/auth"
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/domain/money"
+	"github.com/order-ledger/order-ledger/domain/order"
 )
 
 const (
@@ -28,6 +29,8 @@ const (
 	bodyBytesMax = 256 << 10
 	// positionHeader tells on every answer to a write where it stands in the log.
 	positionHeader = "Ledger-Position"
+	// gatewayHeader tells what became of a write at the gateway; an unknown outcome is 202.
+	gatewayHeader = "Ledger-Gateway"
 )
 
 // Config configures an API. All but Development and Limits are required.
@@ -36,6 +39,7 @@ type Config struct {
 	Tokens *auth.Store
 	// Account tells whether orders can be registered for an account of a gateway.
 	Account func(gateway, account string) bool
+	Gateway Gateway
 	Limits  *auth.Limits // nil is no limit
 	// Development makes one more token, which allows everything while the process lives.
 	Development bool
@@ -139,6 +143,7 @@ type answer struct {
 	position string
 	revision *uint64
 	location string
+	gateway  order.GatewayOutcome
 }
 
 func (a *API) describe(op *operation) {
@@ -168,6 +173,11 @@ func (a *API) describe(op *operation) {
 	described.Responses[strconv.Itoa(op.status)] = &huma.Response{
 		Description: http.StatusText(op.status),
 		Content:     map[string]*huma.MediaType{"application/json": {Schema: a.registry.Schema(op.answer, true, op.id+"Answer")}},
+	}
+	if op.method == http.MethodPost {
+		accepted := *described.Responses[strconv.Itoa(op.status)]
+		accepted.Description = "Recorded; what became of it at the gateway is not known yet"
+		described.Responses[strconv.Itoa(http.StatusAccepted)] = &accepted
 	}
 	problem := a.registry.Schema(reflect.TypeFor[Problem](), true, "Problem")
 	for _, status := range []int{400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503} {
@@ -208,7 +218,14 @@ func (a *API) handler(op *operation) http.Handler {
 		if out.location != "" {
 			h.Set("Location", out.location)
 		}
-		w.WriteHeader(op.status)
+		status := op.status
+		if out.gateway != "" {
+			h.Set(gatewayHeader, string(out.gateway))
+			if out.gateway == order.GatewayUnknown {
+				status = http.StatusAccepted
+			}
+		}
+		w.WriteHeader(status)
 		if err := json.NewEncoder(w).Encode(out.body); err != nil {
 			a.Logger.DebugContext(r.Context(), "answer not sent", slog.Any("error", err))
 		}

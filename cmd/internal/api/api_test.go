@@ -62,7 +62,7 @@ func open(t testing.TB) *shop {
 	s := &shop{t: t, log: log, tokens: auth.NewStore(filepath.Join(t.TempDir(), "tokens"))}
 	s.intake = commands.NewIntake(commands.IntakeConfig{Log: log, Translators: []commands.Translator{decta.New(), everifin.New(), connectpay.New()}})
 	s.api, err = api.New(api.Config{
-		Orders: commands.NewOrders(s.intake, privacy.NewVault(master, keys)), Tokens: s.tokens, Development: true, Clock: time.Now,
+		Orders: commands.NewOrders(s.intake, privacy.NewVault(master, keys)), Tokens: s.tokens, Gateway: api.NoGateway{}, Development: true, Clock: time.Now,
 		Logger:  slog.New(slog.DiscardHandler),
 		Account: func(_, account string) bool { return account == "default" },
 	})

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -34,6 +35,7 @@ type NewOrder struct {
 	MaxPaymentAttempts int       `json:"max_payment_attempts,omitempty" minimum:"1" maximum:"100"`
 	RefundLimitPercent string    `json:"refund_limit_percentage,omitempty" pattern:"^[0-9]{1,4}(\\.[0-9]{1,2})?$" doc:"How much of the amount due may be refunded; 0 and left out are no limit besides what was captured."`
 	IsTest             bool      `json:"is_test,omitempty"`
+	RegisterOnly       bool      `json:"register_only,omitempty" doc:"The merchant creates the order at the gateway itself, with number as its reference."`
 	SuccessRedirect    string    `json:"success_redirect,omitempty" format:"uri" maxLength:"2000"`
 	InProgressRedirect string    `json:"in_progress_redirect,omitempty" format:"uri" maxLength:"2000"`
 	FailureRedirect    string    `json:"failure_redirect,omitempty" format:"uri" maxLength:"2000"`
@@ -70,6 +72,7 @@ type IssuedOrder struct {
 	Total         money.Money `json:"total"`
 	IsTest        bool        `json:"is_test"`
 	Issued        int64       `json:"issued" doc:"Unix seconds"`
+	Checkout      string      `json:"full_page_checkout,omitempty" doc:"Where the customer pays; left out when the order was not created at the gateway."`
 	Revision      uint64      `json:"revision"`
 
 	*StandardGroup
@@ -198,7 +201,11 @@ func (a *API) register(r *request) (*answer, error) {
 		due, allow := time.Unix(n.Due, 0).UTC(), !n.DenyOverduePayment
 		reg.DueAt, reg.AllowOverdue = &due, &allow
 	}
-	done, err := a.Orders.Register(r.ctx, c, reg)
+	done, err := a.Orders.Register(r.ctx, c, reg, !n.RegisterOnly && a.Gateway.Offers(n.Gateway, n.Account, order.ActionRegister))
+	if err != nil {
+		return nil, err
+	}
+	told, err := a.carryOut(r, &done, n.creation(c.Personal))
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +213,28 @@ func (a *API) register(r *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{body: body, position: done.Position.String(), revision: &done.Revision, location: "/orders/" + done.OrderID + "/"}, nil
+	body.Checkout = told.Checkout
+	return &answer{body: body, position: done.Position.String(), revision: &done.Revision, location: "/orders/" + done.OrderID + "/", gateway: told.Outcome}, nil
+}
+
+// creation is what the gateway is told of the order besides what the log holds.
+func (n *NewOrder) creation(personal json.RawMessage) commands.GatewayOrder {
+	o := commands.GatewayOrder{
+		DenyOverdue: n.DenyOverduePayment, SkipCapture: n.SkipCapture, MaxAttempts: n.MaxPaymentAttempts,
+		Redirect: n.SuccessRedirect, FailureRedirect: n.FailureRedirect,
+	}
+	titles := make([]string, len(n.Products))
+	for i := range n.Products {
+		titles[i] = n.Products[i].Title
+	}
+	o.Description = strings.Join(titles, ", ")
+	var sealed struct {
+		Client Client `json:"client"`
+	}
+	if json.Unmarshal(personal, &sealed) == nil { // checked by the operation's schema before
+		o.Email = sealed.Client.Email
+	}
+	return o
 }
 
 // split takes the personal data out of a body.

@@ -24,6 +24,9 @@ type api struct {
 	Password     string  `yaml:"password"`      // connectpay
 	BrandID      string  `yaml:"brand_id"`      // connectpay
 	SigningKey   string  `yaml:"signing_key"`   // connectpay: RSA private key, PEM
+	NotifyURL    string  `yaml:"notify_url"`    // connectpay: where its webhooks go
+	CreditorIBAN string  `yaml:"creditor_iban"` // everifin, connectpay: the merchant's account
+	CreditorName string  `yaml:"creditor_name"` // everifin, connectpay
 }
 
 func (a *api) client(gateway, account string) (commands.Gateway, error) {
@@ -48,7 +51,8 @@ func (a *api) client(gateway, account string) (commands.Gateway, error) {
 			return nil, err
 		}
 		return everifin.NewClient(everifin.ClientConfig{
-			Account: account, BaseURL: a.URL, TokenURL: a.TokenURL, ClientID: a.ClientID, ClientSecret: password, HTTP: calls,
+			Account: account, BaseURL: a.URL, TokenURL: a.TokenURL, ClientID: a.ClientID, ClientSecret: password,
+			Creditor: commands.Creditor{IBAN: a.CreditorIBAN, Name: a.CreditorName}, HTTP: calls,
 		})
 	}
 	password, err := secret("password", a.Password)
@@ -64,6 +68,7 @@ func (a *api) client(gateway, account string) (commands.Gateway, error) {
 		return nil, err
 	}
 	return connectpay.NewClient(connectpay.ClientConfig{
-		Account: account, BaseURL: a.URL, User: a.User, Password: password, BrandID: a.BrandID, Key: key, HTTP: calls,
+		Account: account, BaseURL: a.URL, User: a.User, Password: password, BrandID: a.BrandID, Key: key,
+		NotifyURL: a.NotifyURL, Creditor: commands.Creditor{IBAN: a.CreditorIBAN, Name: a.CreditorName}, HTTP: calls,
 	})
 }

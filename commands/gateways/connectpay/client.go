@@ -16,6 +16,7 @@ import (
 	"github.com/order-ledger/order-ledger/commands/gateways/httpcall"
 	"github.com/order-ledger/order-ledger/commands/gateways/signature"
 	"github.com/order-ledger/order-ledger/domain/money"
+	"github.com/order-ledger/order-ledger/domain/order"
 )
 
 // ClientConfig configures a Client. All but HTTP and Account are required.
@@ -24,6 +25,9 @@ type ClientConfig struct {
 	BaseURL        string // without /merchant
 	User, Password string
 	BrandID        string
+	// NotifyURL is where webhooks go; empty when that is configured at the gateway.
+	NotifyURL string
+	Creditor  commands.Creditor
 	// Key signs requests.
 	Key  *rsa.PrivateKey
 	HTTP httpcall.Options
@@ -34,6 +38,8 @@ type ClientConfig struct {
 type Client struct {
 	api            httpcall.API
 	account, brand string
+	notify         string
+	creditor       commands.Creditor
 }
 
 // NewClient makes a client.
@@ -46,7 +52,7 @@ func NewClient(c ClientConfig) (*Client, error) {
 		return nil, errors.New("a connectpay account needs user, password and signing key")
 	}
 	c.HTTP.Name = gateway + "/" + c.Account
-	return &Client{account: c.Account, brand: c.BrandID, api: httpcall.API{
+	return &Client{account: c.Account, brand: c.BrandID, creditor: c.Creditor, notify: c.NotifyURL, api: httpcall.API{
 		Caller: httpcall.New(c.HTTP), Base: base,
 		Authorise: func(_ context.Context, r *http.Request, body []byte) error {
 			id := uuid.NewString()
@@ -95,6 +101,16 @@ func (*Client) Gateway() string { return gateway }
 // Account is the configured account.
 func (c *Client) Account() string { return c.account }
 
+// Offers tells what the gateway's API can do.
+func (*Client) Offers(a order.ActionName) bool {
+	switch a {
+	case order.ActionRegister, order.ActionRefund:
+		return true
+	default:
+		return false
+	}
+}
+
 // Fetch reads the details of each payment.
 func (c *Client) Fetch(ctx context.Context, refs commands.GatewayRefs) ([][]byte, error) {
 	var bodies [][]byte
@@ -121,15 +137,15 @@ func instruct(m money.Money) instructed {
 func (c *Client) Create(ctx context.Context, o commands.GatewayOrder) (commands.GatewayAnswer, error) {
 	type object = map[string]any
 	payment := object{
-		"instructedAmount": instruct(o.Amount), "creditorName": o.CreditorName,
-		"creditorAccount": object{"iban": o.CreditorIBAN}, "remittanceInformationUnstructured": o.Description,
+		"instructedAmount": instruct(o.Amount), "creditorName": c.creditor.Name,
+		"creditorAccount": object{"iban": c.creditor.IBAN}, "remittanceInformationUnstructured": o.Description,
 	}
 	if o.Method != "" {
 		payment["paymentMethod"] = []string{o.Method}
 	}
 	return read(c.api.Send(ctx, http.MethodPost, "payment", "/merchant/payments", object{
 		"merchant": object{
-			"brandId": c.brand, "generic1": o.Reference, "redirectUrl": o.Redirect, "notificationUrl": o.Notify,
+			"brandId": c.brand, "generic1": o.Reference, "redirectUrl": o.Redirect, "notificationUrl": c.notify,
 		},
 		"payment":     payment,
 		"identifiers": object{"merchantReference": o.Reference},

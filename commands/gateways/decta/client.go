@@ -1,6 +1,7 @@
 package decta
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/commands/gateways/httpcall"
 	"github.com/order-ledger/order-ledger/domain/money"
+	"github.com/order-ledger/order-ledger/domain/order"
 )
 
 // ClientConfig configures a Client. BaseURL and Key are required.
@@ -53,6 +55,17 @@ func (*Client) Gateway() string { return gateway }
 
 // Account is the configured account.
 func (c *Client) Account() string { return c.account }
+
+// Offers tells what the gateway's API can do.
+func (*Client) Offers(a order.ActionName) bool {
+	switch a {
+	case order.ActionRegister, order.ActionCapture, order.ActionVoid, order.ActionRefund, order.ActionReverse,
+		order.ActionCancel, order.ActionReject, order.ActionReceived:
+		return true
+	default:
+		return false
+	}
+}
 
 // Fetch reads the order, whose body tells its whole history.
 func (c *Client) Fetch(ctx context.Context, refs commands.GatewayRefs) ([][]byte, error) {
@@ -101,7 +114,7 @@ func (c *Client) Create(ctx context.Context, o commands.GatewayOrder) (commands.
 		Number: o.Reference, Currency: o.Amount.Currency().Code(), Client: newClient{Email: o.Email},
 		Products: []newProduct{{Title: o.Description, Price: httpcall.Number(o.Amount)}},
 		Deny:     o.DenyOverdue, Skip: o.SkipCapture, Attempts: o.MaxAttempts, IsTest: o.IsTest,
-		Success: o.Redirect, Failure: o.Redirect,
+		Success: o.Redirect, Failure: cmp.Or(o.FailureRedirect, o.Redirect),
 	}
 	if o.DueAt != nil {
 		body.Due = o.DueAt.Unix()

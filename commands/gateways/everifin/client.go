@@ -13,6 +13,7 @@ import (
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/commands/gateways/httpcall"
 	"github.com/order-ledger/order-ledger/domain/money"
+	"github.com/order-ledger/order-ledger/domain/order"
 )
 
 // ClientConfig configures a Client. All but HTTP and Account are required.
@@ -22,14 +23,16 @@ type ClientConfig struct {
 	BaseURL string
 	// TokenURL gives access tokens for ClientID and ClientSecret (OAuth2 client credentials).
 	TokenURL, ClientID, ClientSecret string
+	Creditor                         commands.Creditor
 	HTTP                             httpcall.Options
 }
 
 // Client is a commands.Gateway. Orders and refunds carry our instructionId, which the gateway takes
 // once, so that making them may be repeated.
 type Client struct {
-	api     httpcall.API
-	account string
+	api      httpcall.API
+	account  string
+	creditor commands.Creditor
 }
 
 // NewClient makes a client.
@@ -47,7 +50,7 @@ func NewClient(c ClientConfig) (*Client, error) {
 	c.HTTP.Name = gateway + "/" + c.Account
 	credentials := clientcredentials.Config{ClientID: c.ClientID, ClientSecret: c.ClientSecret, TokenURL: c.TokenURL}
 	tokens := newTokens(&credentials, c.HTTP.Client)
-	return &Client{account: c.Account, api: httpcall.API{
+	return &Client{account: c.Account, creditor: c.Creditor, api: httpcall.API{
 		Caller: httpcall.New(c.HTTP), Base: base, Explain: explain, Renew: tokens.forget,
 		Authorise: func(ctx context.Context, r *http.Request, _ []byte) error {
 			token, err := tokens.get(ctx)
@@ -117,6 +120,16 @@ func (*Client) Gateway() string { return gateway }
 // Account is the configured account.
 func (c *Client) Account() string { return c.account }
 
+// Offers tells what the gateway's API can do.
+func (*Client) Offers(a order.ActionName) bool {
+	switch a {
+	case order.ActionRegister, order.ActionChangeAmount, order.ActionRefund, order.ActionWithdraw, order.ActionCancel:
+		return true
+	default:
+		return false
+	}
+}
+
 // Fetch reads the order with all its payments and refunds, and each payment, which alone tells why it
 // failed and when.
 func (c *Client) Fetch(ctx context.Context, refs commands.GatewayRefs) ([][]byte, error) {
@@ -151,7 +164,8 @@ func (c *Client) Create(ctx context.Context, o commands.GatewayOrder) (commands.
 		ExternalID    string          `json:"externalId"`
 		SenderEmail   string          `json:"senderEmail,omitempty"`
 	}{
-		o.InstructionID, httpcall.Number(o.Amount), o.Amount.Currency().Code(), o.CreditorIBAN, o.CreditorName,
+		o.InstructionID, httpcall.Number(o.Amount), o.Amount.Currency().Code(),
+		c.creditor.IBAN, c.creditor.Name,
 		o.Description, o.Redirect, o.Reference, o.Email,
 	}, true))
 }

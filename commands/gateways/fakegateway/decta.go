@@ -144,7 +144,7 @@ func (o *gatewayOrder) dectaBody() any {
 		"amount_refunded":    number(o.refunded.String()),
 		"transaction_details": object{
 			"method": "card", "amount_refunded": number(o.refunded.String()), "amount_reversed": number(o.released.String()),
-			"chargebacks": number("0.00"), "chargebacks_reversed": number("0.00"), "errors": []any{},
+			"chargebacks": number(o.disputed.String()), "chargebacks_reversed": number(o.returned.String()), "errors": []any{},
 		},
 	}
 }

@@ -102,8 +102,8 @@ func (o *gatewayOrder) everifinCreated() any {
 	return object{"id": o.id, "processablePaymentId": o.payment, "link": "https://paygate.example/" + o.payment, "status": "UNPAID"}
 }
 
-// everifinUpdate changes an order that nobody began to pay. Further payments for a difference are not
-// played.
+// everifinUpdate changes an order that nobody began to pay, or adds a payment for the difference to one
+// that is paid.
 func (f *Fake) everifinUpdate(o *gatewayOrder, body []byte) reply {
 	var in instruction
 	if json.Unmarshal(body, &in) != nil {
@@ -113,8 +113,15 @@ func (f *Fake) everifinUpdate(o *gatewayOrder, body []byte) reply {
 	if !ok || !total.IsPositive() {
 		return refuse(http.StatusBadRequest, "INVALID_ORDER_AMOUNT")
 	}
-	if o.status != "CREATED" && o.status != "SEEN" {
+	switch more, err := total.Sub(o.total); {
+	case o.status == "CREATED" || o.status == "SEEN":
+	case err != nil || o.status != "BOOKED" || o.further != nil:
 		return refuse(http.StatusConflict, "ORDER_CANNOT_BE_UPDATED")
+	case !more.IsPositive():
+		return refuse(http.StatusBadRequest, "INVALID_ORDER_AMOUNT")
+	default:
+		o.further = &payment{id: uuid.NewString(), status: "CREATED", amount: more}
+		f.byID[o.further.id] = o
 	}
 	o.total, o.changed = total, f.o.Clock().UTC()
 	return success(o.everifinOrder())
@@ -154,16 +161,30 @@ func (o *gatewayOrder) everifinOrder() any {
 		})
 	}
 	status, paid := "UNPAID", money.Zero(o.currency)
+	first := o.total
+	if o.further != nil {
+		if less, err := o.total.Sub(o.further.amount); err == nil {
+			first = less
+		}
+	}
+	payments := []object{{"id": o.payment, "status": o.status, "amount": number(first.String()), "currency": o.currency.Code()}}
 	if o.status == "BOOKED" {
-		status, paid = "PAID", o.total
+		status, paid = "PAID", first
+	}
+	if o.further != nil {
+		payments = append(payments, object{
+			"id": o.further.id, "status": o.further.status, "amount": number(o.further.amount.String()), "currency": o.currency.Code(),
+		})
+		if status = "PARTIALLY_PAID"; o.further.status == "BOOKED" {
+			status, paid = "PAID", o.total
+		}
 	}
 	return object{
 		"id": o.id, "amount": number(o.total.String()), "currency": o.currency.Code(), "status": status,
 		"externalId": o.reference, "refundLimitPercentage": 100, "createdAt": iso(o.created),
 		"sumOfPaid": number(paid.String()), "sumOfRefunded": number(o.refunded.String()),
 		"canBeWithdrawn": o.status == "CREATED", "canBeUpdated": o.status == "CREATED",
-		"payments": []object{{"id": o.payment, "status": o.status, "amount": number(o.total.String()), "currency": o.currency.Code()}},
-		"refunds":  refunds,
+		"payments": payments, "refunds": refunds,
 	}
 }
 
@@ -172,8 +193,11 @@ func (o *gatewayOrder) everifinPayment() any {
 		"id": o.payment, "orderId": o.id, "externalId": o.reference, "amount": number(o.total.String()),
 		"currency": o.currency.Code(), "status": o.status, "createdAt": iso(o.created), "confirmedAt": nil, "finalizedAt": nil,
 	}
-	if o.status == "BOOKED" || o.status == "EXPIRED" || o.status == "WITHDRAWN" {
+	if o.status == "BOOKED" || o.status == "EXPIRED" || o.status == "WITHDRAWN" || o.status == "FAILED" {
 		body["finalizedAt"] = iso(o.changed)
+	}
+	if o.reason != "" {
+		body["reasonCode"] = o.reason
 	}
 	return body
 }
@@ -182,6 +206,9 @@ func (o *gatewayOrder) everifinHook(now time.Time, refundID string) any {
 	data := object{"orderId": o.id, "externalId": o.reference, "paymentId": o.payment, "status": o.status}
 	if refundID == "" && len(o.refunds) > 0 {
 		refundID = o.refunds[len(o.refunds)-1].id
+	}
+	if o.further != nil && o.status == "BOOKED" { // what happened last
+		data["paymentId"], data["status"] = o.further.id, o.further.status
 	}
 	for _, r := range o.refunds {
 		if r.id == refundID {

@@ -131,12 +131,21 @@ type gatewayOrder struct {
 	created, changed                time.Time
 	history                         []change
 	refunds                         []refund
+	reason                          string            // Everifin: why the payment failed
+	further                         *payment          // Everifin: for the difference, after the order's amount went up
+	disputed, returned              money.Money       // Decta: taken and given back by disputes
 	instructions                    map[string][]byte // answers by instructionId
 }
 
 type change struct {
 	status string
 	at     time.Time
+}
+
+// payment is a further one of an order.
+type payment struct {
+	id, status string
+	amount     money.Money
 }
 
 type refund struct {
@@ -151,7 +160,7 @@ func (f *Fake) add(o *gatewayOrder) {
 	}
 	o.currency = o.total.Currency()
 	zero := money.Zero(o.currency)
-	o.captured, o.released, o.refunded, o.pending = zero, zero, zero, zero
+	o.captured, o.released, o.refunded, o.pending, o.disputed, o.returned = zero, zero, zero, zero, zero, zero
 	o.created = f.o.Clock().UTC()
 	o.instructions = map[string][]byte{}
 	o.to(f, o.status)
@@ -196,11 +205,34 @@ func (f *Fake) Pay(ctx context.Context, id string) error {
 			}
 			o.to(f, "paid")
 		case Everifin:
+			if o.further != nil && o.further.id == id {
+				o.further.status = "BOOKED"
+				break
+			}
 			o.to(f, "BOOKED")
 		case ConnectPay:
 			o.to(f, "Approved")
 		}
 		o.captured = o.total
+		return nil
+	})
+}
+
+// Turn gives an order, or the payment of an Everifin order, another status of the gateway's; reason is
+// Everifin's code of a failure.
+func (f *Fake) Turn(ctx context.Context, id, status, reason string) error {
+	return f.event(ctx, id, func(o *gatewayOrder) error {
+		o.reason = reason
+		o.to(f, status)
+		return nil
+	})
+}
+
+// Dispute moves the dispute of a Decta order on: taken and returned are its counters of disputed money.
+func (f *Fake) Dispute(ctx context.Context, id, status string, taken, returned money.Money) error {
+	return f.event(ctx, id, func(o *gatewayOrder) error {
+		o.disputed, o.returned = taken, returned
+		o.to(f, status)
 		return nil
 	})
 }

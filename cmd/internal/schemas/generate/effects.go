@@ -15,6 +15,8 @@ var effects = map[string]string{
 	"EnrichmentPending":          "None.",
 	"FeeCharged":                 "None on the order's balances; a cost of the merchant.",
 	"FraudAdviceReceived":        "None.",
+	"GatewayActionAnswered":      "None.",
+	"GatewayActionInitiated":     "None: what the gateway does then is told by the gateway.",
 	"GatewayOrderStatusObserved": "None.",
 	"GatewayStatusObserved":      "None.",
 	"GoodFaithRequested":         "None.",
