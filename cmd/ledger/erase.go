@@ -1,12 +1,14 @@
 package main
 
 import (
-	"crypto/ed25519"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
@@ -14,78 +16,96 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/commands/privacy"
-	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/projections/refold"
 )
 
 func (c *cli) erase() *cobra.Command {
-	var actor string
+	var request app.EraseRequest
 	cmd := &cobra.Command{
-		Use:   "erase ORDER",
-		Short: "Make the personal data of an order unreadable, for good",
+		Use:   "erase ORDER | --subject TEXT",
+		Short: "Make the personal data of an order, or of a person, unreadable for good",
 		Long: `erase destroys the key that the personal data of an order is sealed under. What
 was sealed can never be read again, in the log and in every backup of it, and
-shows as [erased]; money and history stay. Before that, the whole log is
-searched for the data in clear. A receipt, signed with Ed25519, is appended to
-the order. The order may be named by our id, the gateway's id, or the
-merchant's reference. The ledger must not be running. Exit code 4 when data in
-clear was found.`,
-		Args: cobra.ExactArgs(1),
+shows as [erased]; money and history stay. Before that, the whole log and all
+tables of the read models are searched for the data in clear. A receipt, signed
+with Ed25519, is appended to the order. The order may be named by our id, the
+gateway's id, or the merchant's reference. --subject erases all orders whose
+sealed data holds a text, such as an e-mail address. With the ledger running, it
+works inside of that one. Exit code 4 when data in clear was found.`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if actor == "" {
-				return &exitError{code: exitUsage, err: errors.New("say who erases: --actor NAME")}
+			if len(args) > 0 {
+				request.Order = args[0]
 			}
-			return c.withLog(func(log *app.Store, accounts config.Accounts) error {
-				stream, err := app.ResolveStream(cmd.Context(), log, accounts, args[0])
-				if err != nil {
-					return notInLog(err)
-				}
-				category, id, ok := order.ParseStreamName(stream)
-				if !ok {
-					return fmt.Errorf("%s is no order", stream)
-				}
-				vault, sign, err := app.OpenVault(c.settings)
-				if err != nil {
-					return err
-				}
-				eraser := &privacy.Eraser{
-					Vault: vault, Log: log, Intake: commands.NewIntake(commands.IntakeConfig{Log: log}), Sign: sign, Clock: time.Now,
-				}
-				receipt, err := eraser.Erase(cmd.Context(), category, id, actor)
-				if err != nil {
-					return err
-				}
-				return c.showErasure(receipt, sign)
-			})
+			if err := request.Validate(); err != nil {
+				return &exitError{code: exitUsage, err: err}
+			}
+			answer, err := c.runErase(cmd.Context(), request)
+			if err != nil {
+				return err
+			}
+			return c.showErasures(answer)
 		},
 	}
-	cmd.Flags().StringVar(&actor, "actor", "", "who erases; recorded in the receipt")
+	cmd.Flags().StringVar(&request.Actor, "actor", "", "who erases; recorded in the receipt")
+	cmd.Flags().StringVar(&request.Subject, "subject", "", "erase all orders whose sealed data holds this text, in any case")
 	cmd.Flags().StringVar(&c.settings.MasterKey, "master-key", c.env("LEDGER_MASTER_KEY"),
 		"master key of personal data: env:NAME or file:PATH of 32 bytes in base64; empty uses DATA-DIR/keys/master.key [LEDGER_MASTER_KEY]")
 	return cmd
 }
 
-func (c *cli) showErasure(r privacy.Receipt, sign ed25519.PrivateKey) error {
-	public := base64.StdEncoding.EncodeToString(sign[ed25519.PrivateKeySize-ed25519.PublicKeySize:])
+func (c *cli) runErase(ctx context.Context, request app.EraseRequest) (app.EraseAnswer, error) {
+	var answer app.EraseAnswer
+	if url := c.runningLedger(); url != "" {
+		return answer, c.ask(ctx, http.MethodPost, url+"/erase", request, &answer)
+	}
+	run := func(ctx context.Context, log *app.Store, accounts config.Accounts, rows privacy.Rows) error {
+		var err error
+		intake := commands.NewIntake(commands.IntakeConfig{Log: log})
+		answer, err = request.Run(ctx, c.settings, log, intake, accounts, rows)
+		if errors.Is(err, refold.ErrNotFound) {
+			return &exitError{code: exitNotFound, err: err}
+		}
+		return err
+	}
+	if !c.hasDatabase() { // there are no views that could hold anything
+		return answer, c.withLog(func(log *app.Store, accounts config.Accounts) error { return run(ctx, log, accounts, nil) })
+	}
+	return answer, c.withBoth(ctx, func(ctx context.Context, log *app.Store, accounts config.Accounts, conn *pgx.Conn) error {
+		return run(ctx, log, accounts, app.RowSearch{DB: conn})
+	})
+}
+
+func (c *cli) showErasures(a app.EraseAnswer) error {
+	leftovers := 0
+	for i := range a.Receipts {
+		leftovers += len(a.Receipts[i].Leftovers)
+	}
 	if c.json {
-		if err := c.printJSON(struct {
-			privacy.Receipt
-			PublicKey string `json:"public_key"`
-		}{r, public}); err != nil {
+		if err := c.printJSON(a); err != nil {
 			return err
 		}
 	} else {
-		t := c.newTable("erased", r.OrderID)
-		t.AppendRows([]table.Row{
-			{"at", r.ErasedAt.Format(time.RFC3339)}, {"by", r.Actor}, {"sealed values that nobody can read any more", r.Tokens},
-			{"events searched for the data in clear", r.EventsScanned}, {"public key of the receipt (Ed25519)", public},
-		})
-		for _, l := range r.Leftovers {
-			t.AppendRow(table.Row{"STILL IN CLEAR", fmt.Sprintf("%s revision %d", l.Stream, l.Revision)})
+		for i := range a.Receipts {
+			r := &a.Receipts[i]
+			t := c.newTable("erased", r.OrderID)
+			t.AppendRows([]table.Row{
+				{"at", r.ErasedAt.Format(time.RFC3339)}, {"by", r.Actor}, {"sealed values that nobody can read any more", r.Tokens},
+				{"events searched for the data in clear", r.EventsScanned}, {"rows of the read models searched", r.RowsScanned},
+			})
+			for _, l := range r.Leftovers {
+				where := fmt.Sprintf("%s revision %d", l.Stream, l.Revision)
+				if l.Table != "" {
+					where = fmt.Sprintf("%d rows of %s", l.Rows, l.Table)
+				}
+				t.AppendRow(table.Row{"STILL IN CLEAR", where})
+			}
+			t.Render()
 		}
-		t.Render()
+		c.say("%d orders erased; public key of the receipts (Ed25519): %s", len(a.Receipts), base64.StdEncoding.EncodeToString(a.PublicKey))
 	}
-	if len(r.Leftovers) > 0 {
-		return &exitError{code: exitDiffers, err: fmt.Errorf("%d events hold some of the data in clear", len(r.Leftovers))}
+	if leftovers > 0 {
+		return &exitError{code: exitDiffers, err: fmt.Errorf("the data stands in clear in %d places", leftovers)}
 	}
 	return nil
 }

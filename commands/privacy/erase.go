@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/order-ledger/order-ledger/commands"
@@ -25,16 +27,25 @@ type Receipt struct {
 	Actor    string    `json:"actor"`
 	// Tokens is how many tokens of the order's stream became unreadable.
 	Tokens int `json:"tokens"`
-	// EventsScanned events of the whole log were searched for the data in clear; Leftovers are the
-	// streams and revisions where some of it stands. They are to be looked at by people.
+	// EventsScanned events of the whole log and RowsScanned rows of the read models were searched for the
+	// data in clear; Leftovers are the places where some of it stands. They are to be looked at by people.
 	EventsScanned int        `json:"events_scanned"`
+	RowsScanned   int64      `json:"rows_scanned,omitempty"`
 	Leftovers     []Leftover `json:"leftovers,omitempty"`
 }
 
-// Leftover is a place where erased data stands in clear.
+// Leftover is a place where erased data stands in clear: an event, or rows of a table.
 type Leftover struct {
-	Stream   string `json:"stream"`
+	Stream   string `json:"stream,omitempty"`
 	Revision uint64 `json:"revision"`
+	Table    string `json:"table,omitempty"`
+	Rows     int64  `json:"rows,omitempty"`
+}
+
+// Rows searches the read models.
+type Rows interface {
+	// Search counts the rows of each table, and those that hold one of the texts.
+	Search(ctx context.Context, texts []string) (searched int64, found []Leftover, err error)
 }
 
 // Eraser destroys the keys of orders.
@@ -42,57 +53,134 @@ type Eraser struct {
 	Vault  *Vault
 	Log    eventstore.Reader
 	Intake *commands.Intake
+	// Rows is nil when there is no database.
+	Rows Rows
 	// Sign signs receipts.
 	Sign  ed25519.PrivateKey
 	Clock func() time.Time
 }
 
-// Erase destroys the key of an order, searches the log for what was sealed, and appends the signed
-// receipt to the order's stream. An erasure that was interrupted is finished by the next; one that is
-// complete answers with the receipt that stands in the log.
-func (e *Eraser) Erase(ctx context.Context, c order.Category, orderID, actor string) (Receipt, error) {
-	stream := order.StreamName(c, orderID)
-	tokens, done, err := e.read(ctx, stream)
-	if err != nil || done != nil {
-		return orZero(done), err
+// Target is an order to erase the personal data of.
+type Target struct {
+	Category order.Category
+	OrderID  string
+}
+
+// OrdersOf finds the orders whose sealed data names a person: some text of it is the subject, be it in
+// other case. It opens all there is, for an index of people would outlive their erasure.
+func (e *Eraser) OrdersOf(ctx context.Context, subject string) ([]Target, error) {
+	var found []Target
+	for recorded, err := range e.Log.ReadAll(ctx, eventstore.AllRead{}) {
+		if err != nil {
+			return nil, fmt.Errorf("look for a person's orders: %w", err)
+		}
+		category, id, ok := order.ParseStreamName(recorded.Stream)
+		if !ok || !bytes.Contains(recorded.Data, []byte(TokenPrefix)) || slices.Contains(found, Target{category, id}) {
+			continue
+		}
+		for _, token := range tokensOf(recorded.Data) {
+			plaintext, err := e.Vault.Open(ctx, id, token)
+			if errors.Is(err, ErrErased) {
+				continue
+			}
+			if err != nil {
+				return nil, fmt.Errorf("look for a person's orders: order %s: %w", id, err)
+			}
+			if slices.ContainsFunc(texts(plaintext), func(text []byte) bool { return strings.EqualFold(string(text), subject) }) {
+				found = append(found, Target{category, id})
+				break
+			}
+		}
 	}
-	var secrets [][]byte
+	return found, nil
+}
+
+// erasure is one order's on its way.
+type erasure struct {
+	Target
+	secrets [][]byte
+	receipt Receipt
+	done    bool
+}
+
+// Erase destroys the keys of orders, after a search of the log and the read models for what was sealed,
+// and appends a signed receipt to each order's stream. An erasure that was interrupted is finished by the
+// next; one that is complete answers with the receipt that stands in the log.
+func (e *Eraser) Erase(ctx context.Context, actor string, targets ...Target) ([]Receipt, error) {
+	erasures := make([]erasure, len(targets))
+	open := 0
+	for i, target := range targets {
+		var err error
+		if erasures[i], err = e.begin(ctx, target, actor); err != nil {
+			return nil, fmt.Errorf("erase order %s: %w", target.OrderID, err)
+		}
+		if !erasures[i].done {
+			open++
+		}
+	}
+	if open > 0 { // the search comes first: when it fails, the data can still be told and looked for again
+		if err := errors.Join(e.scan(ctx, erasures), e.searchRows(ctx, erasures)); err != nil {
+			return nil, fmt.Errorf("erase: %w", err)
+		}
+	}
+	receipts := make([]Receipt, len(erasures))
+	for i := range erasures {
+		if err := e.finish(ctx, &erasures[i]); err != nil {
+			return receipts[:i], fmt.Errorf("erase order %s: %w", erasures[i].OrderID, err)
+		}
+		receipts[i] = erasures[i].receipt
+	}
+	return receipts, nil
+}
+
+// begin reads what is sealed.
+func (e *Eraser) begin(ctx context.Context, target Target, actor string) (erasure, error) {
+	out := erasure{Target: target}
+	tokens, done, err := e.read(ctx, order.StreamName(target.Category, target.OrderID))
+	if err != nil {
+		return out, err
+	}
+	if done != nil {
+		out.receipt, out.done = *done, true
+		return out, nil
+	}
+	out.receipt = Receipt{OrderID: target.OrderID, Actor: actor, Tokens: len(tokens)}
 	for _, token := range tokens {
-		plaintext, err := e.Vault.Open(ctx, orderID, token)
+		plaintext, err := e.Vault.Open(ctx, target.OrderID, token)
 		switch {
 		case errors.Is(err, ErrErased): // an erasure was interrupted behind the key's end
 		case err != nil:
-			return Receipt{}, fmt.Errorf("erase order %s: %w", orderID, err)
+			return out, err
 		default:
-			secrets = append(secrets, texts(plaintext)...)
+			for _, text := range texts(plaintext) {
+				if len(text) >= leftoverBytesMin {
+					out.secrets = append(out.secrets, text)
+				}
+			}
 		}
 	}
-	receipt := Receipt{OrderID: orderID, Actor: actor, Tokens: len(tokens)}
-	// The search comes first: when it fails, the data can still be told and looked for again.
-	if receipt.EventsScanned, receipt.Leftovers, err = e.scan(ctx, secrets); err != nil {
-		return Receipt{}, fmt.Errorf("erase order %s: %w", orderID, err)
-	}
-	if err := e.Vault.keys.Destroy(ctx, orderID); err != nil {
-		return Receipt{}, fmt.Errorf("erase order %s: %w", orderID, err)
-	}
-	receipt.ErasedAt = e.Clock().UTC().Truncate(time.Microsecond)
-	text, err := json.Marshal(receipt)
-	if err != nil {
-		return Receipt{}, fmt.Errorf("erase order %s: write the receipt: %w", orderID, err)
-	}
-	if err := e.Intake.RecordErasure(ctx, c, orderID, order.RecordErasure{
-		SubjectRef: orderID, Receipt: string(text), Signature: ed25519.Sign(e.Sign, text), At: receipt.ErasedAt,
-	}, actor); err != nil {
-		return Receipt{}, fmt.Errorf("erase order %s: the key is destroyed, the receipt is not recorded: %w", orderID, err)
-	}
-	return receipt, nil
+	return out, nil
 }
 
-func orZero(r *Receipt) Receipt {
-	if r == nil {
-		return Receipt{}
+// finish destroys the key and records the receipt.
+func (e *Eraser) finish(ctx context.Context, x *erasure) error {
+	if x.done {
+		return nil
 	}
-	return *r
+	if err := e.Vault.keys.Destroy(ctx, x.OrderID); err != nil {
+		return err
+	}
+	x.receipt.ErasedAt = e.Clock().UTC().Truncate(time.Microsecond)
+	text, err := json.Marshal(x.receipt)
+	if err != nil {
+		return fmt.Errorf("write the receipt: %w", err)
+	}
+	if err := e.Intake.RecordErasure(ctx, x.Category, x.OrderID, order.RecordErasure{
+		SubjectRef: x.OrderID, Receipt: string(text), Signature: ed25519.Sign(e.Sign, text), At: x.receipt.ErasedAt,
+	}, x.receipt.Actor); err != nil {
+		return fmt.Errorf("the key is destroyed, the receipt is not recorded: %w", err)
+	}
+	return nil
 }
 
 // read finds the tokens of a stream, and the receipt of an erasure that is complete.
@@ -109,30 +197,67 @@ func (e *Eraser) read(ctx context.Context, stream string) (tokens []string, done
 			}
 			return nil, done, nil
 		}
-		for _, text := range texts(recorded.Data) {
-			if bytes.HasPrefix(text, []byte(TokenPrefix)) {
-				tokens = append(tokens, string(text))
-			}
-		}
+		tokens = append(tokens, tokensOf(recorded.Data)...)
 	}
 	return tokens, nil, nil
 }
 
-// scan searches the whole log for texts.
-func (e *Eraser) scan(ctx context.Context, secrets [][]byte) (events int, found []Leftover, err error) {
+// tokensOf are the sealed values of an event.
+func tokensOf(data []byte) []string {
+	var tokens []string
+	for _, text := range texts(data) {
+		if bytes.HasPrefix(text, []byte(TokenPrefix)) {
+			tokens = append(tokens, string(text))
+		}
+	}
+	return tokens
+}
+
+// scan searches the whole log for what is to be erased.
+func (e *Eraser) scan(ctx context.Context, erasures []erasure) error {
+	events := 0
 	for recorded, err := range e.Log.ReadAll(ctx, eventstore.AllRead{}) {
 		if err != nil {
-			return events, found, fmt.Errorf("search the log: %w", err)
+			return fmt.Errorf("search the log: %w", err)
 		}
 		events++
-		for _, secret := range secrets {
-			if len(secret) >= leftoverBytesMin && (bytes.Contains(recorded.Data, secret) || bytes.Contains(recorded.Metadata, secret)) {
-				found = append(found, Leftover{Stream: recorded.Stream, Revision: recorded.Revision})
-				break
+		for i := range erasures {
+			x := &erasures[i]
+			if slices.ContainsFunc(x.secrets, func(secret []byte) bool {
+				return bytes.Contains(recorded.Data, secret) || bytes.Contains(recorded.Metadata, secret)
+			}) {
+				x.receipt.Leftovers = append(x.receipt.Leftovers, Leftover{Stream: recorded.Stream, Revision: recorded.Revision})
 			}
 		}
 	}
-	return events, found, nil
+	for i := range erasures {
+		erasures[i].receipt.EventsScanned = events
+	}
+	return nil
+}
+
+// searchRows searches the read models for what is to be erased.
+func (e *Eraser) searchRows(ctx context.Context, erasures []erasure) error {
+	if e.Rows == nil {
+		return nil
+	}
+	for i := range erasures {
+		x := &erasures[i]
+		if x.done || len(x.secrets) == 0 {
+			continue
+		}
+		texts := make([]string, len(x.secrets))
+		for j, secret := range x.secrets {
+			texts[j] = string(secret)
+		}
+		searched, found, err := e.Rows.Search(ctx, texts)
+		if err != nil {
+			return fmt.Errorf("search the read models: %w", err)
+		}
+		x.receipt.RowsScanned = searched
+		x.receipt.Leftovers = append(x.receipt.Leftovers, found...)
+	}
+	return nil
 }
 
 // texts are the strings of a JSON value; what is no JSON is one text.

@@ -254,11 +254,20 @@ func (l *ledger) erased(t *testing.T) order.PersonalDataErased {
 	return found[0]
 }
 
+func (l *ledger) erase(t *testing.T, actor string) (privacy.Receipt, error) {
+	t.Helper()
+	receipts, err := l.eraser.Erase(t.Context(), actor, privacy.Target{Category: order.CategoryOrder, OrderID: l.id})
+	if err != nil {
+		return privacy.Receipt{}, err
+	}
+	return receipts[0], nil
+}
+
 func TestErase(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
 	l.append(t, "quarantine-decta", order.AnomalyFlagged{Code: order.FlagLate, Detail: "called ada.byron@example.com back"})
-	receipt, err := l.eraser.Erase(t.Context(), order.CategoryOrder, l.id, "operator:kim")
+	receipt, err := l.erase(t, "operator:kim")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +288,7 @@ func TestErase(t *testing.T) {
 	if _, err := privacy.VerifyReceipt(l.public, event); err == nil {
 		t.Error("a changed receipt verifies")
 	}
-	again, err := l.eraser.Erase(t.Context(), order.CategoryOrder, l.id, "operator:lee")
+	again, err := l.erase(t, "operator:lee")
 	if err != nil || again.Actor != "operator:kim" {
 		t.Errorf("a second erasure: %+v, %v; want the first one's receipt", again, err)
 	}
@@ -293,7 +302,7 @@ func TestEraseAfterACrash(t *testing.T) {
 	if err := l.vault.keys.Destroy(t.Context(), l.id); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.eraser.Erase(t.Context(), order.CategoryOrder, l.id, "operator:kim"); err != nil {
+	if _, err := l.erase(t, "operator:kim"); err != nil {
 		t.Fatal(err)
 	}
 	l.erased(t)

@@ -130,6 +130,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("GET /events/stream", s.authorizeFeed(s.feed.Stream))
 	mux.HandleFunc("POST /audit", s.audit)
 	mux.HandleFunc("POST /rebuild", s.rebuild)
+	mux.HandleFunc("POST /erase", s.erase)
 	mux.HandleFunc("POST /parked/{id}/retry", s.retryParked)
 	if s.api != nil {
 		s.api.Register(mux)

@@ -1,0 +1,46 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/commands/privacy"
+	"github.com/order-ledger/order-ledger/projections/refold"
+)
+
+// erase destroys personal data for the owner of the data directory.
+func (s *Server) erase(w http.ResponseWriter, r *http.Request) {
+	if !s.isOwner(r) {
+		s.problem(w, r, http.StatusUnauthorized, "token_wrong", "This takes the token in the ledger's data directory.")
+		return
+	}
+	var request app.EraseRequest
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, BodyBytesMax)).Decode(&request)
+	if err == nil {
+		err = request.Validate()
+	}
+	if err != nil {
+		s.problem(w, r, http.StatusBadRequest, "erase_invalid", err.Error()+".")
+		return
+	}
+	pool, err := s.ledger.Database.Pool()
+	if pool == nil { // a search that leaves the views out would prove less than it says
+		s.noViews(w, r, err)
+		return
+	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // everything is searched
+	var rows privacy.Rows = app.RowSearch{DB: pool}
+	answer, err := request.Run(r.Context(), s.ledger.Settings, s.ledger.Store, s.ledger.Intake, s.ledger.Accounts, rows)
+	switch {
+	case errors.Is(err, refold.ErrNotFound):
+		s.problem(w, r, http.StatusNotFound, "order_not_found", err.Error()+".")
+	case err != nil:
+		s.logger.ErrorContext(r.Context(), "erasure failed", errAttr(err))
+		s.problem(w, r, http.StatusInternalServerError, "erase_failed", err.Error())
+	default:
+		s.json(w, r, http.StatusOK, answer)
+	}
+}
