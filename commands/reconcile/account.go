@@ -6,8 +6,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
-
-	"github.com/order-ledger/order-ledger/commands"
 )
 
 // entry is one order that will be looked at; about 150 bytes.
@@ -22,16 +20,16 @@ type entry struct {
 
 // account is the queue of one account's orders.
 type account struct {
-	gateway commands.Gateway
-	wake    chan struct{} // holds a value when the queue's head may be new
+	Account
+	wake chan struct{} // holds a value when the queue's head may be new
 
 	mu       sync.Mutex
 	queue    queue
 	byStream map[string]*entry
 }
 
-func newAccount(g commands.Gateway) *account {
-	return &account{gateway: g, wake: make(chan struct{}, 1), byStream: map[string]*entry{}}
+func newAccount(a Account) *account {
+	return &account{Account: a, wake: make(chan struct{}, 1), byStream: map[string]*entry{}}
 }
 
 func (a *account) size() int {

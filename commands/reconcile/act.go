@@ -21,7 +21,7 @@ const actionTimeout = 25 * time.Second
 // Offers tells whether an account's gateway can be asked to do something.
 func (r *Reconciler) Offers(gateway, account string, action order.ActionName) bool {
 	a := r.accounts[gateway+"/"+account]
-	return a != nil && a.gateway.Offers(action)
+	return a != nil && a.Client != nil && a.Client.Offers(action)
 }
 
 // CarryOut asks the gateway for what a command has recorded as initiated, once, and records what became
@@ -40,14 +40,14 @@ func (r *Reconciler) CarryOut(ctx context.Context, done *commands.Done, creation
 		return r.answered(ctx, done)
 	}
 	a := r.accounts[s.Source+"/"+s.SourceAccount]
-	if a == nil {
+	if a == nil || a.Client == nil {
 		return order.GatewayActionAnswered{}, fmt.Errorf("account %s/%s: %w", s.Source, s.SourceAccount, commands.ErrGatewayCannot)
 	}
 	// What was begun is brought to its end, whether or not the caller still waits.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actionTimeout)
 	defer cancel()
 	answer := order.GatewayActionAnswered{CommandID: done.CommandID, Outcome: order.GatewayAccepted}
-	told, err := call(ctx, a.gateway, s, &s.GatewayActions[i], creation)
+	told, err := call(ctx, a.Client, s, &s.GatewayActions[i], creation)
 	switch {
 	case err == nil:
 		answer.Checkout = told.Checkout
@@ -69,7 +69,7 @@ func (r *Reconciler) CarryOut(ctx context.Context, done *commands.Done, creation
 		return order.GatewayActionAnswered{}, err
 	}
 	if answer.Outcome == order.GatewayAccepted {
-		if err := r.learn(ctx, a.gateway, s, &told); err != nil { // it is asked again, until it tells
+		if err := r.learn(ctx, a.Client, s, &told); err != nil { // it is asked again, until it tells
 			logger.WarnContext(ctx, "the gateway does not tell yet what a command changed", slog.Any("error", err))
 		}
 	}
@@ -135,7 +135,8 @@ func call(
 		return g.MarkReceived(ctx, to)
 	case order.ActionChangeAmount:
 		return g.ChangeAmount(ctx, to, *a.Amount)
-	case order.ActionRegister, order.ActionAcceptDispute, order.ActionRepresent, order.ActionResolveDispute, order.ActionCorrect:
+	case order.ActionRegister, order.ActionAcceptDispute, order.ActionRepresent, order.ActionResolveDispute, order.ActionCorrect,
+		order.ActionResolveAnomaly:
 	}
 	return commands.GatewayAnswer{}, fmt.Errorf("%s: %w", a.Action, commands.ErrGatewayCannot)
 }

@@ -7,17 +7,27 @@ import (
 	"github.com/order-ledger/order-ledger/domain/order"
 )
 
-// Clocks are how long may pass before somebody should look. Zero means the default; bank days are
-// counted as calendar days with a weekend between.
+// Clocks are how long may pass before somebody should look, for an account. Zero means the default; bank
+// days are counted as calendar days with a weekend between.
 type Clocks struct {
-	Hold          time.Duration // how long the gateway keeps a hold: 28 days
-	HoldWarning   time.Duration // alarm so long before its end: 2 days
-	Unstarted     time.Duration // an Everifin payment that the customer does not begin: 35 minutes
-	Confirmed     time.Duration // confirmed and not booked: 4 days
-	Outcome       time.Duration // outcome unknown: 5 days
-	Refund        time.Duration // refund without an outcome: 10 days
-	DisputeNotice time.Duration // so long before an answer is due: 3 days
-	DisputeStale  time.Duration // dispute without a step: 120 days
+	Hold          time.Duration `yaml:"hold"`           // how long the gateway keeps a hold: 28 days
+	HoldWarning   time.Duration `yaml:"hold_warning"`   // alarm so long before its end: 2 days
+	Unstarted     time.Duration `yaml:"unstarted"`      // an Everifin payment that the customer does not begin: 35 minutes
+	Confirmed     time.Duration `yaml:"confirmed"`      // confirmed and not booked: 4 days
+	Outcome       time.Duration `yaml:"outcome"`        // outcome unknown: 5 days
+	Refund        time.Duration `yaml:"refund"`         // refund without an outcome: 10 days
+	DisputeNotice time.Duration `yaml:"dispute_notice"` // so long before an answer is due: 3 days
+	DisputeStale  time.Duration `yaml:"dispute_stale"`  // dispute without a step: 120 days
+}
+
+// Check refuses clocks that run backwards.
+func (c Clocks) Check() error {
+	for _, d := range []time.Duration{c.Hold, c.HoldWarning, c.Unstarted, c.Confirmed, c.Outcome, c.Refund, c.DisputeNotice, c.DisputeStale} {
+		if d < 0 {
+			return fmt.Errorf("clock of %s: a clock needs a positive duration", d)
+		}
+	}
+	return nil
 }
 
 const day = 24 * time.Hour

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,18 +24,25 @@ const (
 	DefaultLookback = 45 * day
 )
 
-// Config configures a Reconciler. Log, Intake and Gateways are required.
+// Account is an account of a gateway.
+type Account struct {
+	Gateway, Name string
+	// Client calls the gateway; nil leaves alarms to be raised, and nobody to be asked.
+	Client commands.Gateway
+	Clocks Clocks
+}
+
+// Config configures a Reconciler. Log, Intake and Accounts are required.
 type Config struct {
 	Log    eventstore.Subscriber
 	Intake *commands.Intake
-	// Gateways are the accounts that may be called. Orders of others are left alone.
-	Gateways []commands.Gateway
+	// Accounts are those whose orders are watched. Orders of others are left alone.
+	Accounts []Account
 	// PollMin is the time until an order is asked about first, after something happened to it. It
 	// doubles up to PollMax.
 	PollMin, PollMax time.Duration
 	// Lookback is how long after its last event an order is asked about.
 	Lookback time.Duration
-	Clocks   Clocks
 	Clock    func() time.Time // nil is time.Now
 	Logger   *slog.Logger     // nil discards
 }
@@ -43,6 +51,7 @@ type Config struct {
 type Reconciler struct {
 	c        Config
 	accounts map[string]*account // by gateway/account
+	starters map[string]bool     // event types
 }
 
 // New makes a reconciler.
@@ -62,10 +71,10 @@ func New(c Config) *Reconciler {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	c.Clocks = c.Clocks.withDefaults()
-	r := &Reconciler{c: c, accounts: map[string]*account{}}
-	for _, g := range c.Gateways {
-		r.accounts[g.Gateway()+"/"+g.Account()] = newAccount(g)
+	r := &Reconciler{c: c, accounts: map[string]*account{}, starters: clockStarters()}
+	for _, a := range c.Accounts {
+		a.Clocks = a.Clocks.withDefaults()
+		r.accounts[a.Gateway+"/"+a.Name] = newAccount(a)
 	}
 	return r
 }
@@ -143,7 +152,7 @@ func (r *Reconciler) touch(e *eventstore.RecordedEvent) {
 		return // not ours; the projections tell of events that cannot be read
 	}
 	a, ok := r.accounts[s.Source+"/"+s.Account]
-	if !ok || e.Type == (order.AnomalyFlagged{}).EventType() {
+	if !ok || e.Type == (order.AnomalyFlagged{}).EventType() || a.Client == nil && !r.startsClock(e) {
 		return
 	}
 	var n evidence
@@ -159,6 +168,30 @@ func (r *Reconciler) touch(e *eventstore.RecordedEvent) {
 	default:
 		a.schedule(e.Stream, now.Add(r.c.PollMin), r.c.PollMin, false)
 	}
+}
+
+// clockStarters are the events from which a clock may run: where nobody can be asked, nothing else about
+// an order needs to be looked at again.
+func clockStarters() map[string]bool {
+	starters := map[string]bool{}
+	for _, e := range []order.Event{
+		order.PaymentInitiated{}, order.PaymentAuthorized{}, order.PaymentConfirmed{}, order.PaymentOutcomeUnknown{},
+		order.RefundInitiated{}, order.RefundObserved{}, order.GatewayActionInitiated{},
+	} {
+		starters[e.EventType()] = true
+	}
+	for _, stage := range []order.Stage{
+		order.StageRetrieval, order.StageChargeback, order.StageRepresentment, order.StagePreArbitration, order.StageArbitration,
+		order.StagePreCompliance, order.StageCompliance, order.StageFraudAdvice, order.StageGoodFaith,
+	} {
+		starters[order.DisputeStageEntered{Stage: stage}.EventType()] = true
+	}
+	return starters
+}
+
+// startsClock tells whether a clock may run from an event on. Of orders only those with a due date have one.
+func (r *Reconciler) startsClock(e *eventstore.RecordedEvent) bool {
+	return r.starters[e.Type] || bytes.Contains(e.Data, []byte(`"due_at"`))
 }
 
 // work looks at the orders of an account, one after the other, each when it is due.
@@ -199,21 +232,21 @@ func (r *Reconciler) look(ctx context.Context, a *account, e entry) (time.Time, 
 	if err != nil {
 		return again, err
 	}
-	if !s.Exists || s.Source != a.gateway.Gateway() || s.SourceAccount != a.gateway.Account() {
+	if !s.Exists || s.Source != a.Gateway || s.SourceAccount != a.Name {
 		return time.Time{}, nil
 	}
 	var asked error
-	due := r.dueAlarms(&s)
-	if e.confirm || len(due) > 0 || r.polls(&s) {
-		asked = r.ask(ctx, a.gateway, &s)
+	due := r.dueAlarms(a, &s)
+	if a.Client != nil && (e.confirm || len(due) > 0 || r.polls(a, &s)) {
+		asked = r.ask(ctx, a.Client, &s)
 		if s, err = r.c.Intake.Load(ctx, category, id); err != nil {
 			return again, err
 		}
 	}
-	standing := r.c.Clocks.alarms(&s)
+	standing := a.Clocks.alarms(&s)
 	for _, alarm := range due {
 		// The answer may have settled it. An answer that only repeats what is known puts it off not.
-		if !slices.ContainsFunc(standing, func(a order.RaiseAlarm) bool { return a.Key == alarm.Key }) {
+		if !slices.ContainsFunc(standing, func(s order.RaiseAlarm) bool { return s.Key == alarm.Key }) {
 			continue
 		}
 		raised, err := r.c.Intake.RaiseAlarm(ctx, category, id, alarm)
@@ -224,17 +257,17 @@ func (r *Reconciler) look(ctx context.Context, a *account, e entry) (time.Time, 
 			r.c.Logger.Warn("alarm", slog.String("order", id), slog.String("code", string(alarm.Code)), slog.String("detail", alarm.Detail))
 		}
 	}
-	return r.next(&s, again, asked != nil && e.confirm), asked
+	return r.next(a, &s, again, asked != nil && e.confirm), asked
 }
 
 // next is the earliest of the next poll and the next alarm.
-func (r *Reconciler) next(s *order.State, again time.Time, mustAsk bool) time.Time {
+func (r *Reconciler) next(a *account, s *order.State, again time.Time, mustAsk bool) time.Time {
 	var next time.Time
-	if mustAsk || r.polls(s) {
+	if mustAsk || r.polls(a, s) {
 		next = again
 	}
 	now := r.c.Clock()
-	for _, alarm := range r.c.Clocks.alarms(s) {
+	for _, alarm := range a.Clocks.alarms(s) {
 		if alarm.At.After(now) && (next.IsZero() || alarm.At.Before(next)) {
 			next = alarm.At
 		}
@@ -242,13 +275,13 @@ func (r *Reconciler) next(s *order.State, again time.Time, mustAsk bool) time.Ti
 	return next
 }
 
-func (r *Reconciler) polls(s *order.State) bool {
-	return open(s) && r.c.Clock().Sub(s.LastRecordedAt) < r.c.Lookback
+func (r *Reconciler) polls(a *account, s *order.State) bool {
+	return a.Client != nil && open(s) && r.c.Clock().Sub(s.LastRecordedAt) < r.c.Lookback
 }
 
-func (r *Reconciler) dueAlarms(s *order.State) []order.RaiseAlarm {
+func (r *Reconciler) dueAlarms(a *account, s *order.State) []order.RaiseAlarm {
 	now := r.c.Clock()
-	return slices.DeleteFunc(r.c.Clocks.alarms(s), func(a order.RaiseAlarm) bool { return a.At.After(now) })
+	return slices.DeleteFunc(a.Clocks.alarms(s), func(alarm order.RaiseAlarm) bool { return alarm.At.After(now) })
 }
 
 // ask takes in what the gateway's GETs tell about an order.

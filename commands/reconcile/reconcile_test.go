@@ -99,12 +99,12 @@ func (w *world) connect(t *testing.T) {
 
 // restarted is a reconciler that remembers nothing.
 func (w *world) restarted() *reconcile.Reconciler {
-	gateways := make([]commands.Gateway, 0, len(w.clients))
+	accounts := make([]reconcile.Account, 0, len(w.clients))
 	for _, c := range w.clients {
-		gateways = append(gateways, c)
+		accounts = append(accounts, reconcile.Account{Gateway: c.Gateway(), Name: c.Account(), Client: c})
 	}
 	return reconcile.New(reconcile.Config{
-		Log: w.node, Intake: w.intake, Gateways: gateways, Clock: w.clock.now,
+		Log: w.node, Intake: w.intake, Accounts: accounts, Clock: w.clock.now,
 		PollMin: 5 * time.Millisecond, PollMax: 50 * time.Millisecond,
 	})
 }
@@ -314,5 +314,36 @@ func TestHoldAlarm(t *testing.T) {
 		if slices.Contains(s.Flags(), order.FlagHoldExpiring) != step.want || s.Balances().Authorised.String() != "50.00" {
 			t.Errorf("%s later: flags %v, authorised %s", step.pass, s.Flags(), s.Balances().Authorised)
 		}
+	}
+}
+
+// TestClocksOfAnAccount: an account that nobody can be asked about has clocks all the same, its own ones,
+// and a ledger that starts later raises what they say.
+func TestClocksOfAnAccount(t *testing.T) {
+	t.Parallel()
+	w := setup(t, false)
+	answer := w.create(t, fakegateway.Decta)
+	if err := w.fake.Pay(t.Context(), answer.PaymentID); err != nil {
+		t.Fatal(err)
+	}
+	w.create(t, fakegateway.Everifin)
+	const day = 24 * time.Hour
+	w.clock.pass(6 * day)
+	r := reconcile.New(reconcile.Config{
+		Log: w.node, Intake: w.intake, Clock: w.clock.now, PollMin: 5 * time.Millisecond,
+		Accounts: []reconcile.Account{
+			{Gateway: fakegateway.Decta, Name: "default", Clocks: reconcile.Clocks{Hold: 7 * day}},
+			{Gateway: fakegateway.Everifin, Name: "default", Clocks: reconcile.Clocks{Unstarted: 30 * day}},
+		},
+	})
+	asked := w.fake.Calls(fakegateway.Decta, "GET order")
+	w.run(t, r)
+	w.until(t, "the hold of seven days ends soon", func(o map[string]order.State) bool {
+		s := o[fakegateway.Decta]
+		return slices.Contains(s.Flags(), order.FlagHoldExpiring)
+	})
+	s := w.orders(t)[fakegateway.Everifin]
+	if len(s.Flags()) != 0 || w.fake.Calls(fakegateway.Decta, "GET order") != asked {
+		t.Errorf("flags %v; the gateway was asked", s.Flags())
 	}
 }

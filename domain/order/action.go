@@ -96,6 +96,15 @@ type Correct struct {
 	Adjustments      []Adjustment
 }
 
+// ResolveAnomaly takes a flag off an order that somebody has looked into.
+type ResolveAnomaly struct {
+	Code   Flag
+	Detail string // what was found
+}
+
+// ActionName implements Action.
+func (ResolveAnomaly) ActionName() ActionName { return ActionResolveAnomaly }
+
 // ActionName implements Action.
 func (Register) ActionName() ActionName { return ActionRegister }
 

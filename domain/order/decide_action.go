@@ -2,6 +2,7 @@ package order
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/order-ledger/order-ledger/domain/money"
 )
@@ -68,6 +69,8 @@ func (d *decider) act(at At, c Instruct) error {
 		return d.represent(at, a)
 	case Correct:
 		return d.correctBy(at, a, c.Actor)
+	case ResolveAnomaly:
+		return d.resolveAnomaly(at, a)
 	case Register:
 	}
 	return fmt.Errorf("decide: no rule for action %T", c.Action)
@@ -210,6 +213,20 @@ func (d *decider) represent(at At, a RepresentDispute) error {
 		e.DisputedAmount = &dispute.Amount
 	}
 	d.emit(at, e)
+	return nil
+}
+
+func (d *decider) resolveAnomaly(at At, a ResolveAnomaly) error {
+	switch {
+	case a.Detail == "":
+		return refuse("reason_required", "say what was found")
+	case !slices.Contains(d.s.Flags(), a.Code):
+		return refuse("anomaly_unknown", "the order has no flag %q", a.Code)
+	}
+	d.emit(at, AnomalyResolved(a))
+	if slices.Contains(d.s.Flags(), a.Code) {
+		return refuse("anomaly_stands", "%q is what the order's figures say; it goes when they do", a.Code)
+	}
 	return nil
 }
 

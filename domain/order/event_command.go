@@ -34,6 +34,7 @@ const (
 	ActionVoid           ActionName = "void"
 	ActionWithdraw       ActionName = "withdraw"
 	ActionReject         ActionName = "reject"
+	ActionResolveAnomaly ActionName = "resolve_anomaly"
 )
 
 // EventType is the stored type name.

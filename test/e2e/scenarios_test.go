@@ -482,5 +482,8 @@ func gatewayTroubles(t *testing.T, m *merchant) {
 		}
 		harness.Eventually(t, "the refund shows", func() bool { return s.look().Order.Refunded.Amount == "20.00" })
 		s.is(map[string]string{"pending": "0.00", "flags": "gateway_outcome_unknown"})
+		s.act("anomalies/clock_skew/resolve", `{"found":"nothing"}`, "anomaly_unknown")
+		s.act("anomalies/gateway_outcome_unknown/resolve", `{"found":"the gateway has the refund"}`, "recorded")
+		s.is(map[string]string{"flags": ""})
 	})
 }

@@ -51,6 +51,10 @@ type (
 		Outcome string `json:"outcome" enum:"won,lost,accepted,expired,withdrawn,split"`
 		Lost    Amount `json:"amount_lost,omitempty" doc:"Needed for split."`
 	}
+	// FoundBody says what somebody found who looked into an anomaly.
+	FoundBody struct {
+		Found string `json:"found" minLength:"1" maxLength:"1000"`
+	}
 	// CorrectionBody puts balances right.
 	CorrectionBody struct {
 		Reason          string           `json:"reason" minLength:"1" maxLength:"1000"`
@@ -114,10 +118,16 @@ func (a *API) all() []*operation {
 				return order.RepresentDispute{DisputeID: r.path("dispute")}, nil
 			}},
 		{"resolveDispute", "disputes/{dispute}/resolve", "Record how a dispute ended", reflect.TypeFor[ResolutionBody](), resolve},
+		{"resolveAnomaly", "anomalies/{code}/resolve", "Take a flag off that somebody has looked into", reflect.TypeFor[FoundBody](),
+			func(r *request, _ *target) (order.Action, error) {
+				var b FoundBody
+				err := r.into(&b)
+				return order.ResolveAnomaly{Code: order.Flag(r.path("code")), Detail: b.Found}, err
+			}},
 		{"correct", "corrections", "Put balances right, as two people agreed", reflect.TypeFor[CorrectionBody](), correct},
 	} {
 		scope := auth.OrdersWrite
-		if x.id == "correct" || x.id == "resolveDispute" {
+		if x.id == "correct" || x.id == "resolveDispute" || x.id == "resolveAnomaly" {
 			scope = auth.Operations
 		}
 		ops = append(ops, &operation{
@@ -141,9 +151,11 @@ func (a *API) do(action func(*request, *target) (order.Action, error)) func(*req
 			return nil, err
 		}
 		command := r.command()
-		if dispute := r.path("dispute"); dispute != "" { // part of what was asked
-			if command.Body, err = withMember(command.Body, "dispute_id", dispute); err != nil {
-				return nil, err
+		for in, member := range map[string]string{"dispute": "dispute_id", "code": "code"} {
+			if value := r.path(in); value != "" { // part of what was asked
+				if command.Body, err = withMember(command.Body, member, value); err != nil {
+					return nil, err
+				}
 			}
 		}
 		done, err := a.Orders.Do(r.ctx, id, command, asked)

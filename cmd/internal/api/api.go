@@ -157,7 +157,12 @@ func (a *API) describe(op *operation) {
 	}
 	for segment := range strings.SplitSeq(op.path, "/") {
 		if name, ok := strings.CutPrefix(segment, "{"); ok {
-			described.Parameters = append(described.Parameters, text(strings.TrimSuffix(name, "}"), "path", true, "ULID"))
+			name = strings.TrimSuffix(name, "}")
+			about := "ULID"
+			if name == "code" {
+				about = "One of the order's flags"
+			}
+			described.Parameters = append(described.Parameters, text(name, "path", true, about))
 		}
 	}
 	described.Parameters = append(described.Parameters, op.query...)

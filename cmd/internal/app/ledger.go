@@ -45,7 +45,7 @@ type Ledger struct {
 	Database *Database
 	Runner   *projections.Runner
 	Auditor  *audit.Standing
-	// Reconciler asks the gateways whose API is configured; nil when there is none.
+	// Reconciler asks the gateways whose API is configured, and raises the alarms of all accounts.
 	Reconciler *reconcile.Reconciler
 	// Freshness measures how long it takes until what is written is visible.
 	Freshness *freshness.Prober
@@ -83,11 +83,9 @@ func Open(s config.Settings, logger *slog.Logger, say func(string)) (*Ledger, er
 		}
 		l.Orders = commands.NewOrders(l.Intake, vault)
 	}
-	if clients := accounts.Clients(); len(clients) > 0 {
-		l.Reconciler = reconcile.New(reconcile.Config{
-			Log: store, Intake: l.Intake, Gateways: clients, Clock: time.Now, Logger: logger.With(slog.String("worker", "reconciler")),
-		})
-	}
+	l.Reconciler = reconcile.New(reconcile.Config{
+		Log: store, Intake: l.Intake, Accounts: accounts.Watched(), Clock: time.Now, Logger: logger.With(slog.String("worker", "reconciler")),
+	})
 	own, err := Fingerprint()
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -134,9 +132,7 @@ func (l *Ledger) Watch(ctx context.Context) error {
 	if l.Settings.CanaryInterval >= 0 {
 		group.Go(func() error { return l.Freshness.Run(ctx) })
 	}
-	if l.Reconciler != nil {
-		group.Go(func() error { return l.Reconciler.Run(ctx) })
-	}
+	group.Go(func() error { return l.Reconciler.Run(ctx) })
 	if l.Settings.AuditInterval >= 0 {
 		group.Go(func() error { return l.Auditor.Run(ctx) })
 	}

@@ -3,10 +3,13 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/commands/reconcile"
 )
 
 func TestLoadAccounts_API(t *testing.T) {
@@ -44,9 +47,36 @@ func TestLoadAccounts_API(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := len(accounts.Clients()); n != 1 {
-				t.Errorf("%d clients, want 1", n)
+			watched := slices.DeleteFunc(accounts.Watched(), func(a reconcile.Account) bool { return a.Client == nil })
+			if len(watched) != 1 {
+				t.Errorf("%d accounts with an API, want 1", len(watched))
 			}
 		})
+	}
+}
+
+func TestLoadAccounts_Clocks(t *testing.T) {
+	t.Parallel()
+	for clocks, says := range map[string]string{
+		"{hold: 168h, unstarted: 20m}": "", "{hold: -1h}": "positive", "{hold: 7}": "hold", "{holds: 1h}": "holds",
+	} {
+		file := filepath.Join(t.TempDir(), "ledger.yaml")
+		text := "gateways:\n  - {gateway: decta, verify: {strategy: none}, clocks: " + clocks + "}\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		accounts, err := config.LoadAccounts(config.Settings{File: file, Offline: true})
+		switch {
+		case says != "":
+			if err == nil || !strings.Contains(err.Error(), says) {
+				t.Errorf("%s: error %v, want one with %q", clocks, err, says)
+			}
+		case err != nil:
+			t.Error(err)
+		default:
+			if got := accounts["decta"]["default"].Clocks; got != (reconcile.Clocks{Hold: 168 * time.Hour, Unstarted: 20 * time.Minute}) {
+				t.Errorf("%s: %+v", clocks, got)
+			}
+		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/commands/gateways/signature"
+	"github.com/order-ledger/order-ledger/commands/reconcile"
 )
 
 // Settings are the flags, each with its environment twin.
@@ -74,6 +75,8 @@ type Account struct {
 	Verifier signature.Verifier
 	// Client calls the gateway's API; nil when none is configured.
 	Client commands.Gateway
+	// Clocks are how long may pass before alarms are raised; zero is the default of each.
+	Clocks reconcile.Clocks
 	// Confirm: the account's webhooks are hints that a GET confirms. It needs a Client.
 	Confirm bool
 }
@@ -104,17 +107,15 @@ func (a Accounts) Unsigned() []string {
 	return names
 }
 
-// Clients are the clients of all accounts whose API is configured, in a fixed order.
-func (a Accounts) Clients() []commands.Gateway {
-	var clients []commands.Gateway
+// Watched are all accounts as the reconciler takes them, in a fixed order.
+func (a Accounts) Watched() []reconcile.Account {
+	var watched []reconcile.Account
 	for _, gateway := range Gateways() {
 		for _, name := range slices.Sorted(maps.Keys(a[gateway])) {
-			if c := a[gateway][name].Client; c != nil {
-				clients = append(clients, c)
-			}
+			watched = append(watched, reconcile.Account{Gateway: gateway, Name: name, Client: a[gateway][name].Client, Clocks: a[gateway][name].Clocks})
 		}
 	}
-	return clients
+	return watched
 }
 
 // EventStoreServer says how the embedded node is shown to other machines.
@@ -193,6 +194,8 @@ type file struct {
 		// Confirm: what a webhook says about money counts when a GET confirms it.
 		Confirm bool `yaml:"confirm"`
 		API     *api `yaml:"api"`
+		// Clocks are durations such as 672h and 35m.
+		Clocks reconcile.Clocks `yaml:"clocks"`
 	} `yaml:"gateways"`
 }
 
@@ -278,7 +281,10 @@ func (a Accounts) read(path string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", where, err)
 		}
-		account := Account{Gateway: g.Gateway, Name: name, Verifier: verifier, Confirm: g.Confirm}
+		account := Account{Gateway: g.Gateway, Name: name, Verifier: verifier, Confirm: g.Confirm, Clocks: g.Clocks}
+		if err := g.Clocks.Check(); err != nil {
+			return fmt.Errorf("%s: clocks: %w", where, err)
+		}
 		if g.API != nil {
 			if account.Client, err = g.API.client(g.Gateway, name); err != nil {
 				return fmt.Errorf("%s: api: %w", where, err)

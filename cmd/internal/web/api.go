@@ -37,12 +37,8 @@ func orderAPI(l *app.Ledger, at net.Addr) (*api.API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open tokens: %w", err)
 	}
-	var gateway api.Gateway = api.NoGateway{}
-	if l.Reconciler != nil {
-		gateway = l.Reconciler
-	}
 	return api.New(api.Config{
-		Orders: l.Orders, Gateway: gateway, Tokens: tokens, Limits: auth.NewLimits(tokenCallsPerSecond, tokenCallsAtOnce),
+		Orders: l.Orders, Gateway: l.Reconciler, Tokens: tokens, Limits: auth.NewLimits(tokenCallsPerSecond, tokenCallsAtOnce),
 		Development: loopback && !l.Settings.BehindProxy && len(known) == 0, Clock: time.Now, Logger: l.Logger,
 		Account: func(gateway, account string) bool {
 			_, ok := l.Accounts.Find(gateway, account)
