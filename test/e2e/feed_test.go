@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/order-ledger/order-ledger/test/harness"
@@ -90,6 +91,40 @@ func TestFeed_FollowsThroughAKill(t *testing.T) {
 		return
 	}
 	t.Fatalf("the stream ended: %v", lines.Err())
+}
+
+// TestFeed_CursorsFitEveryEngine goes on with the cursor of a ledger that had the log in its own process,
+// at one that reaches the same log through EventStoreDB's protocol, and back.
+func TestFeed_CursorsFitEveryEngine(t *testing.T) {
+	t.Parallel()
+	const quiet = "LEDGER_CANARY=0" // canaries move the cursor of a page
+	l := harness.Serve(t, harness.Options{Env: []string{quiet}})
+	l.Post(t, "decta", dectaPaid("f-1", "R-1"))
+	first := readFeed(t, l, "/events")
+	l.Kill(t)
+	process := harness.Launch(t, l.Site.Command("node", "--eventstore-listen", "127.0.0.1:0"))
+	var said struct{ Events string }
+	if err := json.Unmarshal([]byte(process.Stderr().WaitForLine(t, `"msg":"serving"`)), &said); err != nil {
+		t.Fatal(err)
+	}
+	remote := harness.Serve(t, harness.Options{Env: []string{quiet, "LEDGER_EVENTSTORE=" + said.Events}})
+	if again := readFeed(t, remote, "/events"); !cmp.Equal(first, again) {
+		t.Errorf("through the protocol:\n%s", cmp.Diff(first, again))
+	}
+	remote.Post(t, "decta", dectaRefunded("f-1", "R-1"))
+	second := readFeed(t, remote, first.Next+"&wait=1ms") // the long poll goes another way
+	if len(second.Events) == 0 {
+		t.Fatal("nothing after the cursor")
+	}
+	remote.Kill(t)
+	process.Kill(t)
+	l = l.Site.Serve(t)
+	if back := readFeed(t, l, first.Next); !cmp.Equal(second.Events, back.Events) || second.Cursor != back.Cursor {
+		t.Errorf("back in process:\n%s", cmp.Diff(second, back))
+	}
+	if end := readFeed(t, l, "/events?after="+second.Cursor); len(end.Events) > 0 || end.Cursor != second.Cursor {
+		t.Errorf("after the end: %+v", end)
+	}
 }
 
 // TestFeed_Tokens lets a token read the feed only with its scope.

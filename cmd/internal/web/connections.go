@@ -1,6 +1,7 @@
 package web
 
 import (
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -11,10 +12,10 @@ const (
 	// connectionsMax is how many HTTP connections may be open at a time. Each costs a file descriptor,
 	// and the event store needs some too.
 	connectionsMax = 8_192
-	// refusalTimeout bounds how long one connection too many is given to take its answer.
-	refusalTimeout = time.Second
-	// refusalsMax is how many of those are answered at a time; the others are closed without a word.
-	refusalsMax = 64
+	// lingerTimeout is how long a connection too many is given to take its answer, lingeringMax how many
+	// are given it at a time.
+	lingerTimeout = time.Second
+	lingeringMax  = 256
 )
 
 // refusal is the answer to a connection too many.
@@ -27,13 +28,13 @@ type bounded struct {
 	net.Listener
 	most      int64
 	open      atomic.Int64
-	refusing  chan struct{} // has room for those that are answered
+	lingering chan struct{} // has room for lingeringMax
 	answers   sync.WaitGroup
 	onRefused func()
 }
 
 func newBounded(l net.Listener, most int64, onRefused func()) *bounded {
-	return &bounded{Listener: l, most: most, refusing: make(chan struct{}, refusalsMax), onRefused: onRefused}
+	return &bounded{Listener: l, most: most, lingering: make(chan struct{}, lingeringMax), onRefused: onRefused}
 }
 
 // Accept returns the next connection within the limit.
@@ -52,27 +53,29 @@ func (b *bounded) Accept() (net.Conn, error) {
 	}
 }
 
-// Close also waits for the answers under way, which take refusalTimeout at most.
+// Close also waits for the answers under way, which take lingerTimeout at most.
 func (b *bounded) Close() error {
 	err := b.Listener.Close()
 	b.answers.Wait()
 	return err
 }
 
-// refuse answers without making those wait who come next.
+// refuse answers at once: a new connection has room for so little, so writing does not wait.
 func (b *bounded) refuse(conn net.Conn) {
+	_ = conn.SetDeadline(time.Now().Add(lingerTimeout))
+	_, _ = conn.Write([]byte(refusal))
 	select {
-	case b.refusing <- struct{}{}:
+	case b.lingering <- struct{}{}:
 	default:
-		_ = conn.Close() // nobody is told
+		_ = conn.Close() // which may take the answer back from who sends while it is closed
 		return
 	}
 	b.answers.Go(func() {
-		defer func() { <-b.refusing }()
-		_ = conn.SetDeadline(time.Now().Add(refusalTimeout))
-		// What the client has sent is read, or closing would take the answer back.
-		_, _ = conn.Read(make([]byte, 4<<10))
-		_, _ = conn.Write([]byte(refusal))
+		defer func() { <-b.lingering }()
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.CloseWrite()
+		}
+		_, _ = io.Copy(io.Discard, io.LimitReader(conn, headerBytesMax)) // until the client has gone
 		_ = conn.Close()
 	})
 }
