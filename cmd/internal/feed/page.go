@@ -92,6 +92,15 @@ func (f *Feed) await(ctx context.Context, r *http.Request, q *query) error {
 	defer release()
 	ctx, cancel := context.WithTimeoutCause(ctx, q.wait, errAwaited)
 	defer cancel()
+	err = f.awaitMatch(ctx, q)
+	if cause := context.Cause(ctx); errors.Is(cause, errAwaited) || errors.Is(cause, errStopping) || errors.Is(err, errAwaited) {
+		return nil // with an empty page the client asks again
+	}
+	return err
+}
+
+// awaitMatch ends with an error only: errAwaited when something matches.
+func (f *Feed) awaitMatch(ctx context.Context, q *query) error {
 	tail, leave, err := f.tails.join(ctx)
 	if err != nil {
 		return err
@@ -102,9 +111,6 @@ func (f *Feed) await(ctx context.Context, r *http.Request, q *query) error {
 	l.idle = func(bool) error { return nil }
 	err = l.run(ctx)
 	q.after = l.at
-	if cause := context.Cause(ctx); errors.Is(cause, errAwaited) || errors.Is(cause, errStopping) || errors.Is(err, errAwaited) {
-		return nil // with an empty page the client asks again
-	}
 	return err
 }
 

@@ -354,4 +354,8 @@ func TestEvents_Wait(t *testing.T) {
 	if p := quiet.page(t, "/events?wait=50ms&after="+last.Cursor); len(p.Events) != 0 || p.More || p.Cursor != last.Cursor {
 		t.Errorf("nothing came: %+v", p)
 	}
+	// The wait is over before anybody could look at the log.
+	if p := quiet.page(t, "/events?wait=1ns&after="+last.Cursor); len(p.Events) != 0 || p.Cursor != last.Cursor {
+		t.Errorf("a short wait: %+v", p)
+	}
 }
