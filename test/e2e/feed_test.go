@@ -149,6 +149,34 @@ func TestFeed_Tokens(t *testing.T) {
 	}
 }
 
+// TestFeed_RevokedToken ends the stream of a token that is revoked while it is followed.
+func TestFeed_RevokedToken(t *testing.T) {
+	t.Parallel()
+	l := harness.Serve(t, harness.Options{})
+	var made struct{ ID, Token string }
+	if err := json.Unmarshal([]byte(l.Site.RunOK(t, "token", "create", "reports", "--scopes", "feed:read", "--json").Stdout), &made); err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, l.URL+"/events/stream", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+made.Token)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	l.Site.RunOK(t, "token", "revoke", made.ID)
+	lines := bufio.NewScanner(answer.Body)
+	for lines.Scan() {
+		if lines.Text() == `data: {"reason":"token_refused"}` {
+			return
+		}
+	}
+	t.Fatalf("the stream ended without a word: %v", lines.Err())
+}
+
 // TestFeed_EventsAreValid validates everything that a ledger says after the traffic of three gateways
 // against the schemas that it serves.
 func TestFeed_EventsAreValid(t *testing.T) {

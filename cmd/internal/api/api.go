@@ -246,6 +246,12 @@ func (a *API) Authorise(w http.ResponseWriter, r *http.Request, scope auth.Scope
 	return who, err == nil
 }
 
+// May tells whether a request's token allows something now.
+func (a *API) May(r *http.Request, scope auth.Scope) bool {
+	_, err := a.authorise(r, scope)
+	return err == nil
+}
+
 func (a *API) authorise(r *http.Request, scope auth.Scope) (auth.Principal, error) {
 	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {

@@ -40,6 +40,9 @@ type Config struct {
 	Stopping <-chan struct{}
 	// Client names who a request comes from, for the limit per client; nil is the remote address.
 	Client func(r *http.Request) string
+	// Allowed tells whether whoever sent a request may still read the feed. It is asked at every
+	// heartbeat of an answer that goes on; nil is always.
+	Allowed func(r *http.Request) bool
 	// Heartbeat is the longest silence of a stream; 0 is 15 s.
 	Heartbeat time.Duration
 	// WriteTimeout is how long a client may take nothing before it is disconnected; 0 is 30 s.
@@ -73,6 +76,9 @@ func New(c Config) *Feed {
 	setDefault(&c.TailEvents, defaultTailEvents)
 	if c.Client == nil {
 		c.Client = remoteHost
+	}
+	if c.Allowed == nil {
+		c.Allowed = func(*http.Request) bool { return true }
 	}
 	f := &Feed{
 		config: c, followers: newSlots(c.Followers, c.FollowersPerClient), readers: newSlots(c.Readers, c.ReadersPerClient),
@@ -151,5 +157,9 @@ func (f *Feed) stoppable(ctx context.Context) (context.Context, context.CancelFu
 	return ctx, func() { cancel(nil); <-done }
 }
 
-// errStopping is why a stream ends when the server does.
-var errStopping = errors.New("the ledger is stopping")
+var (
+	// errStopping is why a stream ends when the server does.
+	errStopping = errors.New("the ledger is stopping")
+	// errNotAllowed is why an answer ends when its token was revoked.
+	errNotAllowed = errors.New("the client may not read the feed any more")
+)

@@ -179,6 +179,8 @@ func (f *Feed) lines(ctx context.Context, w http.ResponseWriter, r *http.Request
 	}
 	out := f.compressed(w, r)
 	counter := f.metrics.events.WithLabelValues(formatNDJSON)
+	heartbeat := time.NewTicker(f.config.Heartbeat)
+	defer heartbeat.Stop()
 	at, count := q.after, uint64(0)
 	line := make([]byte, 0, 2048)
 	var err error
@@ -188,6 +190,16 @@ func (f *Feed) lines(ctx context.Context, w http.ResponseWriter, r *http.Request
 			break
 		}
 		at = s.at
+		select {
+		case <-heartbeat.C:
+			if !f.config.Allowed(r) {
+				err = errNotAllowed
+			}
+		default:
+		}
+		if err != nil {
+			break
+		}
 		if s.event == nil {
 			continue
 		}

@@ -60,17 +60,20 @@ func (f *Feed) Stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := f.compressed(w, r)
-	err = f.sendAll(ctx, out, q, tail)
-	if errors.Is(context.Cause(ctx), errStopping) {
+	err = f.sendAll(ctx, r, out, q, tail)
+	switch {
+	case errors.Is(context.Cause(ctx), errStopping):
 		err = errStopping
 		_, _ = out.Write([]byte("event: end\ndata: {\"reason\":\"stopping\"}\n\n"))
+	case errors.Is(err, errNotAllowed):
+		_, _ = out.Write([]byte("event: end\ndata: {\"reason\":\"token_refused\"}\n\n"))
 	}
 	_ = out.Close() // the stream is over, one way or the other
 	f.end(r, err)
 }
 
 // sendAll sends events until the client, the log or the server ends.
-func (f *Feed) sendAll(ctx context.Context, out *output, q *query, tail *tail) error {
+func (f *Feed) sendAll(ctx context.Context, r *http.Request, out *output, q *query, tail *tail) error {
 	if _, err := out.Write([]byte("retry: " + retryMillis + "\n\n")); err != nil {
 		return err
 	}
@@ -85,6 +88,9 @@ func (f *Feed) sendAll(ctx context.Context, out *output, q *query, tail *tail) e
 	}
 	l.idle = func(due bool) error {
 		if due {
+			if !f.config.Allowed(r) {
+				return errNotAllowed
+			}
 			// An id without data moves the client's place past what is not for it.
 			if _, err := out.Write([]byte(": heartbeat\nid: " + l.at.String() + "\n\n")); err != nil {
 				return err
@@ -101,6 +107,8 @@ func (f *Feed) end(r *http.Request, err error) {
 	switch {
 	case errors.Is(err, errStopping):
 		reason = endedStopping
+	case errors.Is(err, errNotAllowed):
+		reason = endedRevoked
 	case isSlow(err):
 		reason = endedSlow
 		f.config.Logger.InfoContext(r.Context(), "a client of the feed took nothing and was disconnected",

@@ -2,11 +2,13 @@ package feed_test
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -237,6 +239,48 @@ func TestStream_Stopping(t *testing.T) {
 	if p := <-polled; len(p.Events) != 0 || p.Cursor != end {
 		t.Errorf("the long poll answered %+v", p)
 	}
+}
+
+// TestStream_Revoked ends streams and long answers of who may not read any more.
+func TestStream_Revoked(t *testing.T) {
+	t.Parallel()
+	var revoked atomic.Bool
+	s := open(t, func(c *feed.Config) {
+		c.Heartbeat = time.Millisecond
+		c.Allowed = func(r *http.Request) bool { return r.Header.Get("User-Agent") != "a" || !revoked.Load() }
+	})
+	want := s.some(t, 10)
+	a, b := s.stream(t, "/events/stream", "User-Agent", "a"), s.stream(t, "/events/stream", "User-Agent", "b")
+	a.take(t, len(want))
+	b.take(t, len(want))
+	revoked.Store(true)
+	for {
+		got, err := a.next()
+		if err != nil {
+			t.Fatalf("the stream ended without a word: %v", err)
+		}
+		if got.name == "end" {
+			break
+		}
+	}
+	if got, err := b.next(); err != nil || got.name == "end" {
+		t.Errorf("another client: %+v, %v", got, err)
+	}
+	s.some(t, 2_000) // takes longer to read than a heartbeat
+	eventually(t, "a long answer is cut off", func() bool {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/events?format=ndjson", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("User-Agent", "a")
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return true // before its first byte
+		}
+		defer func() { _ = answer.Body.Close() }() // whatever is left of it
+		_, err = io.Copy(io.Discard, answer.Body)
+		return err != nil
+	})
 }
 
 // TestStream_LogEnds ends streams when the log is closed, and the feed serves no more.

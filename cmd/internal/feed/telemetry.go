@@ -7,6 +7,7 @@ const (
 	endedByClient   = "client"   // the client went away
 	endedSlow       = "slow"     // it took nothing for Config.WriteTimeout
 	endedStopping   = "stopping" // the ledger ended
+	endedRevoked    = "revoked"  // its token counts no more
 	endedUnreadable = "log"      // the log could not be read
 )
 
@@ -23,7 +24,7 @@ func newMetrics(followers func() float64) *metrics {
 			Name: "ledger_feed_events_total", Help: "Events handed to clients of the feed, by format.",
 		}, []string{"format"}),
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ledger_feed_ended_total", Help: "Streams of the feed that ended, and pages that were cut off, by reason: client, slow, stopping or log.",
+			Name: "ledger_feed_ended_total", Help: "Streams of the feed that ended, and pages that were cut off, by reason: client, slow, stopping, revoked or log.",
 		}, []string{"reason"}),
 		followers: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "ledger_feed_followers", Help: "Streams and long polls that are open.",

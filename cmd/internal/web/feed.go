@@ -31,6 +31,11 @@ func (s *Server) authorizeFeed(next http.HandlerFunc) http.Handler {
 	})
 }
 
+// mayStillFollow tells whether the token that a request was let in with still counts.
+func (s *Server) mayStillFollow(r *http.Request) bool {
+	return r.Header.Get("Authorization") == "" || s.api.May(r, auth.FeedRead)
+}
+
 // feedClient names who a request comes from, for limits: a token, else an address.
 func feedClient(r *http.Request) string {
 	if name, ok := r.Context().Value(clientKey{}).(string); ok {

@@ -68,7 +68,9 @@ func Listen(ctx context.Context, l *app.Ledger, token string) (*Server, error) {
 	if s.api, err = orderAPI(l, listener.Addr()); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	s.feed = feed.New(feed.Config{Log: l.Store, Logger: l.Logger, Problem: s.problem, Stopping: s.stopping, Client: feedClient})
+	s.feed = feed.New(feed.Config{
+		Log: l.Store, Logger: l.Logger, Problem: s.problem, Stopping: s.stopping, Client: feedClient, Allowed: s.mayStillFollow,
+	})
 	if s.schemas, err = schemas.NewHandler(s.problem); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
