@@ -99,6 +99,35 @@ func TestReportService_AgreesWithTheViews(t *testing.T) {
 	if diff := cmp.Diff(want, bySum); diff != "" || len(want) < 6 {
 		t.Errorf("%d sums (-views +service):\n%s", len(want), diff)
 	}
+	perDay := dailyTotals(t, l)
+	for name, amount := range byDay {
+		if amount == "0" {
+			delete(byDay, name)
+		}
+	}
+	if diff := cmp.Diff(perDay, byDay); diff != "" || len(perDay) < 20 {
+		t.Errorf("%d days (-views +service):\n%s", len(perDay), diff)
+	}
+}
+
+// dailyTotals are what an accountant finds in the views: day, currency and total to amount.
+func dailyTotals(t *testing.T, l *harness.Ledger) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, row := range l.Site.Rows(t, `select concat_ws(' ', day, currency, total) as name, trim_scale(sum(amount))::text as amount from (
+		select (occurred_at at time zone 'UTC')::date as day, data -> 'amount' ->> 'currency' as currency,
+			case when event_type in ('RefundCompleted', 'RefundReversed') then 'refunds' else 'revenue' end as total,
+			(data -> 'amount' ->> 'amount')::numeric * case when event_type in ('PaymentReversed', 'RefundReversed') then -1 else 1 end as amount
+		from ledger.order_history h
+		where event_type in ('PaymentCaptured', 'OrderPaidExternally', 'PaymentReversed', 'RefundCompleted', 'RefundReversed')
+			and exists (select from ledger.orders o where o.order_id = h.order_id)
+		union all
+		select (t.occurred_at at time zone 'UTC')::date, t.currency, 'disputes', -t.moved -- what moved to the merchant
+		from ledger.dispute_timeline t join ledger.orders using (order_id)) q
+		group by day, currency, total having sum(amount) <> 0`) {
+		out[row.Text("name")] = row.Text("amount")
+	}
+	return out
 }
 
 // TestReportService_ExactlyOnceThroughKills gives the service pages of one event each, so that nearly
