@@ -22,7 +22,29 @@ func mutations() []mutation {
 	rebuilding := func(bug, file, before, after, run string) mutation {
 		return mutation{"D11", bug, "projections/rebuild/" + file, before, after, projectionsPkg, run}
 	}
+	following := func(bug, file, before, after, run string) mutation {
+		return mutation{"D12", bug, "cmd/internal/feed/" + file, before, after, "./cmd/internal/feed", run}
+	}
 	return []mutation{
+		following("a cursor of another ledger is taken for one of this", "scan.go",
+			"e.Position != c.anchor || past(&e).tag != c.tag", "e.Position != c.anchor", "TestEvents_BadCursors"),
+		following("what the tail has given up is not read from the log", "tail.go",
+			"	if position.Compare(t.floor) < 0 {\n		return tailRead{behind: true}, nil\n	}\n", "", "TestStream_WithoutGap"),
+		following("test orders are shown to those who did not ask", "query.go",
+			"order.CategoryPayout, order.CategoryQuarantine}\n", "order.CategoryPayout, order.CategoryQuarantine, order.CategoryTestOrder}\n", "TestEvents"),
+		following("a client that takes nothing is kept", "compress.go",
+			"g.control.SetWriteDeadline(g.feed.deadline())", "error(nil)", "TestStream_NeverReading"),
+		{"D13", "the cursor is saved after the totals", "cmd/internal/reportservice/store.go",
+			"	if _, err := tx.ExecContext(ctx, \"UPDATE progress SET cursor = ?, events = ?\", to, number); err != nil {\n		return err\n	}\n	return tx.Commit()",
+			"	if _, err := tx.ExecContext(ctx, \"DELETE FROM seen\"); err != nil {\n		return err\n	}\n	if err := tx.Commit(); err != nil {\n		return err\n	}\n" +
+				"	_, err = s.db.ExecContext(ctx, \"UPDATE progress SET cursor = ?, events = ?\", to, number)\n	return err",
+			"./test/e2e", "TestReportService_ExactlyOnceThroughKills"},
+		{"D14", "a reader may append in batches", "eventstore/node/protocol/auth.go",
+			"		streams.Streams_Read_FullMethodName,\n", "		streams.Streams_Read_FullMethodName,\n		streams.Streams_BatchAppend_FullMethodName,\n",
+			"./eventstore/node/protocol", "TestReadOnly_Batches"},
+		{"D14", "a reader may append", "eventstore/node/protocol/auth.go",
+			"		streams.Streams_Read_FullMethodName,\n", "		streams.Streams_Read_FullMethodName,\n		streams.Streams_Append_FullMethodName,\n",
+			"./eventstore/node/protocol", "TestReaders"},
 		rebuilding("a mark says more than the file holds", "spill.go",
 			"	for slice := range w.slices {\n		if err := w.flush(slice); err != nil {", "	for slice := range w.slices[:1] {\n		if err := w.flush(slice); err != nil {",
 			"TestRebuild_MakesTheRowsThatTheRunnerMade"),

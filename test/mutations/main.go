@@ -99,8 +99,9 @@ func (m mutation) plant(ctx context.Context, root, dir string) (noticed bool, er
 		return false, err
 	}
 	var output bytes.Buffer
-	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlayFile, "-count=1", "-timeout=5m", "-run", m.run, m.pkg)
+	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-timeout=5m", "-run", m.run, m.pkg)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = root, &output, &output
+	cmd.Env = append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -overlay="+overlayFile) // also for what tests build
 	err = cmd.Run()
 	var exit *exec.ExitError
 	switch {

@@ -2,11 +2,15 @@ package protocol_test
 
 import (
 	"errors"
+	"io"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"github.com/google/uuid"
+	"google.golang.org/grpc/codes"
 
 	"github.com/order-ledger/order-ledger/eventstore/node/protocol"
 )
@@ -143,6 +147,24 @@ func TestReadOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustOnlyRead(t, official(t, serve(t, protocol.Options{Node: n, ReadOnly: true}).ConnectionString()))
+}
+
+// TestReadOnly_Batches refuses what the Go client never uses and others prefer.
+func TestReadOnly_Batches(t *testing.T) {
+	t.Parallel()
+	w := newWireTo(t, protocol.Options{ReadOnly: true})
+	call, err := w.streams.BatchAppend(w.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := &streams.BatchAppendReq{
+		CorrelationId: wireID(uuid.New()), Options: batchOptions("order-1"), ProposedMessages: batchEvents(`{}`), IsFinal: true,
+	}
+	if err := call.Send(batch); err != nil && !errors.Is(err, io.EOF) { // EOF says that the answer is there
+		t.Fatal(err)
+	}
+	_, err = call.Recv()
+	w.wantStatus("batch", err, codes.PermissionDenied, call.Trailer(), map[string]string{"exception": "access-denied"})
 }
 
 func TestStart_RefusesAmbiguousUsers(t *testing.T) {

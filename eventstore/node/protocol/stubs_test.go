@@ -35,8 +35,14 @@ type wire struct {
 func newWire(t *testing.T) *wire {
 	t.Helper()
 	t.Parallel()
-	n := openNode(t)
-	s := serve(t, protocol.Options{Node: n})
+	return newWireTo(t, protocol.Options{})
+}
+
+// newWireTo connects to a server with options, whose node is a new one.
+func newWireTo(t *testing.T, o protocol.Options) *wire {
+	t.Helper()
+	o.Node = openNode(t)
+	s := serve(t, o)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	conn, err := grpc.NewClient(s.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -45,7 +51,7 @@ func newWire(t *testing.T) *wire {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	return &wire{T: t, ctx: ctx, node: n, server: s, conn: conn, streams: streams.NewStreamsClient(conn)}
+	return &wire{T: t, ctx: ctx, node: o.Node, server: s, conn: conn, streams: streams.NewStreamsClient(conn)}
 }
 
 func identifier(stream string) *shared.StreamIdentifier {
