@@ -145,39 +145,54 @@ func TestGo(t *testing.T) {
 	mustFollow(t, func(args ...string) harness.Command { return harness.Command{Program: binary, Args: args} })
 }
 
-// nodeJS installs the Node.js client, as package-lock.json pins it, and returns how to run a program.
-func nodeJS(t *testing.T, source string) func(args ...string) harness.Command {
-	t.Helper()
-	program, err := exec.LookPath("node")
+// javaScript is a directory with Node.js's clients.
+type javaScript struct{ node, dir string }
+
+// TestNodeJS runs programs with the clients that package-lock.json pins.
+func TestNodeJS(t *testing.T) {
+	t.Parallel()
+	node, err := exec.LookPath("node")
 	if err != nil {
 		t.Skip("Node.js is not installed; .ci/run installs it")
 	}
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS("nodejs")); err != nil {
+	js := javaScript{node: node, dir: t.TempDir()}
+	if err := os.CopyFS(js.dir, os.DirFS("nodejs")); err != nil {
 		t.Fatal(err)
 	}
 	install := exec.Command("npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund")
-	install.Dir = dir
+	install.Dir = js.dir
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("npm ci: %v\n%s", err, out)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "program.mjs"), []byte(source), 0o600); err != nil {
+	for name, test := range map[string]func(*testing.T, javaScript){
+		"Follow": followInNodeJS, "Group": groupInNodeJS, "ReadersCannotWrite": readersCannotWrite, "KurrentDB": kurrentDB,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, js)
+		})
+	}
+}
+
+// program returns how to run a program.
+func (js javaScript) program(t *testing.T, name, source string) func(args ...string) harness.Command {
+	t.Helper()
+	file := filepath.Join(js.dir, name+".mjs")
+	if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return func(args ...string) harness.Command {
-		return harness.Command{Program: program, Args: append([]string{"program.mjs"}, args...), Dir: dir}
+		return harness.Command{Program: js.node, Args: append([]string{file}, args...)}
 	}
 }
 
-func TestNodeJS(t *testing.T) {
-	t.Parallel()
-	mustFollow(t, nodeJS(t, block(t, "js", 0)))
+func followInNodeJS(t *testing.T, js javaScript) {
+	mustFollow(t, js.program(t, "follow", block(t, "js", 0)))
 }
 
-// TestNodeJS_Group consumes a persistent subscription as a reader, which cannot write.
-func TestNodeJS_Group(t *testing.T) {
-	t.Parallel()
-	command := nodeJS(t, block(t, "js", 1))
+// groupInNodeJS consumes a persistent subscription as a reader, which cannot write.
+func groupInNodeJS(t *testing.T, js javaScript) {
+	command := js.program(t, "group", block(t, "js", 1))
 	n := serve(t)
 	settings, err := esdb.ParseConnectionString(n.connection("ledger", "writes"))
 	if err != nil {
@@ -204,10 +219,9 @@ func TestNodeJS_Group(t *testing.T) {
 	}
 }
 
-// TestNodeJS_ReadersCannotWrite is refused with the error that the client has for it.
-func TestNodeJS_ReadersCannotWrite(t *testing.T) {
-	t.Parallel()
-	command := nodeJS(t, `
+// readersCannotWrite is refused with the error that the client has for it.
+func readersCannotWrite(t *testing.T, js javaScript) {
+	command := js.program(t, "forge", `
 		import { EventStoreDBClient, jsonEvent } from "@eventstore/db-client";
 		const client = EventStoreDBClient.connectionString(process.argv[2]);
 		for (const write of [
@@ -223,6 +237,21 @@ func TestNodeJS_ReadersCannotWrite(t *testing.T) {
 	}
 	if want := n.feed(t); strings.Contains(strings.Join(want, "\n"), "Forged") {
 		t.Error("it was written")
+	}
+}
+
+// kurrentDB lets the KurrentDB client write, read, subscribe and park, on a node of its own.
+func kurrentDB(t *testing.T, js javaScript) {
+	process := harness.Launch(t, harness.NewSite(t, harness.Options{DatabaseURL: "postgres://none.invalid"}).Command("node", "--eventstore-listen", "127.0.0.1:0"))
+	var said struct{ Events string }
+	if err := json.Unmarshal([]byte(process.Stderr().WaitForLine(t, `"msg":"serving"`)), &said); err != nil {
+		t.Fatal(err)
+	}
+	done := harness.Run(t, harness.Command{Program: js.node, Args: []string{filepath.Join(js.dir, "check.mjs"), said.Events}})
+	want := "append: true revision 2\nappend at a wrong revision: wrong-expected-version\nread: 0 1 2\nsubscription with a filter: 0 1 2\n" +
+		"persistent subscription: 0 1 2\nparked: 1\n"
+	if done.Stdout != want {
+		t.Errorf("got\n%s%swant\n%s", done.Stdout, done.Stderr, want)
 	}
 }
 

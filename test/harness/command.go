@@ -32,7 +32,6 @@ type Command struct {
 	Args    []string
 	// Env is added to an environment without any LEDGER_ variables.
 	Env   []string
-	Dir   string // the working directory; empty is the test's
 	Stdin io.Reader
 }
 
@@ -72,7 +71,7 @@ func Launch(tb testing.TB, c Command) *Process {
 	}
 	cmd := exec.Command(program, c.Args...)
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "LEDGER_") }), c.Env...)
-	cmd.Dir, cmd.WaitDelay = c.Dir, pipeDelay
+	cmd.WaitDelay = pipeDelay
 	p := &Process{cmd: cmd, stdout: newOutput(), stderr: newOutput(), done: make(chan struct{})}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, p.stdout, p.stderr
 	watch := guard(tb)

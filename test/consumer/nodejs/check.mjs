@@ -1,4 +1,4 @@
-// Checks by hand that a stock client of another language works with `ledger node`: see ../eventstore.md.
+// Writes, reads and consumes with the KurrentDB client: TestNodeJS/KurrentDB compares what it prints.
 import { KurrentDBClient, jsonEvent, START, NO_STREAM, streamNameFilter, persistentSubscriptionToStreamSettingsFromDefaults, PARK } from "@kurrent/kurrentdb-client";
 const client = KurrentDBClient.connectionString(process.argv[2]);
 const stream = "order-node-js";
