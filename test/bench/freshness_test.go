@@ -19,47 +19,77 @@ import (
 // BenchmarkFreshness sends 2,000 webhooks a second to a running ledger with a private PostgreSQL that
 // syncs. Of every hundredth it measures the time from the answer, which says that the notification is
 // durable, until a GET of its order with at_least is answered from views that have it. The client shares
-// the machine with the ledger.
+// the machine with the ledger. The second half is the same while the tables are rebuilt again and again.
 func BenchmarkFreshness(b *testing.B) {
-	const perSecond, tick, senders = 2000, 5 * time.Millisecond, 64
 	seconds := 20
 	if testing.Short() {
 		seconds = 1
 	}
 	for b.Loop() {
 		l := harness.Serve(b, harness.Options{Private: true})
-		f := &freshness{client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * senders}}, url: l.URL}
-		work := make(chan int, perSecond)
-		var senderGroup, probeGroup sync.WaitGroup
-		for range senders {
-			senderGroup.Go(func() {
-				for n := range work {
-					position := f.send(b, n)
-					if n%100 == 0 && position != "" {
-						answered := time.Now()
-						probeGroup.Go(func() { f.probe(b, n, position, answered) })
-					}
-				}
-			})
-		}
-		began := time.Now()
-		next := 0
-		for ticker := time.NewTicker(tick); next < seconds*perSecond; <-ticker.C {
-			for due := int(time.Since(began).Seconds() * perSecond); next < min(due, seconds*perSecond); next++ {
-				work <- next
+		idle := newFreshness(l.URL, 0)
+		idle.run(b, seconds)
+		idle.report(b, "")
+
+		during := newFreshness(l.URL, idle.sent)
+		ctx, stop := context.WithCancel(b.Context())
+		var rebuilding sync.WaitGroup
+		rebuilds := 0
+		rebuilding.Go(func() {
+			for ; ctx.Err() == nil; rebuilds++ {
+				l.Site.RunOK(b, "rebuild", "run")
+				l.Site.RunOK(b, "rebuild", "drop")
 			}
-		}
-		close(work)
-		senderGroup.Wait()
-		took := time.Since(began)
-		probeGroup.Wait()
-		f.report(b, took)
+		})
+		during.run(b, seconds)
+		stop()
+		rebuilding.Wait()
+		during.report(b, "-rebuilding")
+		b.ReportMetric(float64(rebuilds), "rebuilds")
+		b.ReportMetric(during.visible(.99)/idle.visible(.99), "p99-to-idle")
 	}
+}
+
+const perSecond, tick, senders = 2000, 5 * time.Millisecond, 64
+
+func newFreshness(url string, sent int) *freshness {
+	return &freshness{client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * senders}}, url: url, sent: sent}
+}
+
+// run sends for some seconds.
+func (f *freshness) run(b *testing.B, seconds int) {
+	b.Helper()
+	work := make(chan int, perSecond)
+	var senderGroup, probeGroup sync.WaitGroup
+	for range senders {
+		senderGroup.Go(func() {
+			for n := range work {
+				position := f.send(b, n)
+				if n%100 == 0 && position != "" {
+					answered := time.Now()
+					probeGroup.Go(func() { f.probe(b, n, position, answered) })
+				}
+			}
+		})
+	}
+	began := time.Now()
+	next, last := f.sent, f.sent+seconds*perSecond
+	for ticker := time.NewTicker(tick); next < last; <-ticker.C {
+		for due := f.sent + int(time.Since(began).Seconds()*perSecond); next < min(due, last); next++ {
+			work <- next
+		}
+	}
+	close(work)
+	senderGroup.Wait()
+	f.sent, f.took = last, time.Since(began)
+	probeGroup.Wait()
 }
 
 type freshness struct {
 	client *http.Client
 	url    string
+	sent   int // notifications so far
+	took   time.Duration
 	failed atomic.Int64
 
 	mu             sync.Mutex
@@ -112,17 +142,22 @@ func (f *freshness) do(ctx context.Context, method, path, body string) (position
 	return answer.Header.Get("Ledger-Position"), err
 }
 
-func (f *freshness) report(b *testing.B, took time.Duration) {
+func (f *freshness) report(b *testing.B, suffix string) {
+	b.Helper()
 	if n := f.failed.Load(); n > 0 || len(f.sights) == 0 {
 		b.Fatalf("%d requests failed, %d were measured", n, len(f.sights))
 	}
-	at := func(all []time.Duration, q float64) float64 {
-		slices.Sort(all)
-		return float64(all[int(q*float64(len(all)-1))].Microseconds()) / 1000
-	}
-	b.ReportMetric(float64(len(f.intake))/took.Seconds(), "webhooks/s")
-	b.ReportMetric(at(f.intake, .5), "ms-answer-p50")
-	b.ReportMetric(at(f.intake, .99), "ms-answer-p99")
-	b.ReportMetric(at(f.sights, .5), "ms-visible-p50")
-	b.ReportMetric(at(f.sights, .99), "ms-visible-p99")
+	b.ReportMetric(float64(len(f.intake))/f.took.Seconds(), "webhooks/s"+suffix)
+	b.ReportMetric(quantile(f.intake, .5), "ms-answer-p50"+suffix)
+	b.ReportMetric(quantile(f.intake, .99), "ms-answer-p99"+suffix)
+	b.ReportMetric(f.visible(.5), "ms-visible-p50"+suffix)
+	b.ReportMetric(f.visible(.99), "ms-visible-p99"+suffix)
+}
+
+// visible is a quantile of how long it took until a notification was visible, in ms.
+func (f *freshness) visible(q float64) float64 { return quantile(f.sights, q) }
+
+func quantile(all []time.Duration, q float64) float64 {
+	slices.Sort(all)
+	return float64(all[int(q*float64(len(all)-1))].Microseconds()) / 1000
 }
