@@ -1,0 +1,237 @@
+package accounting_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/order-ledger/order-ledger/domain/accounting"
+	"github.com/order-ledger/order-ledger/domain/money"
+	"github.com/order-ledger/order-ledger/domain/order"
+)
+
+// on is when everything in these tests happens.
+var on = time.Date(2026, 10, 15, 0, 0, 0, 0, time.UTC)
+
+func eur(text string) money.Money {
+	m, err := money.Parse(text, money.MustCurrency("EUR"))
+	if err != nil {
+		panic(err)
+	}
+	return m
+}
+
+func of[T any](v T) *T { return &v }
+
+// TestEntriesFor_DecidesEveryEventType decodes an empty event of every stored type: one that nobody
+// decided postings for panics.
+func TestEntriesFor_DecidesEveryEventType(t *testing.T) {
+	t.Parallel()
+	metadata, err := json.Marshal(order.Metadata{Schema: order.SchemaVersion})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range order.EventTypes() {
+		e, _, err := order.Decode(name, []byte("{}"), metadata)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var s order.State
+		if lines, _, err := accounting.EntriesFor(accounting.Books{}, e, &s); err != nil || len(lines) != 0 {
+			t.Errorf("%s without amounts: %v, %v", name, lines, err)
+		}
+	}
+}
+
+// drawEvent draws any event with any amount, whether or not it could follow the others.
+func drawEvent(t *rapid.T) order.Event {
+	amount := eur(fmt.Sprintf("%d.%02d", rapid.IntRange(0, 300).Draw(t, "major"), rapid.IntRange(0, 99).Draw(t, "minor")))
+	p := rapid.SampledFrom([]string{"p1", "p2"}).Draw(t, "payment")
+	r := rapid.SampledFrom([]string{"r1", "r2"}).Draw(t, "refund")
+	d := rapid.SampledFrom([]string{"d1", "d2"}).Draw(t, "dispute")
+	direction := rapid.SampledFrom([]order.Direction{order.Increase, order.Decrease}).Draw(t, "direction")
+	return rapid.SampledFrom([]order.Event{
+		order.OrderAmountChanged{NewAmountDue: amount}, order.OrderOverdue{}, order.OrderExpired{},
+		order.OrderCancelled{Cause: order.CauseUnknown}, order.OrderRejectedByCustomer{},
+		order.OrderPaidExternally{Amount: amount}, order.FeeCharged{FeeKind: "processing", Amount: amount},
+		order.FeeCharged{FeeKind: accounting.FeeKindDispute, Amount: amount},
+		order.LedgerCorrectionRecorded{Adjustments: []order.Adjustment{{Balance: order.BalanceCaptured, Direction: direction, Amount: amount, PaymentID: p}}},
+		order.PaymentInitiated{PaymentID: p, Amount: &amount}, order.PaymentAmountLearned{PaymentID: p, Amount: amount},
+		order.PaymentAttemptFailed{PaymentID: p}, order.PaymentAbandoned{PaymentID: p}, order.PaymentExpired{PaymentID: p},
+		order.PaymentWithdrawn{PaymentID: p}, order.PaymentOutcomeUnknown{PaymentID: p},
+		order.PaymentAuthorized{PaymentID: p, Amount: amount}, order.AuthorizationReleased{PaymentID: p, Amount: amount},
+		order.PaymentConfirmed{PaymentID: p, Amount: amount}, order.PaymentCaptured{PaymentID: p, Amount: amount},
+		order.PaymentSettled{PaymentID: p, Amount: amount}, order.PaymentSettled{PaymentID: p, Amount: amount, Fee: of(eur("0.35"))},
+		order.PaymentSettled{PaymentID: p, Amount: amount, Net: of(eur("1.00"))},
+		order.PaymentReversed{PaymentID: p, Amount: amount},
+		order.RefundInitiated{RefundID: r, PaymentID: p, Amount: &amount}, order.RefundCompleted{RefundID: r, PaymentID: p, Amount: amount},
+		order.RefundFailed{RefundID: r, PaymentID: p}, order.RefundReversed{RefundID: r, PaymentID: p, Amount: amount},
+		order.RefundObserved{RefundID: r, PaymentID: p, AmountUnknown: true},
+		order.DisputeStageEntered{DisputeID: d, PaymentID: p, Stage: order.StageChargeback, DisputedAmount: &amount},
+		order.DisputeFundsWithdrawn{DisputeID: d, PaymentID: p, Amount: amount},
+		order.DisputeFundsReinstated{DisputeID: d, PaymentID: p, Amount: amount},
+		order.DisputeResolved{DisputeID: d, Outcome: order.OutcomeSplit, AmountLost: &amount},
+		order.NotificationRecorded{}, order.AnomalyFlagged{Code: order.FlagClockSkew},
+	}).Draw(t, "event")
+}
+
+// TestEntriesFor_AnyHistory checks, for every prefix of histories that no gateway would send, that entries
+// balance, and that the accounts agree with the order's public amounts.
+func TestEntriesFor_AnyHistory(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var (
+			state order.State
+			books accounting.Books
+			held  = make(map[accounting.Account]money.Money)
+		)
+		events := []order.Event{order.OrderRegistered{OrderID: "o", Kind: order.KindPayment, AmountDue: of(eur("120.00"))}}
+		events = append(events, rapid.SliceOfN(rapid.Custom(drawEvent), 0, 25).Draw(t, "events")...)
+		for i, e := range events {
+			state = order.Evolve(state, order.Recorded{Event: e, ID: [16]byte{byte(i + 1)}, Revision: uint64(i), Metadata: order.Metadata{RecordedAt: on}})
+			entry, after, err := accounting.EntriesFor(books, e, &state)
+			if err != nil {
+				t.Fatalf("%s: %v", e.EventType(), err)
+			}
+			again, _, err := accounting.EntriesFor(books, e, &state)
+			if err != nil || fmt.Sprint(again) != fmt.Sprint(entry) {
+				t.Fatalf("%s: twice from the same books: %v and %v, %v", e.EventType(), entry, again, err)
+			}
+			books = after
+			sum := money.Zero(money.MustCurrency("EUR"))
+			for _, line := range entry {
+				if line.Amount.IsZero() {
+					t.Fatalf("%s: a line of zero: %v", e.EventType(), entry)
+				}
+				sum, held[line.Account] = add(sum, line.Amount), add(held[line.Account], line.Amount)
+			}
+			if !sum.IsZero() {
+				t.Fatalf("%s: entry is out by %s: %v", e.EventType(), sum, entry)
+			}
+			checkAgree(t, &state, held)
+		}
+	})
+}
+
+func checkAgree(t *rapid.T, s *order.State, held map[accounting.Account]money.Money) {
+	b := s.Balances()
+	net := money.Zero(money.MustCurrency("EUR"))
+	for account, amount := range held {
+		if account.IsCash() {
+			net = add(net, amount)
+		}
+	}
+	for _, c := range []struct {
+		name      string
+		want, got money.Money
+	}{
+		{"net and cash accounts", b.Net, net},
+		{"refunds pending", b.RefundPending.Neg(), held[accounting.RefundsPayable]},
+		{"holds", b.Authorised, held[accounting.Holds]},
+		{"expected", b.Expected, held[accounting.Expected]},
+		{"external", b.External, held[accounting.ExternalClearing]},
+	} {
+		if !add(c.want, c.got.Neg()).IsZero() {
+			t.Fatalf("%s: the order says %s, its accounts %s", c.name, c.want, c.got)
+		}
+	}
+	if held[accounting.Receivable].IsNegative() || held[accounting.CustomerFunds].IsPositive() || held[accounting.ExcessRecoverable].IsNegative() {
+		t.Fatalf("accounts on the wrong side: %v", held)
+	}
+}
+
+func add(a, b money.Money) money.Money {
+	sum, err := a.Add(b)
+	if err != nil {
+		panic(err)
+	}
+	return sum
+}
+
+// TestEntriesFor_Cases are the rules of which accounts take what, one by one: what the last event posts.
+func TestEntriesFor_Cases(t *testing.T) {
+	t.Parallel()
+	registered := order.OrderRegistered{OrderID: "o", Kind: order.KindPayment, AmountDue: of(eur("100.00"))}
+	initiated := order.PaymentInitiated{PaymentID: "p", Amount: of(eur("100.00"))}
+	captured := func(amount string) order.Event { return order.PaymentCaptured{PaymentID: "p", Amount: eur(amount)} }
+	refunded := func(amount string) order.Event {
+		return order.RefundCompleted{RefundID: "r", PaymentID: "p", Amount: eur(amount)}
+	}
+	payout := order.OrderRegistered{OrderID: "o", Kind: order.KindPayout, AmountDue: of(eur("30.00"))}
+	requested := order.PayoutRequested{PayoutID: "o", Amount: of(eur("30.00"))}
+	for name, c := range map[string]struct {
+		events []order.Event
+		want   string
+	}{
+		"Overpaid":           {[]order.Event{registered, initiated, captured("120.00")}, "1100 120.00 1200 -100.00 2200 -20.00"},
+		"PartlyPaid":         {[]order.Event{registered, initiated, captured("40.00")}, "1100 40.00 1200 -40.00"},
+		"RefundOfOverpaid":   {[]order.Event{registered, initiated, captured("120.00"), refunded("20.00")}, "1100 -20.00 2200 20.00"},
+		"RefundUnannounced":  {[]order.Event{registered, initiated, captured("100.00"), refunded("30.00")}, "1100 -30.00 4090 30.00"},
+		"RefundExceeds":      {[]order.Event{registered, initiated, captured("100.00"), refunded("130.00")}, "1100 -130.00 1160 30.00 4090 100.00"},
+		"CancelledPartly":    {[]order.Event{registered, initiated, captured("40.00"), order.OrderCancelled{}}, "1200 -60.00 4000 60.00"},
+		"PaidAfterCancelled": {[]order.Event{registered, initiated, order.OrderCancelled{}, captured("100.00")}, "1100 100.00 2200 -100.00"},
+		"ReversedReopens":    {[]order.Event{registered, initiated, captured("100.00"), order.PaymentReversed{PaymentID: "p", Amount: eur("100.00")}}, "1100 -100.00 1200 100.00"},
+		"SettledWithFee":     {[]order.Event{registered, initiated, captured("100.00"), order.PaymentSettled{PaymentID: "p", Amount: eur("100.00"), Fee: of(eur("1.90"))}}, "1010 98.10 1100 -100.00 5200 1.90"},
+		"PaidOutside":        {[]order.Event{registered, order.OrderPaidExternally{Amount: eur("100.00")}}, "1110 100.00 1200 -100.00"},
+		"Hold":               {[]order.Event{registered, initiated, order.PaymentAuthorized{PaymentID: "p", Amount: eur("100.00")}}, "9100 100.00 9101 -100.00"},
+		"AmountRaised":       {[]order.Event{registered, order.OrderAmountChanged{NewAmountDue: eur("130.00")}}, "1200 30.00 4000 -30.00"},
+		"PayoutRequested":    {[]order.Event{payout, requested}, "2300 -30.00 2900 30.00"},
+		"PayoutCompleted":    {[]order.Event{payout, requested, order.PayoutCompleted{PayoutID: "o", Amount: eur("30.00")}}, "1100 -30.00 2300 30.00"},
+		"PayoutFailed":       {[]order.Event{payout, requested, order.PayoutFailed{PayoutID: "o"}}, "2300 30.00 2900 -30.00"},
+		"TestOrder":          {[]order.Event{order.OrderRegistered{OrderID: "o", IsTest: true, Kind: order.KindPayment, AmountDue: of(eur("100.00"))}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var (
+				state order.State
+				books accounting.Books
+				entry []accounting.Line
+				err   error
+			)
+			for i, e := range c.events {
+				state = order.Evolve(state, order.Recorded{Event: e, ID: [16]byte{byte(i + 1)}, Revision: uint64(i), Metadata: order.Metadata{RecordedAt: on}})
+				if entry, books, err = accounting.EntriesFor(books, e, &state); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := ""
+			for i, line := range entry {
+				if i > 0 {
+					got += " "
+				}
+				got += line.Account.Code() + " " + line.Amount.String()
+			}
+			if got != c.want {
+				t.Errorf("posted %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestLocks_PostingDate(t *testing.T) {
+	t.Parallel()
+	october, err := accounting.ParsePeriod("2026-10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// October is closed at position 100 and opened again at 200.
+	locks := accounting.Locks{{Position: 100, Through: october.Last()}, {Position: 200, Through: october.Previous().Last()}}
+	for _, c := range []struct {
+		position uint64
+		value    time.Time
+		want     string
+		late     bool
+	}{
+		{99, on, "2026-10-15", false}, {101, on, "2026-11-01", true}, {201, on, "2026-10-15", false},
+		{101, october.Next().First(), "2026-11-01", false}, {101, on.AddDate(-1, 0, 0), "2026-11-01", true},
+		{201, on.AddDate(-1, 0, 0), "2026-10-01", true},
+	} {
+		day, late := locks.PostingDate(c.value, c.position)
+		if got := day.Format(time.DateOnly); got != c.want || late != c.late {
+			t.Errorf("value date %s at %d: %s late=%t, want %s late=%t", c.value.Format(time.DateOnly), c.position, got, late, c.want, c.late)
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package accounting
+
+import (
+	"fmt"
+
+	"github.com/order-ledger/order-ledger/domain/money"
+	"github.com/order-ledger/order-ledger/domain/order"
+)
+
+// Line is one posting of an entry.
+type Line struct {
+	Account Account
+	// Amount is a debit when positive and a credit when negative; never zero.
+	Amount money.Money
+}
+
+// UnbalancedError says that amounts of an order are too large to be added up: no entry can be made.
+type UnbalancedError struct{ EventType string }
+
+func (e *UnbalancedError) Error() string {
+	return "the entry of " + e.EventType + " does not balance: amounts exceed what can be added up"
+}
+
+// Books are what the books of one order hold. The zero value is an order without events.
+type Books struct {
+	held balances
+	// recognised is what an order counts as due once it was closed.
+	recognised money.Money
+	closed     bool
+}
+
+// Balance is what the order has on an account, fees excepted: they belong to the gateway's bill and not
+// to the order.
+func (b *Books) Balance(a Account) money.Money { return b.held[a] }
+
+// EntriesFor returns the entry that an event makes, one line per account in the order of the chart, and
+// the books after it. before are the books after all earlier events of the order, after is the order's
+// state with the event. An event that moves nothing has no lines. Test orders have no books.
+//
+// The only error is an *UnbalancedError.
+func EntriesFor(before Books, e order.Event, after *order.State) ([]Line, Books, error) {
+	if after.IsTest || !moves(e) {
+		return nil, before, nil
+	}
+	books := before
+	books.recognise(after)
+	if after.Kind == order.KindPayout {
+		books.held = payoutBalances(after)
+	} else {
+		books.held = orderBalances(after, books.recognised)
+	}
+	var lines []Line
+	for a := range accounts {
+		was, is := before.held[a], books.held[a]
+		if was.IsZero() && is.IsZero() {
+			continue
+		}
+		if moved := minus(is, was); !moved.IsZero() {
+			lines = append(lines, Line{Account: a, Amount: moved})
+		}
+	}
+	lines = withFees(lines, e)
+	if !balanced(lines) {
+		return nil, before, &UnbalancedError{EventType: e.EventType()}
+	}
+	return lines, books, nil
+}
+
+// recognise decides how much of the amount due is income: all of it while the order is open; when it is
+// closed, what was paid by then. Money that comes later is the customer's until somebody decides. A
+// closed order is open again when a newer fact says so.
+func (b *Books) recognise(s *order.State) {
+	due := money.Zero(s.Currency)
+	if s.DueKnown {
+		due = plus(due, s.AmountDue)
+	}
+	switch s.Lifecycle {
+	case order.LifecycleExpired, order.LifecycleCancelled, order.LifecycleRejected:
+		paid := s.Balances().Gross.FloorZero()
+		if b.closed {
+			paid = lesser(b.recognised, paid)
+		}
+		b.recognised, b.closed = lesser(due, paid), true
+	case order.LifecycleOpen, order.LifecycleOverdue:
+		b.recognised, b.closed = due, false
+	default:
+		b.recognised, b.closed = due, false
+	}
+}
+
+// moves tells the events that may move a balance from those that never do. It names every type, so that
+// a new one is not forgotten.
+func moves(e order.Event) bool {
+	switch e.(type) {
+	case order.NotificationRecorded, order.CommandRecorded, order.NotificationQuarantined, order.ReferenceLinked,
+		order.PersonalDataErased, order.OrderDetailsLearned, order.OrderIssued, order.OrderViewed,
+		order.GatewayStatusObserved, order.GatewayOrderStatusObserved, order.AnomalyFlagged, order.AnomalyResolved,
+		order.EnrichmentPending, order.ReversalInitiated, order.ReversalFailed, order.DisputeStageEntered:
+		return false
+	case order.OrderRegistered, order.OrderAmountChanged, order.OrderOverdue, order.OrderExpired, order.OrderCancelled,
+		order.OrderRejectedByCustomer, order.OrderPaidExternally, order.FeeCharged, order.LedgerCorrectionRecorded,
+		order.PaymentInitiated, order.PaymentAmountLearned, order.PaymentProcessingStarted,
+		order.PaymentPendingAtProvider, order.PaymentAttemptFailed, order.PaymentAbandoned, order.PaymentExpired,
+		order.PaymentWithdrawn, order.PaymentOutcomeUnknown, order.PaymentAuthorized, order.AuthorizationReleased,
+		order.PaymentConfirmed, order.PaymentCaptured, order.PaymentSettled, order.PaymentReversed,
+		order.RefundInitiated, order.RefundCompleted, order.RefundFailed, order.RefundReversed, order.RefundObserved,
+		order.DisputeFundsWithdrawn, order.DisputeFundsReinstated, order.DisputeResolved,
+		order.PayoutRequested, order.PayoutProcessing, order.PayoutCompleted, order.PayoutFailed,
+		order.PayoutCancelled, order.PayoutReversed:
+		return true
+	}
+	panic(fmt.Sprintf("accounting: no postings are decided for %s", e.EventType()))
+}
+
+// withFees adds what a gateway keeps: it comes out of the money that it holds for us, or out of what it
+// paid to the bank.
+func withFees(lines []Line, e order.Event) []Line {
+	switch e := e.(type) {
+	case order.FeeCharged:
+		account := GatewayFees
+		if e.FeeKind == FeeKindDispute {
+			account = DisputeFees
+		}
+		return transfer(lines, account, GatewayClearing, e.Amount)
+	case order.PaymentSettled:
+		switch {
+		case e.Fee != nil:
+			return transfer(lines, GatewayFees, Bank, *e.Fee)
+		case e.Net != nil && e.Net.SameCurrency(e.Amount):
+			return transfer(lines, GatewayFees, Bank, minus(e.Amount, *e.Net))
+		}
+	default:
+	}
+	return lines
+}
+
+// FeeKindDispute is the kind of a FeeCharged that belongs to a dispute; every other kind is a gateway's fee.
+const FeeKindDispute = "dispute"
+
+// transfer debits one account and credits another.
+func transfer(lines []Line, debit, credit Account, amount money.Money) []Line {
+	if amount.IsZero() {
+		return lines
+	}
+	return post(post(lines, debit, amount), credit, amount.Neg())
+}
+
+// post adds an amount to the line of its account, which is made or removed as needed.
+func post(lines []Line, a Account, amount money.Money) []Line {
+	for i := range lines {
+		if lines[i].Account != a || !lines[i].Amount.SameCurrency(amount) {
+			continue
+		}
+		if lines[i].Amount = plus(lines[i].Amount, amount); lines[i].Amount.IsZero() {
+			return append(lines[:i], lines[i+1:]...)
+		}
+		return lines
+	}
+	at := len(lines)
+	for at > 0 && lines[at-1].Account > a {
+		at--
+	}
+	lines = append(lines, Line{})
+	copy(lines[at+1:], lines[at:])
+	lines[at] = Line{Account: a, Amount: amount}
+	return lines
+}
+
+// balanced tells whether debits are credits, per currency.
+func balanced(lines []Line) bool {
+	var sums []money.Money
+	for _, l := range lines {
+		i := 0
+		for i < len(sums) && !sums[i].SameCurrency(l.Amount) {
+			i++
+		}
+		if i == len(sums) {
+			sums = append(sums, l.Amount)
+			continue
+		}
+		sum, err := sums[i].Add(l.Amount)
+		if err != nil {
+			return false
+		}
+		sums[i] = sum
+	}
+	for _, sum := range sums {
+		if !sum.IsZero() {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,13 @@
+package accounting
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed account.go balances.go entry.go period.go
+var source embed.FS
+
+// Source is the source of what decides the entries of an event. Projections take a fingerprint of it, with
+// that of the fold: see order.FoldSource.
+func Source() fs.FS { return source }
