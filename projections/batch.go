@@ -9,6 +9,7 @@ import (
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/disputes"
 	"github.com/order-ledger/order-ledger/projections/history"
+	"github.com/order-ledger/order-ledger/projections/journal"
 	"github.com/order-ledger/order-ledger/projections/orders"
 	"github.com/order-ledger/order-ledger/projections/parked"
 	"github.com/order-ledger/order-ledger/projections/payments"
@@ -95,6 +96,8 @@ type batch struct {
 	span map[string]span
 
 	history    *history.Rows
+	journal    journal.Rows
+	periods    journal.Periods
 	quarantine quarantine.Rows
 	// quarantined are the events behind quarantine's rows.
 	quarantined []*eventstore.RecordedEvent
@@ -154,12 +157,13 @@ func (b *batch) seal() error {
 	return nil
 }
 
-// queue adds all statements but the checkpoint's and the audit trail's.
+// queue adds all statements but the checkpoint's, the audit trail's and the journal's.
 func (b *batch) queue(to *pgx.Batch) {
 	b.rows.queue(to)
 	for category, marks := range b.marks {
 		marks.Queue(to, category)
 	}
 	b.parks.Queue(to)
+	b.periods.Queue(to)
 	b.quarantine.Queue(to)
 }

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/order-ledger/order-ledger/domain/accounting"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/history"
+	"github.com/order-ledger/order-ledger/projections/journal"
 	"github.com/order-ledger/order-ledger/projections/parked"
 )
 
@@ -24,6 +27,9 @@ import (
 type Bulk struct {
 	log     eventstore.Reader
 	verdict *verdict
+	// locks are all that the log has, once they were asked for.
+	locks       accounting.Locks
+	locksLoaded bool
 
 	states map[string]*orderState
 	parked map[string]*parked.Order
@@ -56,9 +62,16 @@ func (b *Bulk) Events() int { return b.batch.events }
 func (b *Bulk) Add(ctx context.Context, ev *eventstore.RecordedEvent) error {
 	it := decodeEvent(ev)
 	b.batch.note(ev)
-	f := &folder{pending: b.batch, verdict: b.verdict}
+	if !b.locksLoaded {
+		locks, err := journal.Locks(ctx, b.log)
+		if err != nil {
+			return err
+		}
+		b.locks, b.locksLoaded = locks, true
+	}
+	f := &folder{pending: b.batch, verdict: b.verdict, locks: b.locks, log: slog.New(slog.DiscardHandler)}
 	if it.category == "" {
-		f.quarantine(it)
+		f.besides(it)
 		return nil
 	}
 	f.remember(it)
@@ -82,6 +95,7 @@ func (b *Bulk) Add(ctx context.Context, ev *eventstore.RecordedEvent) error {
 	err := o.apply(it)
 	var refused *foldError
 	if !errors.As(err, &refused) {
+		f.post(o, it)
 		return err
 	}
 	if it.err == nil { // the state is spoilt: go back to the one before
@@ -119,6 +133,7 @@ func (b *Bulk) Copy(ctx context.Context, conn *pgx.Conn) error {
 	if err == nil {
 		var statements pgx.Batch
 		parks.Queue(&statements)
+		b.batch.periods.Queue(&statements)
 		b.batch.quarantine.Queue(&statements)
 		err = conn.SendBatch(ctx, &statements).Close()
 	}
@@ -131,6 +146,9 @@ func (b *Bulk) Copy(ctx context.Context, conn *pgx.Conn) error {
 func (b *Bulk) copyRows(ctx context.Context, conn *pgx.Conn, r *rows) error {
 	wire := conn.PgConn()
 	if err := b.batch.history.Copy(ctx, wire); err != nil {
+		return err
+	}
+	if err := b.batch.journal.Copy(ctx, wire); err != nil {
 		return err
 	}
 	if err := r.live.Copy(ctx, wire); err != nil {

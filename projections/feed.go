@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/order-ledger/order-ledger/domain/accounting"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
@@ -83,7 +84,10 @@ func feed(
 
 // StreamPrefixes are the prefixes of all streams that a runner follows: what the views show, and the
 // canaries that tell how fresh they are.
-func StreamPrefixes() []string { return append(order.StreamPrefixes(), freshness.StreamPrefix) }
+func StreamPrefixes() []string { return append(ModelPrefixes(), freshness.StreamPrefix) }
+
+// ModelPrefixes are the prefixes of the streams that make rows.
+func ModelPrefixes() []string { return append(order.StreamPrefixes(), accounting.PeriodStreamPrefix) }
 
 func decode(message eventstore.Message) *item {
 	switch m := message.(type) {

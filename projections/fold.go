@@ -5,16 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/order-ledger/order-ledger/domain/accounting"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/history"
+	"github.com/order-ledger/order-ledger/projections/journal"
 	"github.com/order-ledger/order-ledger/projections/parked"
 )
 
@@ -28,6 +31,8 @@ type folder struct {
 	cache   *stateCache
 	parked  map[string]*parked.Order
 	verdict *verdict
+	// locks say which periods are closed.
+	locks accounting.Locks
 	// seen is the position of the newest item; what is not after it was shown twice.
 	seen checkpoint.Checkpoint
 
@@ -120,7 +125,7 @@ func (f *folder) fold(ctx context.Context, items []*item) error {
 		}
 		f.pending.note(it.event)
 		if it.category == "" {
-			f.quarantine(it)
+			f.besides(it)
 			continue
 		}
 		f.remember(it)
@@ -136,6 +141,24 @@ func (f *folder) remember(it *item) {
 	f.pending.history.Add(&history.Entry{
 		OrderID: it.orderID, Event: it.event, Metadata: it.metadata, Readable: it.err == nil,
 	})
+}
+
+// besides takes what is in no order's stream.
+func (f *folder) besides(it *item) {
+	if !strings.HasPrefix(it.event.Stream, accounting.PeriodStreamPrefix) {
+		f.quarantine(it)
+		return
+	}
+	change, err := journal.ChangeOf(it.event)
+	if err != nil || it.event.Stream != accounting.PeriodStream(accounting.DefaultEntity) {
+		f.log.Error("an event in a stream of periods closes nothing: nobody can read it", slog.String("stream", it.event.Stream),
+			slog.String("event_id", it.event.ID.String()), slog.Any("error", err))
+		return
+	}
+	f.pending.periods.Add(change)
+	if n := len(f.locks); n == 0 || f.locks[n-1].Position < change.Lock.Position {
+		f.locks = append(f.locks, change.Lock)
+	}
 }
 
 func (f *folder) quarantine(it *item) {
@@ -175,6 +198,7 @@ func (f *folder) project(ctx context.Context, it *item) error {
 	err := o.apply(it)
 	var refused *foldError
 	if !errors.As(err, &refused) {
+		f.post(o, it)
 		return err
 	}
 	if it.err == nil { // the state is spoilt: go back to the one before
@@ -186,6 +210,11 @@ func (f *folder) project(ctx context.Context, it *item) error {
 	}
 	f.park(ctx, o, refused)
 	return nil
+}
+
+// post adds what the newest event of the order posts to the journal.
+func (f *folder) post(o *orderState, it *item) {
+	f.pending.journal.Add(&journal.Entry{OrderID: o.id, Event: &it.recorded, Lines: o.posted, State: &o.state, Locks: f.locks})
 }
 
 // park stops the projection of one order at an event.

@@ -160,7 +160,7 @@ func wipe(tb testing.TB, pool *pgxpool.Pool) {
 	tb.Helper()
 	const sql = `TRUNCATE ledger_data.orders, ledger_data.test_orders, ledger_data.payouts, ledger_data.payments,
 		ledger_data.refunds, ledger_data.disputes, ledger_data.dispute_timeline, ledger_data.order_history,
-		ledger_data.quarantine, ledger_data.parked_orders;
+		ledger_data.quarantine, ledger_data.parked_orders, ledger_data.journal_lines, ledger_data.period_changes;
 		UPDATE ledger_data.checkpoint SET commit_position = NULL, prepare_position = NULL`
 	if _, err := pool.Exec(tb.Context(), sql); err != nil {
 		tb.Fatal(err)
@@ -180,7 +180,7 @@ func dumpSchema(tb testing.TB, pool *pgxpool.Pool, name string) string {
 	var b strings.Builder
 	for _, table := range []string{
 		"orders", "test_orders", "payouts", "payments", "refunds", "disputes", "dispute_timeline",
-		"order_history", "quarantine", "parked_orders",
+		"order_history", "quarantine", "parked_orders", "journal_lines", "period_changes",
 	} {
 		dumpQuery(tb, pool, &b, "SELECT '"+table+"', t::text FROM "+name+"."+table+" t ORDER BY t::text COLLATE \"C\"")
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/history"
+	"github.com/order-ledger/order-ledger/projections/journal"
 	"github.com/order-ledger/order-ledger/projections/parked"
 )
 
@@ -59,6 +60,7 @@ func clearOrder(ctx context.Context, tx pgx.Tx, orderID string, held []parked.Or
 		parked.QueueDelete(&statements, held[i].Stream)
 	}
 	history.QueueDelete(&statements, orderID, at.Position.Commit)
+	journal.QueueDelete(&statements, orderID, at.Position.Commit)
 	return tx.SendBatch(ctx, &statements).Close()
 }
 
@@ -82,8 +84,11 @@ func healStream(
 		park.HeldBack = int64(trail.last) - int64(park.Revision)
 	}
 	refusal, err := rewrite(ctx, tx, o, park)
-	if err != nil || refusal == nil {
-		return park != nil, err
+	if err != nil {
+		return false, err
+	}
+	if refusal == nil {
+		return park != nil, rewriteJournal(ctx, tx, log, at, stream, park)
 	}
 	return false, fmt.Errorf("its rows are refused: %w", refusal)
 }
@@ -138,4 +143,40 @@ func readTrail(ctx context.Context, log eventstore.Reader, stream string, last e
 		t.last = ev.Revision
 	}
 	return t, nil
+}
+
+// rewriteJournal replaces the lines of one stream within a transaction: those of all events up to a
+// checkpoint, or up to where the order is parked.
+func rewriteJournal(
+	ctx context.Context, tx pgx.Tx, log eventstore.Reader, at checkpoint.Checkpoint, stream string, park *parked.Order,
+) error {
+	locks, err := journal.Locks(ctx, log)
+	if err != nil {
+		return err
+	}
+	var lines journal.Rows
+	var ids [][16]byte
+	o := newOrderState(stream)
+	folding := true
+	for ev, err := range log.ReadStream(ctx, stream, eventstore.StreamRead{}) {
+		if err != nil {
+			return fmt.Errorf("read %s: %w", stream, err)
+		}
+		if ev.Position.Compare(at.Position) > 0 {
+			break
+		}
+		ids = append(ids, ev.ID)
+		if folding = folding && (park == nil || ev.Revision < park.Revision); !folding {
+			continue
+		}
+		it := decodeEvent(&ev)
+		if err := o.apply(it); err != nil {
+			return err
+		}
+		lines.Add(&journal.Entry{OrderID: o.id, Event: &it.recorded, Lines: o.posted, State: &o.state, Locks: locks})
+	}
+	if err := journal.DeleteEvents(ctx, tx, o.id, ids); err != nil {
+		return err
+	}
+	return lines.Copy(ctx, tx.Conn().PgConn())
 }

@@ -95,6 +95,11 @@ func retryStream(
 	if err != nil {
 		return nil, err
 	}
+	if refusal == nil {
+		if err := rewriteJournal(ctx, tx, log, at, before.Stream, again); err != nil {
+			return nil, err
+		}
+	}
 	if refusal != nil { // nothing was rewritten: the reason is all that is new
 		before.Reason = refusal.Error()
 		again = &before

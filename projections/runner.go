@@ -15,6 +15,7 @@ import (
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/history"
+	"github.com/order-ledger/order-ledger/projections/journal"
 	"github.com/order-ledger/order-ledger/projections/parked"
 )
 
@@ -170,8 +171,13 @@ func (r *Runner) lead(
 	batches := make(chan *batch)
 	spare := make(chan *history.Rows, 2) // one is being written, one is being folded
 
+	locks, err := journal.Locks(ctx, r.cfg.Log)
+	if err != nil {
+		return err
+	}
 	f := &folder{
-		cfg: &r.cfg, log: r.log, budget: budget, status: r.status, verdict: r.verdict, seen: at,
+		locks: locks,
+		cfg:   &r.cfg, log: r.log, budget: budget, status: r.status, verdict: r.verdict, seen: at,
 		cache:  newStateCache(r.cfg.CachedOrders, r.cfg.CacheBytes),
 		parked: make(map[string]*parked.Order, len(held)), spare: spare,
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/order-ledger/order-ledger/domain/accounting"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/internal/invariant"
@@ -17,6 +18,9 @@ type orderState struct {
 	state    order.State
 	// registered: the stream has told what order it is. Before that there is nothing to show.
 	registered bool
+	// books are those of the order, and posted is the entry of the newest event.
+	books  accounting.Books
+	posted []accounting.Line
 }
 
 func newOrderState(stream string) *orderState {
@@ -35,7 +39,7 @@ func (o *orderState) next() uint64 {
 // size estimates the memory of the state in bytes. Much of it grows with the number of events,
 // because a state remembers their ids.
 func (o *orderState) size() int {
-	const base, perEvent, perPart = 1600, 64, 1000
+	const base, perEvent, perPart = 2600, 64, 1000
 	parts := len(o.state.Payments) + len(o.state.Refunds) + len(o.state.Disputes)
 	return base + int(o.next())*perEvent + parts*perPart
 }
@@ -66,6 +70,9 @@ func (o *orderState) apply(it *item) (err error) {
 	}()
 	o.state.Apply(it.recorded)
 	if err := o.check(it.recorded.Event); err != nil {
+		return &foldError{event: it.event, err: err}
+	}
+	if o.posted, o.books, err = accounting.EntriesFor(o.books, it.recorded.Event, &o.state); err != nil {
 		return &foldError{event: it.event, err: err}
 	}
 	return nil

@@ -122,7 +122,7 @@ func (w *writer) write(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// transact takes one round trip without history and three with it, and tells how many rows of
+// transact takes one round trip without history and up to four with it, and tells how many rows of
 // orders were written. After an error nothing of the transaction is left but its possible commit.
 func (w *writer) transact(ctx context.Context, b *batch) (written int64, err error) {
 	var statements pgx.Batch
@@ -137,6 +137,9 @@ func (w *writer) transact(ctx context.Context, b *batch) (written int64, err err
 	b.queue(&statements)
 	if written, err = send(ctx, w.conn, &statements, guarded, guarded+b.rows.guardedStatements()); err == nil && open {
 		if err = b.history.Copy(ctx, w.conn.PgConn()); err == nil {
+			err = b.journal.Copy(ctx, w.conn.PgConn())
+		}
+		if err == nil {
 			w.cfg.Passed(PointWritten)
 			_, err = w.conn.Exec(ctx, "COMMIT")
 		}

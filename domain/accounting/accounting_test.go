@@ -30,11 +30,11 @@ func of[T any](v T) *T { return &v }
 // decided postings for panics.
 func TestEntriesFor_DecidesEveryEventType(t *testing.T) {
 	t.Parallel()
-	metadata, err := json.Marshal(order.Metadata{Schema: order.SchemaVersion})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, name := range order.EventTypes() {
+		metadata, err := json.Marshal(order.Metadata{Schema: order.CurrentVersion(name)})
+		if err != nil {
+			t.Fatal(err)
+		}
 		e, _, err := order.Decode(name, []byte("{}"), metadata)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -69,7 +69,7 @@ func drawEvent(t *rapid.T) order.Event {
 		order.PaymentReversed{PaymentID: p, Amount: amount},
 		order.RefundInitiated{RefundID: r, PaymentID: p, Amount: &amount}, order.RefundCompleted{RefundID: r, PaymentID: p, Amount: amount},
 		order.RefundFailed{RefundID: r, PaymentID: p}, order.RefundReversed{RefundID: r, PaymentID: p, Amount: amount},
-		order.RefundObserved{RefundID: r, PaymentID: p, AmountUnknown: true},
+		order.RefundObserved{RefundID: r, PaymentID: p, Extent: order.ExtentUnknown},
 		order.DisputeStageEntered{DisputeID: d, PaymentID: p, Stage: order.StageChargeback, DisputedAmount: &amount},
 		order.DisputeFundsWithdrawn{DisputeID: d, PaymentID: p, Amount: amount},
 		order.DisputeFundsReinstated{DisputeID: d, PaymentID: p, Amount: amount},

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/order-ledger/order-ledger/projections/detail"
 	"github.com/order-ledger/order-ledger/projections/history"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
+	"github.com/order-ledger/order-ledger/projections/journal"
 	"github.com/order-ledger/order-ledger/projections/orders"
 	"github.com/order-ledger/order-ledger/projections/parked"
 	"github.com/order-ledger/order-ledger/projections/refold"
@@ -62,10 +64,11 @@ func Order(ctx context.Context, db Beginner, log eventstore.Reader, orderID stri
 	if err != nil {
 		return Finding{}, fmt.Errorf("audit order %q: %w", orderID, err)
 	}
-	if len(streams) == 0 && rows.order == nil && len(rows.history) == 0 {
+	if len(streams) == 0 && rows.order == nil && len(rows.history) == 0 && len(rows.journal) == 0 {
 		return Finding{}, fmt.Errorf("audit order %q: %w", orderID, refold.ErrNotFound)
 	}
 	var trail []history.Line
+	var posted []journal.Line
 	var shown *refold.Expected
 	for _, stream := range streams {
 		held := rows.parkedAt(stream)
@@ -77,7 +80,7 @@ func Order(ctx context.Context, db Beginner, log eventstore.Reader, orderID stri
 		if err != nil {
 			return Finding{}, fmt.Errorf("audit order %q: %w", orderID, err)
 		}
-		trail = append(trail, e.History...)
+		trail, posted = append(trail, e.History...), append(posted, e.Journal...)
 		if e.Unfoldable != nil {
 			f.differ("parked", e.Unfoldable.Error(), "")
 		}
@@ -92,6 +95,7 @@ func Order(ctx context.Context, db Beginner, log eventstore.Reader, orderID stri
 		return cmp.Or(cmp.Compare(a.Revision, b.Revision), cmp.Compare(a.Position, b.Position))
 	})
 	f.compareHistory(trail, rows.history)
+	f.compareJournal(posted, rows.journal)
 	return f, nil
 }
 
@@ -136,6 +140,38 @@ func (f *Finding) compareHistory(want, got []history.Line) {
 	}
 }
 
+func (f *Finding) compareJournal(want, got []journal.Line) {
+	slices.SortFunc(want, func(a, b journal.Line) int {
+		return cmp.Or(cmp.Compare(a.Position, b.Position), cmp.Compare(a.Number, b.Number))
+	})
+	for len(want) > 0 || len(got) > 0 {
+		switch {
+		case len(got) == 0 || (len(want) > 0 && precedes(&want[0], &got[0])):
+			f.differ(fmt.Sprintf("journal[%d.%d]", want[0].Revision, want[0].Number), posting(&want[0]), "")
+			want = want[1:]
+		case len(want) == 0 || precedes(&got[0], &want[0]):
+			f.differ(fmt.Sprintf("journal[%d.%d]", got[0].Revision, got[0].Number), "", posting(&got[0]))
+			got = got[1:]
+		default:
+			if want[0] != got[0] {
+				f.differ(fmt.Sprintf("journal[%d.%d]", want[0].Revision, want[0].Number), posting(&want[0]), posting(&got[0]))
+			}
+			want, got = want[1:], got[1:]
+		}
+	}
+}
+
+// precedes orders lines as they are read: by position, then number.
+func precedes(a, b *journal.Line) bool {
+	return a.Position < b.Position || (a.Position == b.Position && a.Number < b.Number)
+}
+
+func posting(l *journal.Line) string {
+	return fmt.Sprintf("%s %s %s on %s value %s event %s of %s/%s recorded %s", l.Account, l.Amount, l.Currency,
+		l.PostingDate.Format(time.DateOnly), l.ValueDate.Format(time.DateOnly), l.EventID, l.Source, l.SourceAccount,
+		l.RecordedAt.Format(time.RFC3339Nano))
+}
+
 // before orders lines as they are read: by revision, then position.
 func before(a, b *history.Line) bool {
 	return a.Revision < b.Revision || (a.Revision == b.Revision && a.Position < b.Position)
@@ -163,6 +199,7 @@ type snapshot struct {
 	at      checkpoint.Checkpoint
 	order   *detail.Order
 	history []history.Line
+	journal []journal.Line
 	parked  []parked.Order
 }
 
@@ -193,6 +230,9 @@ func readRows(ctx context.Context, db Beginner, orderID string) (*snapshot, erro
 		return nil, err
 	}
 	if s.history, err = history.Stored(ctx, tx, orderID); err != nil {
+		return nil, err
+	}
+	if s.journal, err = journal.Stored(ctx, tx, orderID); err != nil {
 		return nil, err
 	}
 	s.parked, err = parked.OfOrder(ctx, tx, orderID)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
@@ -131,7 +130,7 @@ func (e *Engine) measureFold(ctx context.Context, p *Plan, all bool) error {
 	began := e.cfg.Clock()
 	folded, counted := 0, int64(0)
 	sampling := true
-	for message, err := range e.cfg.Log.SubscribeAll(ctx, eventstore.AllSubscription{Filter: eventstore.Filter{StreamPrefixes: order.StreamPrefixes()}}) {
+	for message, err := range e.cfg.Log.SubscribeAll(ctx, eventstore.AllSubscription{Filter: eventstore.Filter{StreamPrefixes: projections.ModelPrefixes()}}) {
 		if err != nil {
 			return fmt.Errorf("measure the fold: %w", err)
 		}

@@ -14,8 +14,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/fingerprint"
 	"github.com/order-ledger/order-ledger/projections/schema"
@@ -337,7 +337,7 @@ func (e *Engine) readLog(ctx context.Context, from eventstore.Position, known bo
 	if known {
 		read.From = &from
 	}
-	prefixes := order.StreamPrefixes()
+	prefixes := projections.ModelPrefixes()
 	block := make([]eventstore.RecordedEvent, 0, blockEvents)
 	send := func() error {
 		if len(block) == 0 {

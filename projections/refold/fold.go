@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/order-ledger/order-ledger/domain/accounting"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/detail"
@@ -122,6 +123,9 @@ type fold struct {
 	id         string
 	state      order.State
 	registered bool
+	// books are those of the order, and posted is the entry of the newest event.
+	books  accounting.Books
+	posted []accounting.Line
 	// done are the events folded so far; last is the newest of them.
 	done []order.Recorded
 	last eventstore.RecordedEvent
@@ -147,6 +151,11 @@ func (f *fold) apply(s *step) error {
 		}
 		return f.unfoldable(s, reason)
 	}
+	posted, books, err := accounting.EntriesFor(f.books, s.decoded, &f.state)
+	if err != nil {
+		return f.unfoldable(s, err.Error())
+	}
+	f.posted, f.books = posted, books
 	if _, ok := s.decoded.(order.OrderRegistered); ok {
 		f.registered = true
 	}

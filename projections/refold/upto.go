@@ -8,6 +8,7 @@ import (
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/detail"
 	"github.com/order-ledger/order-ledger/projections/history"
+	"github.com/order-ledger/order-ledger/projections/journal"
 )
 
 // Expected is what the views ought to say about the orders of one id at a place in the log.
@@ -20,6 +21,8 @@ type Expected struct {
 	Unfoldable *UnfoldableError
 	// History are all events, those that are not folded included.
 	History []history.Line
+	// Journal are the lines that the folded events post.
+	Journal []journal.Line
 }
 
 // Streams returns the streams of an order id that have events. There is one, unless a foreign client
@@ -43,6 +46,10 @@ func Streams(ctx context.Context, log eventstore.Reader, orderID string) ([]stri
 func UpTo(ctx context.Context, log eventstore.Reader, stream string, last eventstore.Position, before *uint64) (Expected, error) {
 	f := newFold(stream)
 	e := Expected{Stream: stream}
+	locks, err := journal.Locks(ctx, log)
+	if err != nil {
+		return Expected{}, err
+	}
 	for s, err := range steps(ctx, log, stream) {
 		if err != nil {
 			return Expected{}, err
@@ -58,7 +65,11 @@ func UpTo(ctx context.Context, log eventstore.Reader, stream string, last events
 		if e.Unfoldable != nil || (before != nil && s.event.Revision >= *before) {
 			continue
 		}
-		errors.As(f.apply(&s), &e.Unfoldable)
+		if !errors.As(f.apply(&s), &e.Unfoldable) {
+			e.Journal = append(e.Journal, journal.LinesOf(&journal.Entry{
+				OrderID: f.id, Event: &f.done[len(f.done)-1], Lines: f.posted, State: &f.state, Locks: locks,
+			})...)
+		}
 	}
 	e.Order = f.shown()
 	return e, nil

@@ -27,7 +27,7 @@ func dump(t *testing.T, s *harness.Site) map[string][]string {
 		union all select order_id, source || ' ' || source_order_id from ledger.payouts) names`
 	views := map[string][]string{}
 	for _, view := range []string{
-		"orders", "test_orders", "payouts", "payments", "refunds", "refund_balances", "disputes", "order_history", "dispute_timeline",
+		"orders", "test_orders", "payouts", "payments", "refunds", "refund_balances", "disputes", "order_history", "dispute_timeline", "journal_lines",
 	} {
 		views[view] = lines(t, s.Rows(t, `select of_order, v.* from ledger.`+view+` v left join `+names+` using (order_id)`))
 	}

@@ -1,0 +1,1 @@
+-- Nothing of the journal is there; orders that are get theirs from a rebuild.

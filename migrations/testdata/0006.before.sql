@@ -1,0 +1,1 @@
+-- The views of the journal are not there.

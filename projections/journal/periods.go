@@ -1,0 +1,110 @@
+package journal
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/order-ledger/order-ledger/domain/accounting"
+	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections/internal/storable"
+)
+
+//go:embed insert_period.sql
+var insertPeriodSQL string
+
+// Change is one closing of a period, or opening again.
+type Change struct {
+	accounting.PeriodChanged
+
+	Lock     accounting.Lock
+	Closed   bool
+	Event    eventstore.RecordedEvent
+	Metadata order.Metadata
+}
+
+// ChangeOf reads an event of a period's stream.
+func ChangeOf(ev *eventstore.RecordedEvent) (Change, error) {
+	lock, changed, err := accounting.LockOf(ev.Type, ev.Data, ev.Position.Commit)
+	if err != nil {
+		return Change{}, fmt.Errorf("event %s at %s: %w", ev.ID, ev.Position, err)
+	}
+	c := Change{PeriodChanged: changed, Lock: lock, Closed: ev.Type == accounting.PeriodClosedType, Event: *ev}
+	if err := json.Unmarshal(ev.Metadata, &c.Metadata); err != nil {
+		return Change{}, fmt.Errorf("decode the envelope of %s at %s: %w", ev.Type, ev.Position, err)
+	}
+	if c.Metadata.Actor == "" || (!c.Closed && (c.Approver == "" || c.Approver == c.Metadata.Actor)) {
+		return Change{}, fmt.Errorf("event %s at %s: a period is opened again by two people", ev.ID, ev.Position)
+	}
+	return c, nil
+}
+
+// Changes reads what was done to the periods of an entity, oldest first. An event that nobody can read
+// changes nothing, here and everywhere.
+func Changes(ctx context.Context, log eventstore.Reader, entity string) ([]Change, error) {
+	var all []Change
+	for ev, err := range log.ReadStream(ctx, accounting.PeriodStream(entity), eventstore.StreamRead{}) {
+		if errors.Is(err, eventstore.ErrStreamNotFound) || errors.Is(err, eventstore.ErrStreamDeleted) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the periods of %s: %w", entity, err)
+		}
+		if c, err := ChangeOf(&ev); err == nil {
+			all = append(all, c)
+		}
+	}
+	return all, nil
+}
+
+// Locks reads the locks of the books. Those that were set after a place in the log do not matter for it,
+// so locks that were read early are missing only what comes later.
+func Locks(ctx context.Context, log eventstore.Reader) (accounting.Locks, error) {
+	changes, err := Changes(ctx, log, accounting.DefaultEntity)
+	if err != nil {
+		return nil, err
+	}
+	locks := make(accounting.Locks, len(changes))
+	for i := range changes {
+		locks[i] = changes[i].Lock
+	}
+	return locks, nil
+}
+
+// Periods collects what ledger_data.period_changes is to hold. The zero value is empty.
+type Periods struct{ changes []Change }
+
+// Add appends the row of a change.
+func (p *Periods) Add(c Change) { p.changes = append(p.changes, c) }
+
+// Queue adds the statements that write all rows.
+func (p *Periods) Queue(b *pgx.Batch) {
+	for i := range p.changes {
+		c := &p.changes[i]
+		month, err := accounting.ParsePeriod(c.Period)
+		if err != nil {
+			continue // ChangeOf has read it
+		}
+		var upTo *int64
+		if c.UpTo != 0 {
+			at := int64(c.UpTo)
+			upTo = &at
+		}
+		b.Queue(insertPeriodSQL, int64(c.Event.Position.Commit), [16]byte(c.Event.ID), storable.Text(c.Entity), month.First(),
+			c.Closed, c.Metadata.RecordedAt, storable.Text(c.Metadata.Actor), known(c.Approver), known(c.Reason),
+			known(c.TrialBalanceSHA256), upTo)
+	}
+}
+
+func known(text string) *string {
+	if text == "" {
+		return nil
+	}
+	text = storable.Text(text)
+	return &text
+}

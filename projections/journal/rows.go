@@ -1,0 +1,156 @@
+// Package journal is the read model behind ledger.journal_lines and what is summed up from it: the
+// postings of every event of every customer order and payout, and which months are closed.
+package journal
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/order-ledger/order-ledger/domain/accounting"
+	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/projections/internal/pgcopy"
+	"github.com/order-ledger/order-ledger/projections/internal/storable"
+)
+
+var (
+	//go:embed copy.sql
+	copySQL string
+	//go:embed delete.sql
+	deleteSQL string
+	//go:embed delete_events.sql
+	deleteEventsSQL string
+	//go:embed stored.sql
+	storedSQL string
+)
+
+// Rows collects what ledger_data.journal_lines is to hold. It is written by COPY. The zero value is empty.
+type Rows struct{ table pgcopy.Table }
+
+// Len counts the rows.
+func (r *Rows) Len() int { return r.table.Len() }
+
+// Reset empties the rows and keeps their memory.
+func (r *Rows) Reset() { r.table.Reset() }
+
+// Entry is what one event of an order posts.
+type Entry struct {
+	OrderID string
+	Event   *order.Recorded
+	Lines   []accounting.Line
+	// State is the order's state with the event.
+	State *order.State
+	// Locks are those of the books.
+	Locks accounting.Locks
+}
+
+// Line is one row of the table as it is kept. Lines are compared with ==.
+type Line struct {
+	Revision               uint64
+	Number                 int
+	Position               uint64
+	EventID                uuid.UUID
+	PostingDate, ValueDate time.Time // UTC, midnight
+	RecordedAt             time.Time // UTC, microseconds
+	Account, Currency      string
+	Amount                 string // signed from the debit side, major units
+	Source, SourceAccount  string
+}
+
+// LinesOf are the rows of an entry. They depend on the order's events and on the locks that stand before
+// them in the log, and on nothing else.
+func LinesOf(e *Entry) []Line {
+	if len(e.Lines) == 0 {
+		return nil
+	}
+	m := &e.Event.Metadata
+	value := accounting.ValueDate(m.OccurredAt)
+	posting, _ := e.Locks.PostingDate(value, e.Event.Position)
+	lines := make([]Line, len(e.Lines))
+	for i, l := range e.Lines {
+		currency := l.Amount.Currency()
+		lines[i] = Line{
+			Revision: e.Event.Revision, Number: i + 1, Position: e.Event.Position, EventID: e.Event.ID,
+			PostingDate: posting, ValueDate: value, RecordedAt: storable.ShownTime(m.RecordedAt),
+			Account: l.Account.Code(), Currency: currency.Code(), Amount: storable.Amount(l.Amount, currency),
+			Source: storable.Text(e.State.Source), SourceAccount: storable.Text(e.State.SourceAccount),
+		}
+	}
+	return lines
+}
+
+const columns = 13
+
+// Add appends the rows of an entry.
+func (r *Rows) Add(e *Entry) {
+	t := &r.table
+	for _, l := range LinesOf(e) {
+		t.Row(columns)
+		t.Text(storable.Text(e.OrderID))
+		t.Bigint(int64(l.Revision))
+		t.Integer(int32(l.Number))
+		t.Bigint(int64(l.Position))
+		t.UUID(l.EventID)
+		t.Date(l.PostingDate)
+		t.Date(l.ValueDate)
+		t.Time(l.RecordedAt)
+		t.Text(l.Account)
+		t.Text(l.Currency)
+		t.Numeric(l.Amount)
+		t.Text(l.Source)
+		t.Text(l.SourceAccount)
+	}
+}
+
+// Copy writes all rows within the connection's transaction, in one round trip.
+func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
+	if r.Len() == 0 {
+		return nil
+	}
+	if err := r.table.Copy(ctx, conn, copySQL); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	return nil
+}
+
+// QueueDelete adds the statement that forgets the lines of one order up to a commit position.
+func QueueDelete(b *pgx.Batch, orderID string, upTo uint64) {
+	b.Queue(deleteSQL, storable.Text(orderID), int64(upTo))
+}
+
+// DeleteEvents forgets the lines of some events of an order.
+func DeleteEvents(ctx context.Context, tx pgx.Tx, orderID string, events [][16]byte) error {
+	if _, err := tx.Exec(ctx, deleteEventsSQL, storable.Text(orderID), events); err != nil {
+		return fmt.Errorf("forget the journal of order %q: %w", orderID, err)
+	}
+	return nil
+}
+
+// Querier reads rows: a pool, a connection or a transaction.
+type Querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// Stored returns all lines of an order, in the order of the journal.
+func Stored(ctx context.Context, db Querier, orderID string) ([]Line, error) {
+	rows, err := db.Query(ctx, storedSQL, storable.Text(orderID))
+	if err != nil {
+		return nil, fmt.Errorf("read the journal of order %q: %w", orderID, err)
+	}
+	lines, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Line, error) {
+		var l Line
+		err := row.Scan(&l.Revision, &l.Number, &l.Position, &l.EventID, &l.PostingDate, &l.ValueDate, &l.RecordedAt, &l.Account,
+			&l.Currency, &l.Amount, &l.Source, &l.SourceAccount)
+		l.PostingDate, l.ValueDate, l.RecordedAt = l.PostingDate.UTC(), l.ValueDate.UTC(), l.RecordedAt.UTC()
+		return l, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the journal of order %q: %w", orderID, err)
+	}
+	return lines, nil
+}
