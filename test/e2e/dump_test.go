@@ -13,7 +13,7 @@ import (
 // it learnt of things. Two runs of the same notifications differ in nothing else.
 func mintedColumns() []string {
 	return []string{
-		"order_id", "payment_id", "refund_id", "dispute_id", "event_id", "notification_id", "position",
+		"order_id", "entry_id", "payment_id", "refund_id", "dispute_id", "event_id", "notification_id", "position",
 		"first_recorded_at", "last_recorded_at", "recorded_at", "received_at", "data", "metadata",
 	}
 }
