@@ -100,6 +100,9 @@ func TestReportService_AgreesWithTheViews(t *testing.T) {
 	if diff := cmp.Diff(want, bySum); diff != "" || len(want) < 6 {
 		t.Errorf("%d sums (-views +service):\n%s", len(want), diff)
 	}
+	if diff := cmp.Diff(dailyCash(t, l), cashOf(t, byDay)); diff != "" {
+		t.Errorf("cash of the days (-books +service):\n%s", diff)
+	}
 	perDay := dailyTotals(t, l)
 	for name, amount := range byDay {
 		if amount == "0" {
@@ -109,6 +112,40 @@ func TestReportService_AgreesWithTheViews(t *testing.T) {
 	if diff := cmp.Diff(perDay, byDay); diff != "" || len(perDay) < 20 {
 		t.Errorf("%d days (-views +service):\n%s", len(perDay), diff)
 	}
+}
+
+// dailyCash is what the books moved at the bank and in clearing on each day, fees apart: day and currency
+// to amount.
+func dailyCash(t *testing.T, l *harness.Ledger) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, row := range l.Site.Rows(t, `select concat_ws(' ', value_date, currency) as name, trim_scale(sum(debit - credit))::text as amount
+		from ledger.journal_lines join ledger.orders using (order_id, currency)
+		where account in ('1010', '1100', '1110', '5200', '5210') group by value_date, currency having sum(debit - credit) <> 0`) {
+		out[row.Text("name")] = row.Text("amount")
+	}
+	return out
+}
+
+// cashOf is the same, of the service's totals.
+func cashOf(t *testing.T, byDay map[string]string) map[string]string {
+	t.Helper()
+	sums := map[string]decimal.Decimal{}
+	for name, amount := range byDay {
+		words := strings.Fields(name) // day, currency, total
+		sum := decimal.RequireFromString(amount)
+		if words[2] != "revenue" {
+			sum = sum.Neg()
+		}
+		sums[words[0]+" "+words[1]] = sums[words[0]+" "+words[1]].Add(sum)
+	}
+	out := map[string]string{}
+	for name, sum := range sums {
+		if !sum.IsZero() {
+			out[name] = sum.String()
+		}
+	}
+	return out
 }
 
 // dailyTotals are what an accountant finds in the views: day, currency and total to amount.
