@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -45,6 +46,9 @@ func (c *cli) reportService() *cobra.Command {
 	cmd.AddCommand(&cobra.Command{
 		Use: "totals", Short: "Print the totals of each day", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := os.Stat(database); err != nil { // a misspelt name must not look like no revenue
+				return fmt.Errorf("read totals: %w", err)
+			}
 			return withReport(cmd.Context(), database, func(store *reportservice.Store) error {
 				rows, err := store.Totals(cmd.Context())
 				if err != nil || c.json {

@@ -213,6 +213,9 @@ func TestReportService_AnotherLedger(t *testing.T) {
 		l.Post(t, "decta", dectaPaid("same", "R-same")) // told the same, they are two ledgers all the same
 	}
 	r := report{file: filepath.Join(t.TempDir(), "report.sqlite")}
+	if done := harness.Run(t, harness.Command{Args: []string{"report-service", "totals", "--database", r.file}}); done.Code == 0 {
+		t.Errorf("totals of a database that does not exist: %s", done.Stdout)
+	}
 	if done := harness.Run(t, r.command(one, "--once")); done.Code != 0 {
 		t.Fatalf("exit code %d: %s", done.Code, done.Stderr)
 	}
