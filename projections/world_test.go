@@ -250,10 +250,10 @@ func (w *world) fact(s *simulated, now time.Time) order.Fact {
 // quarantined makes a notification that belongs to no order; every other one was seen before.
 func (w *world) quarantined(tb testing.TB) appended {
 	tb.Helper()
+	now := w.now()
 	w.n++
 	digest := sha256.Sum256(fmt.Appendf(nil, "quarantined body %d", w.n/2))
 	hexDigest := hex.EncodeToString(digest[:])
-	now := day.Add(time.Duration(w.n) * time.Second)
 	return appended{stream: order.QuarantineStream("everifin"), events: []eventstore.EventData{encode(tb,
 		order.NotificationEventID("everifin", "default", hexDigest),
 		order.NotificationQuarantined{

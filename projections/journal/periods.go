@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/domain/accounting"
@@ -107,4 +109,29 @@ func known(text string) *string {
 	}
 	text = storable.Text(text)
 	return &text
+}
+
+// Shown is a change of a period as people see it.
+type Shown struct {
+	accounting.PeriodChanged
+
+	Closed     bool      `json:"closed"`
+	Actor      string    `json:"actor"`
+	RecordedAt time.Time `json:"recorded_at"` // UTC
+	EventID    uuid.UUID `json:"event_id"`
+	Position   uint64    `json:"position"` // commit position in the log
+	Prepare    uint64    `json:"-"`
+}
+
+// At is where the change stands in the log.
+func (s *Shown) At() eventstore.Position {
+	return eventstore.Position{Commit: s.Position, Prepare: s.Prepare}
+}
+
+// ShownOf shows a change.
+func ShownOf(c *Change) Shown {
+	return Shown{
+		PeriodChanged: c.PeriodChanged, Closed: c.Closed, Actor: c.Metadata.Actor, RecordedAt: c.Metadata.RecordedAt,
+		EventID: c.Event.ID, Position: c.Event.Position.Commit, Prepare: c.Event.Position.Prepare,
+	}
 }

@@ -49,17 +49,24 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request) {
 
 // read answers a query in one snapshot of the views.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, query func(context.Context, pgx.Tx) (any, error)) {
+	if answer, ok := s.snapshot(w, r, query); ok {
+		s.json(w, r, http.StatusOK, answer)
+	}
+}
+
+// snapshot runs a query in one snapshot of the views; it answers itself, and false, when it cannot.
+func (s *Server) snapshot(w http.ResponseWriter, r *http.Request, query func(context.Context, pgx.Tx) (any, error)) (any, bool) {
 	pool, err := s.ledger.Database.Pool()
 	if pool == nil {
 		s.noViews(w, r, err)
-		return
+		return nil, false
 	}
 	if changed := s.ledger.Runner.Stale(); len(changed) > 0 {
 		w.Header().Set("Retry-After", "60")
 		s.problem(w, r, http.StatusServiceUnavailable, "rebuild_needed",
 			"The views were made by another version of the ledger and are to be rebuilt: "+fingerprint.Describe(changed)+
 				". Notifications are taken in meanwhile, and as_of answers from the log.")
-		return
+		return nil, false
 	}
 	ctx := r.Context()
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
@@ -78,7 +85,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, query func(context
 	var ambiguous *app.AmbiguousReferenceError
 	switch {
 	case err == nil:
-		s.json(w, r, http.StatusOK, answer)
+		return answer, true
 	case errors.Is(err, orders.ErrNotFound):
 		s.problem(w, r, http.StatusNotFound, "order_not_found",
 			"No order has the id, gateway id or merchant reference "+strconv.Quote(r.PathValue("id"))+", as far as the views have come.")
@@ -87,6 +94,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, query func(context
 	default:
 		s.noViews(w, r, err)
 	}
+	return nil, false
 }
 
 // noViews answers while the database is away; intake goes on meanwhile.

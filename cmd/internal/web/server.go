@@ -19,6 +19,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/cmd/internal/api"
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/cmd/internal/auth"
 	"github.com/order-ledger/order-ledger/cmd/internal/feed"
 	"github.com/order-ledger/order-ledger/cmd/internal/schemas"
 )
@@ -128,8 +129,12 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /orders/{id}/history", s.history)
 	mux.HandleFunc("GET /orders/{id}/explain", s.explain)
 	mux.Handle("GET /schemas/", s.schemas)
-	mux.Handle("GET /events", s.authorizeFeed(s.feed.Events))
-	mux.Handle("GET /events/stream", s.authorizeFeed(s.feed.Stream))
+	mux.Handle("GET /events", s.mayRead(auth.FeedRead, s.feed.Events))
+	mux.Handle("GET /events/stream", s.mayRead(auth.FeedRead, s.feed.Stream))
+	mux.Handle("GET /reports", s.mayRead(auth.AccountingRead, s.reports))
+	mux.Handle("GET /reports/{name}", s.mayRead(auth.AccountingRead, s.report))
+	mux.Handle("GET /periods", s.mayRead(auth.AccountingRead, s.periods))
+	mux.HandleFunc("POST /periods", s.changePeriod)
 	mux.HandleFunc("POST /audit", s.audit)
 	mux.HandleFunc("POST /rebuild", s.rebuild)
 	mux.HandleFunc("POST /erase", s.erase)

@@ -1,0 +1,188 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/order-ledger/order-ledger/domain/accounting"
+	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections/journal"
+	"github.com/order-ledger/order-ledger/projections/reports"
+)
+
+// PeriodRequest closes a period of the books, or opens it again.
+type PeriodRequest struct {
+	Period string `json:"period"` // like 2026-10
+	Entity string `json:"entity"`
+	Reopen bool   `json:"reopen,omitempty"`
+	Actor  string `json:"actor"`
+	// Approver is the second person, and Reason why, of opening again.
+	Approver string `json:"approver,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+}
+
+// PeriodAnswer is what came of it.
+type PeriodAnswer struct {
+	Change journal.Shown `json:"change"`
+	// Trial is the trial balance that was closed, memo accounts included.
+	Trial []accounting.TrialLine `json:"trial_balance,omitempty"`
+}
+
+// ErrPeriod says that a period cannot be closed or opened again as asked.
+var ErrPeriod = errors.New("period")
+
+// periodWait bounds waiting for the views, which the trial balance is taken from.
+const periodWait = time.Minute
+
+// ChangePeriod closes a period or opens it again, for good: it is an event. The trial balance of a closing
+// is taken from the views once they show all that was recorded before it, and its digest stands in the
+// event. What is recorded later is posted in the first open period.
+func (l *Ledger) ChangePeriod(ctx context.Context, r PeriodRequest, now time.Time) (PeriodAnswer, error) {
+	changes, month, err := l.checkPeriod(ctx, &r, now)
+	if err != nil {
+		return PeriodAnswer{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, periodWait)
+	defer cancel()
+	change := accounting.PeriodChanged{Entity: r.Entity, Period: month.String(), Approver: r.Approver, Reason: r.Reason}
+	if r.Reopen {
+		event, err := l.appendPeriod(ctx, accounting.PeriodReopenedType, change, r.Actor, len(changes), now)
+		if err != nil {
+			return PeriodAnswer{}, err
+		}
+		return PeriodAnswer{Change: event}, l.WaitForViews(ctx, event.At())
+	}
+	// The books are locked first, so that nothing can come between the balance and its digest; the second
+	// event then says what was locked.
+	locked, err := l.appendPeriod(ctx, accounting.PeriodClosedType, change, r.Actor, len(changes), now)
+	if err != nil {
+		return PeriodAnswer{}, err
+	}
+	if err := l.WaitForViews(ctx, locked.At()); err != nil {
+		return PeriodAnswer{}, fmt.Errorf("period %s is locked, and its trial balance not taken; close it again: %w", month, err)
+	}
+	trial, err := l.closedBalance(ctx, month)
+	if err != nil {
+		return PeriodAnswer{}, fmt.Errorf("period %s is locked, and its trial balance not taken; close it again: %w", month, err)
+	}
+	change.TrialBalanceSHA256, change.UpTo = accounting.HashTrialBalance(trial), locked.Position
+	closed, err := l.appendPeriod(ctx, accounting.PeriodClosedType, change, r.Actor, len(changes)+1, now)
+	if err != nil {
+		return PeriodAnswer{}, fmt.Errorf("period %s is locked, and its trial balance not recorded; close it again: %w", month, err)
+	}
+	return PeriodAnswer{Change: closed, Trial: trial}, l.WaitForViews(ctx, closed.At())
+}
+
+// checkPeriod refuses what makes no sense.
+func (l *Ledger) checkPeriod(ctx context.Context, r *PeriodRequest, now time.Time) ([]journal.Change, accounting.Period, error) {
+	refuse := func(format string, args ...any) error {
+		return fmt.Errorf("%w: %s", ErrPeriod, fmt.Sprintf(format, args...))
+	}
+	month, err := accounting.ParsePeriod(r.Period)
+	if err != nil {
+		return nil, month, refuse("%s", err)
+	}
+	if r.Entity == "" {
+		r.Entity = accounting.DefaultEntity
+	}
+	changes, err := journal.Changes(ctx, l.Store, r.Entity)
+	if err != nil {
+		return nil, month, err
+	}
+	var through time.Time
+	complete := true
+	if n := len(changes); n > 0 {
+		last := &changes[n-1]
+		through, complete = last.Lock.Through, !last.Closed || last.TrialBalanceSHA256 != ""
+	}
+	switch {
+	case r.Entity != accounting.DefaultEntity:
+		return nil, month, refuse("the ledger keeps the books of one entity, %q", accounting.DefaultEntity)
+	case r.Actor == "":
+		return nil, month, refuse("say who does it")
+	case r.Reopen && (r.Approver == "" || r.Approver == r.Actor):
+		return nil, month, refuse("opening a period again takes another person's approval")
+	case r.Reopen && r.Reason == "":
+		return nil, month, refuse("say why %s is opened again", month)
+	case r.Reopen && (through.IsZero() || month.First().After(through)):
+		return nil, month, refuse("%s is open", month)
+	case !r.Reopen && !now.UTC().After(month.Next().First()):
+		return nil, month, refuse("%s has not ended", month)
+	case !r.Reopen && complete && !through.IsZero() && !month.Last().After(through):
+		return nil, month, refuse("%s is closed already", month)
+	}
+	return changes, month, nil
+}
+
+// closedBalance is the trial balance of a month that nothing can be posted into any more.
+func (l *Ledger) closedBalance(ctx context.Context, month accounting.Period) ([]accounting.TrialLine, error) {
+	pool, err := l.Database.Pool()
+	if pool == nil {
+		return nil, errors.Join(errors.New("the database of the views is away"), err)
+	}
+	p := reports.Params{Memo: true}
+	p.Period(month)
+	var trial []accounting.TrialLine
+	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		trial, err = reports.TrialBalance(ctx, tx, p)
+		return err
+	})
+	return trial, err
+}
+
+// appendPeriod appends a change, unless somebody else was faster.
+func (l *Ledger) appendPeriod(
+	ctx context.Context, eventType string, change accounting.PeriodChanged, actor string, known int, now time.Time,
+) (journal.Shown, error) {
+	now = now.UTC().Truncate(time.Microsecond)
+	data, err := json.Marshal(change)
+	if err != nil {
+		return journal.Shown{}, fmt.Errorf("encode %s: %w", eventType, err)
+	}
+	id := uuid.New()
+	metadata, err := json.Marshal(order.Metadata{
+		LedgerID: id.String(), Schema: 1, OccurredAt: now, OccurredAtBasis: order.BasisOperator, RecordedAt: now, Source: "manual", Actor: actor,
+	})
+	if err != nil {
+		return journal.Shown{}, fmt.Errorf("encode %s: %w", eventType, err)
+	}
+	expected := eventstore.NoStream
+	if known > 0 {
+		expected = eventstore.Revision(uint64(known) - 1)
+	}
+	result, err := l.Store.Append(ctx, accounting.PeriodStream(change.Entity), expected,
+		eventstore.EventData{ID: id, Type: eventType, JSON: true, Data: data, Metadata: metadata})
+	var wrong *eventstore.WrongExpectedRevisionError
+	if errors.As(err, &wrong) {
+		return journal.Shown{}, fmt.Errorf("%w: somebody else changed the periods just now; look at them and try again", ErrPeriod)
+	}
+	if err != nil {
+		return journal.Shown{}, fmt.Errorf("record %s of %s: %w", eventType, change.Period, err)
+	}
+	return journal.Shown{
+		PeriodChanged: change, Closed: eventType == accounting.PeriodClosedType, Actor: actor, RecordedAt: now,
+		Position: result.Position.Commit, Prepare: result.Position.Prepare, EventID: id,
+	}, nil
+}
+
+// Periods lists what was done to the periods of an entity, oldest first. A closing without a digest is the
+// first half of the one that follows it.
+func Periods(ctx context.Context, log eventstore.Reader, entity string) ([]journal.Shown, error) {
+	changes, err := journal.Changes(ctx, log, entity)
+	if err != nil {
+		return nil, err
+	}
+	shown := make([]journal.Shown, 0, len(changes))
+	for i := range changes {
+		shown = append(shown, journal.ShownOf(&changes[i]))
+	}
+	return slices.DeleteFunc(shown, func(s journal.Shown) bool { return s.Closed && s.TrialBalanceSHA256 == "" }), nil
+}

@@ -1,0 +1,113 @@
+package web
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/domain/accounting"
+	"github.com/order-ledger/order-ledger/projections/reports"
+)
+
+// reports lists what accounting can ask.
+func (s *Server) reports(w http.ResponseWriter, r *http.Request) {
+	s.json(w, r, http.StatusOK, map[string]any{"reports": reports.All()})
+}
+
+// report answers one report as JSON, or as CSV with format=csv.
+func (s *Server) report(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	report, err := reports.Find(r.PathValue("name"))
+	if err != nil {
+		s.problem(w, r, http.StatusNotFound, "report_not_found", err.Error()+"; GET /reports lists them.")
+		return
+	}
+	params, err := reports.ParseParams(query.Get)
+	format := query.Get("format")
+	switch {
+	case err == nil && format != "" && format != "json" && format != "csv":
+		err = errors.New("format is neither json nor csv")
+	case err == nil && report.Name == "restatement" && params.KnownFrom == nil:
+		err = errors.New("a restatement needs known_from, the earlier moment of knowledge")
+	}
+	if err != nil {
+		s.problem(w, r, http.StatusBadRequest, "report_invalid", err.Error()+".")
+		return
+	}
+	if format != "csv" {
+		s.read(w, r, func(ctx context.Context, tx pgx.Tx) (any, error) { return report.Run(ctx, tx, params) })
+		return
+	}
+	answer, ok := s.snapshot(w, r, func(ctx context.Context, tx pgx.Tx) (any, error) { return report.Run(ctx, tx, params) })
+	table, is := answer.(reports.Table)
+	if !ok || !is {
+		return
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="`+report.Name+`.csv"`)
+	w.WriteHeader(http.StatusOK)
+	if err := WriteCSV(csv.NewWriter(w), table); err != nil {
+		s.logger.DebugContext(r.Context(), "report not sent", errAttr(err))
+	}
+}
+
+// WriteCSV writes a report. Spreadsheets do not take any of its texts for a formula.
+func WriteCSV(w *csv.Writer, t reports.Table) error {
+	if err := w.Write(t.Columns); err != nil {
+		return err
+	}
+	for _, row := range t.Rows {
+		texts := make([]string, len(row))
+		for i, v := range row {
+			if v != nil {
+				texts[i] = reports.Inert(*v)
+			}
+		}
+		if err := w.Write(texts); err != nil {
+			return err
+		}
+	}
+	w.Flush()
+	return w.Error()
+}
+
+// periods lists what was done to the periods of the books.
+func (s *Server) periods(w http.ResponseWriter, r *http.Request) {
+	shown, err := app.Periods(r.Context(), s.ledger.Store, accounting.DefaultEntity)
+	if err != nil {
+		s.logger.ErrorContext(r.Context(), "periods cannot be read", errAttr(err))
+		s.problem(w, r, http.StatusServiceUnavailable, "log_unavailable", "The event log cannot be read now.")
+		return
+	}
+	s.json(w, r, http.StatusOK, map[string]any{"periods": shown})
+}
+
+// changePeriod closes a period or opens it again, for the owner of the data directory.
+func (s *Server) changePeriod(w http.ResponseWriter, r *http.Request) {
+	if !s.isOwner(r) {
+		s.problem(w, r, http.StatusUnauthorized, "token_wrong", "This takes the token in the ledger's data directory.")
+		return
+	}
+	var request app.PeriodRequest
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, BodyBytesMax)).Decode(&request); err != nil {
+		s.problem(w, r, http.StatusBadRequest, "period_invalid", err.Error()+".")
+		return
+	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the views may have much to catch up with
+	answer, err := s.ledger.ChangePeriod(r.Context(), request, time.Now())
+	switch {
+	case errors.Is(err, app.ErrPeriod):
+		s.problem(w, r, http.StatusConflict, "period_refused", err.Error()+".")
+	case err != nil:
+		s.logger.ErrorContext(r.Context(), "a period could not be changed", errAttr(err))
+		s.problem(w, r, http.StatusInternalServerError, "period_failed", err.Error())
+	default:
+		s.json(w, r, http.StatusOK, answer)
+	}
+}

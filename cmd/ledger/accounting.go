@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/cmd/internal/web"
+	"github.com/order-ledger/order-ledger/domain/accounting"
+	"github.com/order-ledger/order-ledger/projections/journal"
+	"github.com/order-ledger/order-ledger/projections/reports"
+)
+
+func (c *cli) accountingReport() *cobra.Command {
+	var names strings.Builder
+	for _, r := range reports.All() {
+		fmt.Fprintf(&names, "  %-20s %s\n", r.Name, r.Title)
+	}
+	asked := map[string]*string{}
+	var asCSV, byDay, memo bool
+	cmd := &cobra.Command{
+		Use:   "report NAME",
+		Short: "What accounting asks: trial balance, open refunds, disputes, ageing, totals, …",
+		Long: `report answers from the views, with two clocks: --as-of is what was known at a
+time, --as-at is what had happened by a day; both together are the state of that
+day as it was known at that time.
+
+` + names.String(),
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			report, err := reports.Find(args[0])
+			if err != nil {
+				return &exitError{code: exitUsage, err: fmt.Errorf("%w; `ledger report --help` lists them", err)}
+			}
+			params, err := reports.ParseParams(func(name string) string {
+				switch {
+				case name == "by" && byDay:
+					return "day"
+				case name == "memo" && memo:
+					return "true"
+				case asked[name] != nil:
+					return *asked[name]
+				}
+				return ""
+			})
+			if err != nil {
+				return &exitError{code: exitUsage, err: err}
+			}
+			return c.runReport(cmd.Context(), report, params, asCSV)
+		},
+	}
+	for name, usage := range map[string]string{
+		"as_of": "what was known then: a time, or a date, which is its end (UTC)", "as_at": "what had happened by this day",
+		"period": "month of posting, like 2026-10", "from": "first day of posting", "through": "last day of posting",
+		"known_from": "restatement: the earlier moment of knowledge",
+	} {
+		asked[name] = cmd.Flags().String(strings.ReplaceAll(name, "_", "-"), "", usage)
+	}
+	cmd.Flags().BoolVar(&asCSV, "csv", false, "print CSV")
+	cmd.Flags().BoolVar(&byDay, "daily", false, "totals: by day instead of month")
+	cmd.Flags().BoolVar(&memo, "memo", false, "trial balance: with the accounts off the balance sheet")
+	return cmd
+}
+
+func (c *cli) runReport(ctx context.Context, report reports.Report, params reports.Params, asCSV bool) error {
+	if !c.hasDatabase() {
+		return c.noViews()
+	}
+	var answer reports.Table
+	err := c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		if err := app.CheckRows(ctx, conn); err != nil {
+			return err
+		}
+		var err error
+		answer, err = report.Run(ctx, conn, params)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case c.json:
+		return c.printJSON(answer)
+	case asCSV:
+		return web.WriteCSV(csv.NewWriter(c.io.out), answer)
+	}
+	c.showTable(answer)
+	return nil
+}
+
+func (c *cli) showTable(answer reports.Table) {
+	header := make([]any, len(answer.Columns))
+	for i, name := range answer.Columns {
+		header[i] = strings.ReplaceAll(name, "_", " ")
+	}
+	t := c.newTable(header...)
+	numbers := make([]bool, len(answer.Columns))
+	for i := range numbers {
+		numbers[i] = len(answer.Rows) > 0
+	}
+	for _, row := range answer.Rows {
+		shown := make(table.Row, len(row))
+		for i, v := range row {
+			if v == nil {
+				shown[i] = ""
+				continue
+			}
+			shown[i] = *v
+			numbers[i] = numbers[i] && strings.Trim(*v, "-.0123456789") == "" && strings.Contains(*v, ".")
+		}
+		t.AppendRow(shown)
+	}
+	var columns []table.ColumnConfig
+	for i, is := range numbers {
+		if is {
+			columns = append(columns, table.ColumnConfig{Number: i + 1, Align: text.AlignRight})
+		}
+	}
+	t.SetColumnConfigs(columns)
+	t.Render()
+	c.say("%d rows: %s", len(answer.Rows), answer.Title)
+}
+
+func (c *cli) period() *cobra.Command {
+	var request app.PeriodRequest
+	parent := &cobra.Command{
+		Use:   "period",
+		Short: "Months of the books: close, open again, list",
+		Long: `A month that is closed stays as it is: what the ledger learns about it later is
+posted in the first open month and marked late, and every replay does the same.
+Closing a month closes all before it; opening one again opens all after it.
+Close and reopen work inside of the running ledger.`,
+	}
+	change := func(use, short string, reopen bool) *cobra.Command {
+		cmd := &cobra.Command{
+			Use: use, Short: short, Args: cobra.ExactArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				request.Period, request.Reopen = args[0], reopen
+				url := c.runningLedger()
+				if url == "" {
+					return fmt.Errorf("no ledger runs on %s: start one with `ledger serve`, so that its trial balance is complete", c.settings.DataDir)
+				}
+				var answer app.PeriodAnswer
+				if err := c.ask(cmd.Context(), http.MethodPost, url+"/periods", request, &answer); err != nil {
+					return err
+				}
+				return c.showPeriod(answer)
+			},
+		}
+		cmd.Flags().StringVar(&request.Entity, "entity", accounting.DefaultEntity, "whose books")
+		cmd.Flags().StringVar(&request.Actor, "actor", "", "who does it")
+		parent.AddCommand(cmd)
+		return cmd
+	}
+	change("close MONTH", "Close a month, and all before it, with the digest of its trial balance", false)
+	reopen := change("reopen MONTH", "Open a month again, and all after it: takes two people", true)
+	reopen.Flags().StringVar(&request.Approver, "approver", "", "who else agrees")
+	reopen.Flags().StringVar(&request.Reason, "reason", "", "why")
+	parent.AddCommand(&cobra.Command{
+		Use: "list", Short: "What was closed and opened again, by whom", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.listPeriods(cmd.Context()) },
+	})
+	return parent
+}
+
+func (c *cli) showPeriod(a app.PeriodAnswer) error {
+	if c.json {
+		return c.printJSON(a)
+	}
+	if !a.Change.Closed {
+		c.say("%s is open again, and all after it", a.Change.Period)
+		return nil
+	}
+	t := c.newTable("currency", "source", "account", "", "opening", "debit", "credit", "closing")
+	for i := range a.Trial {
+		l := &a.Trial[i]
+		t.AppendRow(table.Row{l.Currency, l.Source + "/" + l.SourceAccount, l.Account, l.Name, l.Opening, l.Debit, l.Credit, l.Closing})
+	}
+	t.Render()
+	c.say("%s is closed; SHA-256 of its trial balance %s", a.Change.Period, a.Change.TrialBalanceSHA256)
+	return nil
+}
+
+func (c *cli) listPeriods(ctx context.Context) error {
+	shown := []journal.Shown{}
+	var err error
+	if url := c.runningLedger(); url != "" {
+		var answer struct {
+			Periods []journal.Shown `json:"periods"`
+		}
+		err = c.ask(ctx, http.MethodGet, url+"/periods", nil, &answer)
+		shown = append(shown, answer.Periods...)
+	} else {
+		err = c.withLog(func(log *app.Store, _ config.Accounts) error {
+			found, err := app.Periods(ctx, log, accounting.DefaultEntity)
+			shown = append(shown, found...)
+			return err
+		})
+	}
+	if err != nil {
+		return err
+	}
+	if c.json {
+		return c.printJSON(shown)
+	}
+	t := c.newTable("period", "", "at", "by", "approved by", "why", "SHA-256 of the trial balance")
+	for i := range shown {
+		s := &shown[i]
+		what := "reopened"
+		if s.Closed {
+			what = "closed"
+		}
+		t.AppendRow(table.Row{s.Period, what, s.RecordedAt.Format("2006-01-02 15:04:05"), s.Actor, s.Approver, s.Reason, s.TrialBalanceSHA256})
+	}
+	t.Render()
+	return nil
+}

@@ -1,0 +1,74 @@
+package reports
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/order-ledger/order-ledger/domain/accounting"
+)
+
+// ParseParams reads parameters by their names: as_of and known_from (RFC 3339, or a date, which is its end in
+// UTC), as_at, from and through (dates), period (like 2026-10), by (day or month) and memo.
+func ParseParams(get func(name string) string) (Params, error) {
+	var p Params
+	var err error
+	for name, to := range map[string]**time.Time{"as_of": &p.AsOf, "known_from": &p.KnownFrom} {
+		if *to, err = moment(name, get(name)); err != nil {
+			return p, err
+		}
+	}
+	if month := get("period"); month != "" {
+		if get("from") != "" || get("through") != "" {
+			return p, fmt.Errorf("period goes without from and through")
+		}
+		parsed, err := accounting.ParsePeriod(month)
+		if err != nil {
+			return p, err
+		}
+		p.Period(parsed)
+	}
+	for name, to := range map[string]**time.Time{"as_at": &p.AsAt, "from": &p.From, "through": &p.Through} {
+		text := get(name)
+		if text == "" {
+			continue
+		}
+		day, err := time.Parse(time.DateOnly, text)
+		if err != nil {
+			return p, fmt.Errorf("%s %q is not a date like 2026-10-31", name, text)
+		}
+		*to = &day
+	}
+	if p.From != nil && p.Through != nil && p.Through.Before(*p.From) {
+		return p, fmt.Errorf("through %s is before from %s", p.Through.Format(time.DateOnly), p.From.Format(time.DateOnly))
+	}
+	switch by := get("by"); by {
+	case "", "month":
+	case "day":
+		p.Daily = true
+	default:
+		return p, fmt.Errorf("by %q is neither day nor month", by)
+	}
+	switch memo := get("memo"); memo {
+	case "", "false":
+	case "true":
+		p.Memo = true
+	default:
+		return p, fmt.Errorf("memo %q is neither true nor false", memo)
+	}
+	return p, nil
+}
+
+func moment(name, text string) (*time.Time, error) {
+	if text == "" {
+		return nil, nil //nolint:nilnil // left out is an answer
+	}
+	if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return &at, nil
+	}
+	day, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return nil, fmt.Errorf("%s %q is neither a time like 2026-10-31T17:00:00Z nor a date", name, text)
+	}
+	end := day.AddDate(0, 0, 1).Add(-time.Microsecond) // the resolution of what is recorded
+	return &end, nil
+}

@@ -1,0 +1,198 @@
+// Package reports answers what accounting asks of the views. Each report is one SQL statement over the
+// public views, which anybody may run without the ledger too, with two clocks: what was known when
+// (as_of, recorded) and what had happened when (as_at, by value date).
+package reports
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/order-ledger/order-ledger/domain/accounting"
+	"github.com/order-ledger/order-ledger/domain/money"
+)
+
+//go:embed sql/*.sql
+var files embed.FS
+
+// ErrUnknown says that there is no report of a name.
+var ErrUnknown = errors.New("there is no such report")
+
+// Params choose what a report is about. The zero value is everything that is known now.
+type Params struct {
+	// AsOf is what was known then: facts recorded later are left out.
+	AsOf *time.Time
+	// AsAt is what had happened by then: value dates after this day (UTC) are left out.
+	AsAt *time.Time
+	// From and Through are the first and last posting date of the report.
+	From, Through *time.Time
+	// KnownFrom is the earlier moment of knowledge of the restatement.
+	KnownFrom *time.Time
+	// Before leaves out what stands at this commit position of the log or after it; 0 leaves nothing out.
+	Before uint64
+	// Daily sums up by day instead of month.
+	Daily bool
+	// Memo shows the accounts off the balance sheet too.
+	Memo bool
+}
+
+// Period sets From and Through to a month.
+func (p *Params) Period(month accounting.Period) {
+	first, last := month.First(), month.Last()
+	p.From, p.Through = &first, &last
+}
+
+func (p *Params) named() pgx.NamedArgs {
+	var before *int64
+	if p.Before != 0 {
+		at := int64(p.Before)
+		before = &at
+	}
+	return pgx.NamedArgs{
+		"as_of": p.AsOf, "as_at": day(p.AsAt), "from": day(p.From), "through": day(p.Through), "known_from": p.KnownFrom,
+		"before": before, "daily": p.Daily, "memo": p.Memo,
+	}
+}
+
+func day(t *time.Time) *string {
+	if t == nil {
+		return nil
+	}
+	text := t.UTC().Format(time.DateOnly)
+	return &text
+}
+
+// Report is one of the reports.
+type Report struct {
+	Name string `json:"name"`
+	// Title says what it shows.
+	Title string `json:"title"`
+	sql   string
+}
+
+// All lists the reports by name.
+func All() []Report {
+	entries, err := fs.ReadDir(files, "sql")
+	if err != nil {
+		return nil // it is part of the program
+	}
+	all := make([]Report, 0, len(entries))
+	for _, entry := range entries {
+		text, err := files.ReadFile(path.Join("sql", entry.Name()))
+		if err != nil {
+			continue
+		}
+		title, _, _ := strings.Cut(strings.TrimPrefix(string(text), "-- "), "\n")
+		all = append(all, Report{Name: strings.TrimSuffix(entry.Name(), ".sql"), Title: title, sql: string(text)})
+	}
+	return all
+}
+
+// Find returns the report of a name, or ErrUnknown.
+func Find(name string) (Report, error) {
+	all := All()
+	i := slices.IndexFunc(all, func(r Report) bool { return r.Name == name })
+	if i < 0 {
+		return Report{}, fmt.Errorf("%w: %q", ErrUnknown, name)
+	}
+	return all[i], nil
+}
+
+// Table is the answer to a report. Values are texts, amounts in major units; nil is unknown.
+type Table struct {
+	Name    string      `json:"report"`
+	Title   string      `json:"title"`
+	Columns []string    `json:"columns"`
+	Rows    [][]*string `json:"rows"`
+}
+
+// Querier reads rows. It should be a snapshot (repeatable read) when several reports are to agree.
+type Querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// Run answers the report.
+func (r Report) Run(ctx context.Context, db Querier, p Params) (Table, error) {
+	t := Table{Name: r.Name, Title: r.Title, Rows: [][]*string{}}
+	if r.Name == "restatement" && p.KnownFrom == nil {
+		return t, errors.New("a restatement needs the earlier moment of knowledge")
+	}
+	rows, err := db.Query(ctx, r.sql, pgx.QueryResultFormats{pgx.TextFormatCode}, p.named())
+	if err != nil {
+		return t, fmt.Errorf("report %s: %w", r.Name, err)
+	}
+	defer rows.Close()
+	var types []uint32
+	for _, field := range rows.FieldDescriptions() {
+		t.Columns = append(t.Columns, field.Name)
+		types = append(types, field.DataTypeOID)
+	}
+	currencies := slices.Index(t.Columns, "currency")
+	for rows.Next() {
+		values := rows.RawValues()
+		var currency money.Currency
+		if currencies >= 0 && values[currencies] != nil {
+			if currency, err = money.ParseCurrency(string(values[currencies])); err != nil {
+				return t, fmt.Errorf("report %s: %w", r.Name, err)
+			}
+		}
+		row := make([]*string, len(t.Columns))
+		for i, raw := range values {
+			if raw != nil {
+				text := shown(string(raw), types[i], currency)
+				row[i] = &text
+			}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	if err := rows.Err(); err != nil {
+		return t, fmt.Errorf("report %s: %w", r.Name, err)
+	}
+	return t, nil
+}
+
+// shown is a value as people read it: an amount with all decimals of its currency, yes and no.
+func shown(text string, oid uint32, currency money.Currency) string {
+	switch oid {
+	case pgtype.BoolOID:
+		return map[string]string{"t": "yes", "f": "no"}[text]
+	case pgtype.NumericOID:
+		if m, err := money.Parse(text, currency); err == nil {
+			return m.String()
+		}
+	}
+	return text
+}
+
+// TrialBalance is the report of that name with its lines typed.
+func TrialBalance(ctx context.Context, db Querier, p Params) ([]accounting.TrialLine, error) {
+	report, err := Find("trial-balance")
+	if err != nil {
+		return nil, err
+	}
+	table, err := report.Run(ctx, db, p)
+	if err != nil {
+		return nil, err
+	}
+	lines := make([]accounting.TrialLine, len(table.Rows))
+	for i, row := range table.Rows {
+		l := &lines[i]
+		for j, to := range []*string{
+			&l.Currency, &l.Source, &l.SourceAccount, &l.Account, &l.Name, &l.Type, &l.Opening, &l.Debit, &l.Credit, &l.Closing,
+		} {
+			if row[j] != nil {
+				*to = *row[j]
+			}
+		}
+	}
+	return lines, nil
+}
