@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -129,6 +131,38 @@ func (c *cli) showTable(answer reports.Table) {
 	c.say("%d rows: %s", len(answer.Rows), answer.Title)
 }
 
+func (c *cli) auditPack() *cobra.Command {
+	return &cobra.Command{
+		Use:   "audit-pack ORDER",
+		Short: "Everything about one order that an auditor asks for, as JSON",
+		Long: `audit-pack prints every event with what it changed, the digests of what was
+received, the journal's lines, the timelines of disputes, whether the views agree,
+and one digest that chains all events: a later pack of the same order begins with
+the same events, or something was changed. It needs no database.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if running := c.runningLedger(); running != "" {
+				var pack json.RawMessage
+				if err := c.ask(cmd.Context(), http.MethodGet, running+"/orders/"+url.PathEscape(args[0])+"/audit-pack", nil, &pack); err != nil {
+					return err
+				}
+				return c.printJSON(pack)
+			}
+			return c.withLog(func(log *app.Store, accounts config.Accounts) error {
+				stream, err := app.ResolveStream(cmd.Context(), log, accounts, args[0])
+				if err != nil {
+					return notInLog(err)
+				}
+				pack, err := app.PackOf(cmd.Context(), log, nil, stream)
+				if err != nil {
+					return err
+				}
+				return c.printJSON(pack)
+			})
+		},
+	}
+}
+
 func (c *cli) period() *cobra.Command {
 	var request app.PeriodRequest
 	parent := &cobra.Command{
@@ -144,12 +178,12 @@ Close and reopen work inside of the running ledger.`,
 			Use: use, Short: short, Args: cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				request.Period, request.Reopen = args[0], reopen
-				url := c.runningLedger()
-				if url == "" {
+				running := c.runningLedger()
+				if running == "" {
 					return fmt.Errorf("no ledger runs on %s: start one with `ledger serve`, so that its trial balance is complete", c.settings.DataDir)
 				}
 				var answer app.PeriodAnswer
-				if err := c.ask(cmd.Context(), http.MethodPost, url+"/periods", request, &answer); err != nil {
+				if err := c.ask(cmd.Context(), http.MethodPost, running+"/periods", request, &answer); err != nil {
 					return err
 				}
 				return c.showPeriod(answer)
@@ -192,11 +226,11 @@ func (c *cli) showPeriod(a app.PeriodAnswer) error {
 func (c *cli) listPeriods(ctx context.Context) error {
 	shown := []journal.Shown{}
 	var err error
-	if url := c.runningLedger(); url != "" {
+	if running := c.runningLedger(); running != "" {
 		var answer struct {
 			Periods []journal.Shown `json:"periods"`
 		}
-		err = c.ask(ctx, http.MethodGet, url+"/periods", nil, &answer)
+		err = c.ask(ctx, http.MethodGet, running+"/periods", nil, &answer)
 		shown = append(shown, answer.Periods...)
 	} else {
 		err = c.withLog(func(log *app.Store, _ config.Accounts) error {

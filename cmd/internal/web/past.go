@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/projections/audit"
 	"github.com/order-ledger/order-ledger/projections/refold"
 )
 
@@ -34,6 +35,17 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) {
 			return told, explainErr
 		}
 		return app.Explain(ctx, s.ledger.Store, pool, stream)
+	})
+}
+
+// auditPack answers with everything about an order that an auditor asks for.
+func (s *Server) auditPack(w http.ResponseWriter, r *http.Request) {
+	s.fromLog(w, r, func(ctx context.Context, stream string) (any, error) {
+		var db audit.Beginner // without it, whether the views agree is not told
+		if pool, _ := s.ledger.Database.Pool(); pool != nil {
+			db = pool
+		}
+		return app.PackOf(ctx, s.ledger.Store, db, stream)
 	})
 }
 

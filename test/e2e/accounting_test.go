@@ -1,0 +1,108 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/order-ledger/order-ledger/test/harness"
+)
+
+// TestMonthEnd closes a month, lets facts about it come in afterwards, and finds the closed month as it
+// was; what came late is told, and stays where it is when everything is built again.
+func TestMonthEnd(t *testing.T) {
+	t.Parallel()
+	s := harness.NewSite(t, harness.Options{})
+	dir := t.TempDir()
+	s.RunOK(t, "simulate", "--orders", "150", "--seed", "77", "--out", dir)
+	text, err := os.ReadFile(filepath.Join(dir, "decta.ndjson"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	early, late := filepath.Join(dir, "early.ndjson"), filepath.Join(dir, "late.ndjson")
+	for file, part := range map[string][][]byte{early: lines[:len(lines)/2], late: lines[len(lines)/2:]} {
+		if err := os.WriteFile(file, bytes.Join(part, nil), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := s.Run(t, "period", "close", "2026-10", "--actor", "kim"); r.Code == 0 || !strings.Contains(r.Stderr, "ledger serve") {
+		t.Errorf("closed without a ledger: exit code %d, %s", r.Code, r.Stderr)
+	}
+	l := s.Serve(t)
+	s.RunOK(t, "ingest", "--gateway", "decta", early)
+	for _, refused := range [][]string{
+		{"period", "close", "2026-10"}, {"period", "close", "October", "--actor", "kim"}, {"period", "close", "2999-01", "--actor", "kim"},
+		{"period", "close", "2026-10", "--actor", "kim", "--entity", "other"}, {"period", "reopen", "2026-10", "--actor", "kim", "--approver", "lee", "--reason", "x"},
+	} {
+		if r := s.Run(t, refused...); r.Code == 0 || r.Stderr == "" {
+			t.Errorf("%v: exit code %d, %q", refused, r.Code, r.Stderr)
+		}
+	}
+	var closed struct {
+		Change struct {
+			Digest string `json:"trial_balance_sha256"`
+		} `json:"change"`
+		Trial []struct{ Closing string } `json:"trial_balance"`
+	}
+	if err := json.Unmarshal([]byte(s.RunOK(t, "period", "close", "2026-10", "--actor", "kim", "--json").Stdout), &closed); err != nil ||
+		len(closed.Trial) == 0 || len(closed.Change.Digest) != 64 {
+		t.Fatalf("%v: %+v", err, closed)
+	}
+	october := s.RunOK(t, "report", "trial-balance", "--period", "2026-10", "--memo", "--json").Stdout
+	s.RunOK(t, "ingest", "--gateway", "decta", late)
+	if now := s.RunOK(t, "report", "trial-balance", "--period", "2026-10", "--memo", "--json").Stdout; now != october {
+		t.Errorf("the closed month changed:\n%s\n%s", october, now)
+	}
+	lateRows := s.Rows(t, `select count(*) as n, min(posting_date)::text as day from ledger.journal_lines where late_posting`)
+	if lateRows[0]["n"] == float64(0) || lateRows[0]["day"] != "2026-11-01" {
+		t.Errorf("late postings: %v", lateRows)
+	}
+	if r := s.RunOK(t, "report", "late-postings", "--csv"); strings.Count(r.Stdout, "2026-11-01") == 0 {
+		t.Errorf("the report of late postings: %s", r.Stdout)
+	}
+	order := s.Rows(t, `select order_id from ledger.journal_lines where late_posting limit 1`)[0]["order_id"].(string)
+	var pack struct {
+		Journal []struct {
+			Late bool `json:"late_posting"`
+		} `json:"journal"`
+		Evidence []struct {
+			Body string `json:"body_sha256"`
+		} `json:"evidence"`
+		Proof struct {
+			Events            int
+			Gapless, Balanced bool
+			SHA256            string
+		} `json:"proof"`
+		Views struct{ Drift []any } `json:"views"`
+	}
+	if err := json.Unmarshal([]byte(s.RunOK(t, "audit-pack", order).Stdout), &pack); err != nil {
+		t.Fatal(err)
+	}
+	if p := pack.Proof; !p.Gapless || !p.Balanced || p.Events == 0 || len(p.SHA256) != 64 || len(pack.Journal) == 0 || len(pack.Evidence) == 0 || len(pack.Views.Drift) > 0 {
+		t.Errorf("the audit pack: %+v", pack)
+	}
+	before := dump(t, s)
+	s.RunOK(t, "rebuild")
+	wantSameViews(t, before, dump(t, s))
+	s.RunOK(t, "audit", "--all")
+	if a := l.Get(t, "/reports/trial-balance?period=2026-10&format=csv"); a.Status != http.StatusOK || !strings.HasPrefix(a.Body, "currency,source,") {
+		t.Errorf("the report over HTTP: %d %s", a.Status, a.Body)
+	}
+	for path, status := range map[string]int{
+		"/reports": 200, "/reports/nothing": 404, "/reports/totals?by=year": 400, "/reports/restatement": 400, "/reports/trial-balance?period=2026-13": 400,
+		"/reports/restatement?known_from=2026-01-01": 200, "/periods": 200,
+	} {
+		if a := l.Get(t, path); a.Status != status {
+			t.Errorf("GET %s: %d, want %d: %s", path, a.Status, status, a.Body)
+		}
+	}
+	s.RunOK(t, "period", "reopen", "2026-10", "--actor", "kim", "--approver", "lee", "--reason", "a bill was missing")
+	if list := s.RunOK(t, "period", "list").Stdout; !strings.Contains(list, closed.Change.Digest) || !strings.Contains(list, "a bill was missing") {
+		t.Errorf("the list of periods: %s", list)
+	}
+}
