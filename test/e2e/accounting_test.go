@@ -106,3 +106,50 @@ func TestMonthEnd(t *testing.T) {
 		t.Errorf("the list of periods: %s", list)
 	}
 }
+
+// TestExport writes every dataset from a running ledger and from one that stands still: the bytes are the
+// same, each export is recorded, and a frozen copy can be exported later.
+func TestExport(t *testing.T) {
+	t.Parallel()
+	s := harness.NewSite(t, harness.Options{})
+	dir := t.TempDir()
+	s.RunOK(t, "simulate", "--orders", "60", "--seed", "78", "--out", dir)
+	s.RunOK(t, "ingest", "--gateway", "everifin", filepath.Join(dir, "everifin.ndjson"))
+	s.RunOK(t, "ingest", "--gateway", "decta", filepath.Join(dir, "decta.ndjson"))
+	s.RunOK(t, "rebuild", "--as-of", "2999-01-01", "--into", "frozen")
+	written := map[string][]byte{}
+	export := func(turn string, running bool) {
+		for _, what := range []string{"journal", "orders", "history", "trial-balance"} {
+			file := filepath.Join(dir, turn+what+".csv")
+			s.RunOK(t, "export", what, "--out", file, "--actor", "kim")
+			s.RunOK(t, "export", "verify", file+".manifest.json")
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if before, ok := written[what]; ok && !bytes.Equal(before, text) {
+				t.Errorf("%s differs with the ledger running: %v", what, running)
+			}
+			if written[what] = text; bytes.Count(text, []byte("\n")) < 2 {
+				t.Errorf("%s is empty", what)
+			}
+		}
+	}
+	export("standing-", false)
+	frozen := filepath.Join(dir, "frozen.csv")
+	s.RunOK(t, "export", "orders", "--views", "frozen", "--out", frozen, "--actor", "kim")
+	if text, err := os.ReadFile(frozen); err != nil || !bytes.Equal(text, written["orders"]) {
+		t.Errorf("%v: the frozen copy is exported differently", err)
+	}
+	l := s.Serve(t)
+	l.WaitForViews(t)
+	export("running-", true)
+	for _, wrong := range [][]string{
+		{"export", "orders", "--out", "x", "--actor", "kim", "--format", "hledger"}, {"export", "journal", "--actor", "kim"},
+		{"export", "journal", "--out", "x", "--actor", "kim", "--format", "doc"}, {"export", "journal", "--out", "x", "--actor", "kim", "--views", "nowhere"},
+	} {
+		if r := s.Run(t, wrong...); r.Code == 0 || r.Stderr == "" {
+			t.Errorf("%v: exit code %d, %q", wrong, r.Code, r.Stderr)
+		}
+	}
+}

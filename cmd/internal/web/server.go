@@ -139,6 +139,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /audit", s.audit)
 	mux.HandleFunc("POST /rebuild", s.rebuild)
 	mux.HandleFunc("POST /erase", s.erase)
+	mux.HandleFunc("POST /exports", s.recordExport)
 	mux.HandleFunc("POST /parked/{id}/retry", s.retryParked)
 	if s.api != nil {
 		s.api.Register(mux)

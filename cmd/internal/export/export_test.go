@@ -1,0 +1,298 @@
+package export_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/parquet-go/parquet-go"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/export"
+	"github.com/order-ledger/order-ledger/domain/accounting"
+	"github.com/order-ledger/order-ledger/migrations"
+	"github.com/order-ledger/order-ledger/projections/localpg/pgtest"
+	"github.com/order-ledger/order-ledger/projections/reports"
+)
+
+// books is a database with n entries of two lines, three a day from 2026-09-28 on.
+func books(t testing.TB, n int) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), pgtest.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	conn, err := pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	if _, err := migrations.Apply(t.Context(), conn.Conn(), migrations.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pool.Exec(t.Context(), `
+		INSERT INTO ledger_data.journal_lines (order_id, revision, line, position, event_id, posting_date, value_date, recorded_at, account,
+		  currency, amount, source, source_account)
+		SELECT 'o' || i / 4, i % 4, line, i * 10, md5(i::text)::uuid, date '2026-09-28' + i / 3, date '2026-09-28' + i / 3,
+		  timestamptz '2026-09-28 10:00Z' + i * interval '1 minute', CASE line WHEN 1 THEN '1100' ELSE '1200' END,
+		  CASE i % 3 WHEN 0 THEN 'EUR' WHEN 1 THEN 'JPY' ELSE 'BHD' END,
+		  CASE line WHEN 1 THEN 1 ELSE -1 END * (i % 97 + 1), 'decta', CASE WHEN i % 5 = 0 THEN '=1+1' ELSE 'a "b", c' END
+		FROM generate_series(1, $1::int) AS i, generate_series(1, 2) AS line`, n); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pool.Exec(t.Context(), "UPDATE ledger_data.checkpoint SET commit_position = $1, prepare_position = $1", n*10); err != nil {
+		t.Fatal(err)
+	}
+	return pool
+}
+
+func key() ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
+}
+
+func october(t *testing.T) reports.Params {
+	t.Helper()
+	month, err := accounting.ParsePeriod("2026-10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p reports.Params
+	p.Period(month)
+	return p
+}
+
+func journal(f export.Format, p reports.Params, out string) export.Job {
+	return export.Job{Spec: export.Spec{What: export.Journal, Format: f, Views: "ledger", Params: p}, Out: out, Sign: key()}
+}
+
+func run(t *testing.T, pool *pgxpool.Pool, j export.Job) (export.Manifest, []byte) {
+	t.Helper()
+	m, err := j.Run(t.Context(), pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(j.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m, text
+}
+
+// TestFormats: the same rows are the same bytes whenever they are written, and every format holds the same.
+func TestFormats(t *testing.T) {
+	t.Parallel()
+	pool := books(t, 300)
+	dir := t.TempDir()
+	var lines [][]string
+	for _, f := range export.Formats() {
+		first, text := run(t, pool, journal(f, october(t), filepath.Join(dir, "first."+string(f))))
+		again, same := run(t, pool, journal(f, october(t), filepath.Join(dir, "again."+string(f))))
+		if !bytes.Equal(text, same) || first.SHA256 != again.SHA256 || first.Rows != again.Rows || first.Rows == 0 {
+			t.Errorf("%s: written twice, it differs", f)
+		}
+		if _, err := export.Verify(filepath.Join(dir, "first."+string(f)+".manifest.json"), first.PublicKey); err != nil {
+			t.Errorf("%s: %v", f, err)
+		}
+		switch f {
+		case export.CSV:
+			var err error
+			if lines, err = csv.NewReader(bytes.NewReader(text)).ReadAll(); err != nil || int64(len(lines)) != first.Rows+1 {
+				t.Fatalf("%v: %d lines, %d rows", err, len(lines), first.Rows)
+			}
+			if lines[1][15] != "90" || lines[2][15] != "90" || lines[3][15] != "100" {
+				t.Errorf("not in the order of the log: %v", lines[1:4])
+			}
+			if !strings.Contains(string(text), `,'=1+1,`) || strings.Contains(string(text), ",=1+1") {
+				t.Error("a formula got through")
+			}
+		case export.JSONLines:
+			if n := bytes.Count(text, []byte("\n")); int64(n) != first.Rows || !bytes.Contains(text, []byte(`"debit":"`)) {
+				t.Errorf("%d lines: %s", n, text[:200])
+			}
+		case export.Parquet:
+			sameAsCSV(t, text, lines)
+		case export.XLSX, export.Hledger, export.Beancount:
+		}
+	}
+}
+
+// sameAsCSV compares a Parquet file with the lines of the CSV file, but for formulas made inert.
+func sameAsCSV(t *testing.T, text []byte, lines [][]string) {
+	t.Helper()
+	file, err := parquet.OpenFile(bytes.NewReader(text), int64(len(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := parquet.NewReader(file)
+	for i := 1; ; i++ {
+		row := map[string]any{}
+		if err := rows.Read(&row); err != nil {
+			if i != len(lines) {
+				t.Errorf("%d rows, want %d: %v", i-1, len(lines)-1, err)
+			}
+			return
+		}
+		for j, name := range lines[0] {
+			if got, want := fmt.Sprint(row[name]), strings.TrimPrefix(lines[i][j], "'"); got != want {
+				t.Fatalf("row %d: %s is %q, want %q", i, name, got, want)
+			}
+		}
+	}
+}
+
+// TestAccountingPrograms: hledger and Beancount accept the books, with the balances that the ledger has.
+func TestAccountingPrograms(t *testing.T) {
+	t.Parallel()
+	pool := books(t, 200)
+	dir := t.TempDir()
+	for f, program := range map[export.Format][]string{
+		export.Hledger: {"hledger", "check", "-f"}, export.Beancount: {"bean-check"},
+	} {
+		if _, err := exec.LookPath(program[0]); err != nil {
+			t.Logf("%s is not installed: its file is written and not read", program[0])
+		}
+		for name, p := range map[string]reports.Params{"all": {}, "october": october(t)} {
+			out := filepath.Join(dir, name+"."+string(f))
+			m, text := run(t, pool, journal(f, p, out))
+			if _, err := exec.LookPath(program[0]); err != nil {
+				continue
+			}
+			if told, err := exec.CommandContext(t.Context(), program[0], append(program[1:], out)...).CombinedOutput(); err != nil {
+				t.Errorf("%s refuses %s: %v: %s", program[0], name, err, told)
+			}
+			// The check can fail: another closing balance is refused.
+			closing := m.Balances[0].Closing + " " + m.Balances[0].Currency
+			at := bytes.LastIndex(text, []byte(closing))
+			wrong := append(append(bytes.Clone(text[:at]), '9'), text[at:]...)
+			if err := os.WriteFile(out, wrong, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if told, err := exec.CommandContext(t.Context(), program[0], append(program[1:], out)...).CombinedOutput(); err == nil {
+				t.Errorf("%s accepts a wrong closing balance in %s: %s", program[0], name, told)
+			}
+		}
+	}
+}
+
+// TestResume: an export that is interrupted anywhere goes on where it was, and ends as if it had not been.
+func TestResume(t *testing.T) {
+	t.Parallel()
+	pool := books(t, 400)
+	dir := t.TempDir()
+	for _, f := range []export.Format{export.CSV, export.JSONLines, export.Parquet} {
+		whole, want := run(t, pool, journal(f, reports.Params{}, filepath.Join(dir, "whole."+string(f))))
+		j := journal(f, reports.Params{}, filepath.Join(dir, "parts."+string(f)))
+		j.SaveEvery = 60
+		var written []int64
+		for attempt := int64(1); ; attempt++ {
+			ctx, cancel := context.WithCancel(t.Context())
+			j.Said = func(rows int64) {
+				written = append(written, rows)
+				if f != export.Parquet && rows >= 100*attempt || f == export.Parquet && attempt == 1 {
+					cancel()
+				}
+			}
+			_, err := j.Run(ctx, pool)
+			cancel()
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, context.Canceled) || attempt > 20 {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(j.Out); err == nil {
+				t.Fatal("the file is there before it is whole")
+			}
+		}
+		text, err := os.ReadFile(j.Out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(text, want) {
+			t.Errorf("%s: in parts it differs from the whole", f)
+		}
+		m, err := export.Verify(j.Out+".manifest.json", "")
+		if err != nil || m.Rows != whole.Rows || m.SHA256 != whole.SHA256 {
+			t.Errorf("%s: %v: %d rows, want %d", f, err, m.Rows, whole.Rows)
+		}
+		for i := 1; f != export.Parquet && i < len(written); i++ {
+			if written[i] <= written[i-1]-60 {
+				t.Errorf("%s began again from row %d after %d", f, written[i], written[i-1])
+			}
+		}
+	}
+}
+
+// TestRefusesBooksOutOfBalance: a line that is missing is noticed, and nothing is left behind.
+func TestRefusesBooksOutOfBalance(t *testing.T) {
+	t.Parallel()
+	pool := books(t, 60)
+	if _, err := pool.Exec(t.Context(), "DELETE FROM ledger_data.journal_lines WHERE position = 300 AND line = 2"); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if _, err := journal(export.CSV, reports.Params{}, filepath.Join(dir, "x.csv")).Run(t.Context(), pool); !errors.Is(err, export.ErrOutOfBalance) {
+		t.Errorf("error %v", err)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) > 0 {
+		t.Errorf("%v: left behind: %v", err, left)
+	}
+}
+
+// TestVerify: a file or a manifest that was changed, or that somebody else signed, is not proven.
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	pool := books(t, 30)
+	at := time.Date(2026, 9, 28, 10, 20, 0, 0, time.UTC)
+	for name, change := range map[string]func(t *testing.T, file string) (publicKey string){
+		"nothing": nil,
+		"file": func(t *testing.T, file string) string {
+			t.Helper()
+			text, err := os.ReadFile(file)
+			if err == nil {
+				text[len(text)/2] ^= 1
+				err = os.WriteFile(file, text, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ""
+		},
+		"manifest": func(t *testing.T, file string) string {
+			t.Helper()
+			text, err := os.ReadFile(file + ".manifest.json")
+			if err == nil {
+				err = os.WriteFile(file+".manifest.json", bytes.Replace(text, []byte(`"as_of": "2026`), []byte(`"as_of": "2025`), 1), 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ""
+		},
+		"signer": func(*testing.T, string) string { return "AAAA" },
+	} {
+		out := filepath.Join(t.TempDir(), "x.csv")
+		m, _ := run(t, pool, journal(export.CSV, reports.Params{AsOf: &at}, out))
+		if m.Rows != 40 {
+			t.Errorf("%d rows were known, want 40", m.Rows)
+		}
+		publicKey := m.PublicKey
+		if change != nil {
+			publicKey = change(t, out)
+		}
+		if _, err := export.Verify(out+".manifest.json", publicKey); (err == nil) != (change == nil) || (change != nil && !errors.Is(err, export.ErrNotProven)) {
+			t.Errorf("changed %s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/cmd/internal/export"
+	"github.com/order-ledger/order-ledger/projections/reports"
+)
+
+func (c *cli) export() *cobra.Command {
+	parent := &cobra.Command{
+		Use:   "export",
+		Short: "Write journal, orders, history or trial balance to a file, with a signed manifest",
+		Long: `export writes rows of the views to a file: csv, jsonl, parquet, xlsx, and the
+journal as hledger or beancount. The same rows at the same place in the log are the
+same bytes on any machine. FILE.manifest.json says what is in the file, is signed
+(Ed25519, DATA-DIR/keys/export.key) and can be checked with ` + "`ledger export verify`" + `.
+A journal whose opening balances and movements do not make its closing balances is
+not written. An export to csv or jsonl that was interrupted goes on where it was.
+Each export is recorded in the log.`,
+	}
+	for what, short := range map[export.What]string{
+		export.Journal: "Every posting", export.Orders: "Orders as they are", export.History: "Every event of every order",
+		export.TrialBalance: "Balances and movements of every account",
+	} {
+		parent.AddCommand(c.exportOf(what, short))
+	}
+	parent.AddCommand(c.verifyExport())
+	return parent
+}
+
+func (c *cli) exportOf(what export.What, short string) *cobra.Command {
+	var format, out, views, actor string
+	asked := map[string]*string{}
+	cmd := &cobra.Command{
+		Use: string(what) + " --out FILE", Short: short, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			job := export.Job{Spec: export.Spec{What: what, Views: views}, Out: out}
+			var err error
+			if job.Format, err = export.ParseFormat(format); err == nil {
+				job.Params, err = reports.ParseParams(func(name string) string {
+					if asked[name] == nil {
+						return ""
+					}
+					return *asked[name]
+				})
+			}
+			switch {
+			case err != nil:
+			case out == "":
+				err = errors.New("say where to: --out FILE")
+			case actor == "":
+				err = errors.New("say who exports: --actor NAME")
+			}
+			if err != nil {
+				return &exitError{code: exitUsage, err: err}
+			}
+			return c.runExport(cmd.Context(), job, actor)
+		},
+	}
+	usages := map[string]string{"as_of": "what was known then: a time, or a date, which is its end (UTC)"}
+	switch what {
+	case export.Journal, export.TrialBalance:
+		usages["period"], usages["from"], usages["through"] = "month of posting, like 2026-10", "first day of posting", "last day of posting"
+	case export.History:
+		usages["from"], usages["through"] = "first day of recording (UTC)", "last day of recording"
+	case export.Orders:
+		usages = nil
+	}
+	for name, usage := range usages {
+		asked[name] = cmd.Flags().String(strings.ReplaceAll(name, "_", "-"), "", usage)
+	}
+	cmd.Flags().StringVar(&format, "format", "csv", "csv, jsonl, parquet or xlsx; the journal as hledger or beancount too")
+	cmd.Flags().StringVar(&out, "out", "", "file to write")
+	cmd.Flags().StringVar(&views, "views", "ledger", "schema of the views: that of a frozen copy (`ledger rebuild --into`) exports that moment")
+	cmd.Flags().StringVar(&actor, "actor", c.env("USER"), "who exports; recorded")
+	return cmd
+}
+
+func (c *cli) verifyExport() *cobra.Command {
+	var key string
+	verify := &cobra.Command{
+		Use: "verify MANIFEST", Short: "Check a manifest's signature and its file", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			m, err := export.Verify(args[0], key)
+			if errors.Is(err, export.ErrNotProven) {
+				return &exitError{code: exitDiffers, err: err}
+			}
+			if err != nil {
+				return err
+			}
+			if c.json {
+				return c.printJSON(m)
+			}
+			c.say("%s is as it was written: %d rows of %s up to position %d, signed by %s", m.File, m.Rows, m.What, m.Commit, m.PublicKey)
+			return nil
+		},
+	}
+	verify.Flags().StringVar(&key, "public-key", "", "the key that must have signed, base64; without it the manifest's own is taken")
+	return verify
+}
+
+func (c *cli) runExport(ctx context.Context, job export.Job, actor string) error {
+	if !c.hasDatabase() {
+		return c.noViews()
+	}
+	var err error
+	if job.Sign, err = app.ExportKey(c.settings); err != nil {
+		return err
+	}
+	var bar *mpb.Bar
+	if f, ok := c.io.err.(*os.File); ok && isTerminal(f) && !c.json {
+		container := mpb.New(mpb.WithOutput(c.io.err), mpb.WithWidth(20))
+		bar = container.AddSpinner(0, mpb.PrependDecorators(decor.Name(string(job.What)+" ")), mpb.AppendDecorators(decor.CurrentNoUnit("%d rows")))
+		job.Said = bar.SetCurrent
+		defer func() {
+			bar.SetTotal(-1, true)
+			container.Wait()
+		}()
+	}
+	var m export.Manifest
+	err = c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		if err := app.CheckRows(ctx, conn); err != nil {
+			return err
+		}
+		var err error
+		m, err = job.Run(ctx, conn)
+		return err
+	})
+	if errors.Is(err, export.ErrOutOfBalance) {
+		return &exitError{code: exitDiffers, err: err}
+	}
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	produced := app.ExportProduced{Manifest: text, Actor: actor}
+	if running := c.runningLedger(); running != "" {
+		err = c.ask(ctx, http.MethodPost, running+"/exports", produced, &struct{}{})
+	} else {
+		err = c.withLog(func(log *app.Store, _ config.Accounts) error { return app.RecordExport(ctx, log, produced, time.Now()) })
+	}
+	if err != nil {
+		return fmt.Errorf("%s is written, and not recorded: %w", job.Out, err)
+	}
+	if c.json {
+		return c.printJSON(m)
+	}
+	c.say("%d rows, %d bytes, SHA-256 %s, up to position %d; signed by %s", m.Rows, m.Bytes, m.SHA256, m.Commit,
+		base64.StdEncoding.EncodeToString(job.Sign[32:]))
+	return nil
+}
