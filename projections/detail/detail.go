@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -48,6 +49,23 @@ func (o *Order) Position() uint64 {
 		return o.Payout.Position
 	}
 	return o.Order.Position
+}
+
+// LastRecordedAt is when the ledger last learnt something of the order, UTC.
+func (o *Order) LastRecordedAt() time.Time {
+	if o.Payout != nil {
+		return o.Payout.LastRecordedAt
+	}
+	return o.Order.LastRecordedAt
+}
+
+// Open tells whether something is still to come: money that is due, a refund or a dispute under way.
+func (o *Order) Open() bool {
+	if o.Payout != nil {
+		return o.Payout.State == order.PayoutStateRequested || o.Payout.State == order.PayoutStateProcessing
+	}
+	closed := o.Order.Lifecycle != order.LifecycleOpen && o.Order.Lifecycle != order.LifecycleOverdue
+	return o.Order.PaymentState != order.Paid && !closed || !o.Order.RefundPending.IsZero() || o.Order.DisputeState == order.DisputeOpen
 }
 
 // Flags are the order's flags, sorted.

@@ -85,6 +85,18 @@ func (a *API) all() []*operation {
 	}, {
 		id: "advice", method: http.MethodGet, path: "/orders/{id}/advice", summary: "What to show the customer, and what to do with the order",
 		scope: auth.OrdersRead, status: http.StatusOK, answer: reflect.TypeFor[Advice](), handle: a.advice,
+	}, {
+		id: "listOrders", method: http.MethodGet, path: "/orders/", summary: "Orders, newest first, a page at a time", scope: auth.OrdersRead,
+		status: http.StatusOK, query: listParams(), answer: reflect.TypeFor[OrderPage](), handle: a.listOrders,
+	}, {
+		id: "listPayments", method: http.MethodGet, path: "/orders/{id}/payments", summary: "Payments of an order", scope: auth.OrdersRead,
+		status: http.StatusOK, answer: reflect.TypeFor[PaymentList](), handle: a.listPayments,
+	}, {
+		id: "getPayment", method: http.MethodGet, path: "/orders/{id}/payments/{payment}", summary: "One payment, by our id or the gateway's",
+		scope: auth.OrdersRead, status: http.StatusOK, answer: reflect.TypeFor[PaymentView](), handle: a.getPayment,
+	}, {
+		id: "listRefunds", method: http.MethodGet, path: "/orders/{id}/refunds", summary: "Refunds of an order", scope: auth.OrdersRead,
+		status: http.StatusOK, answer: reflect.TypeFor[RefundList](), handle: a.listRefunds,
 	}}
 	for _, x := range []struct {
 		id, path, summary string

@@ -40,6 +40,7 @@ type Config struct {
 	// Account tells whether orders can be registered for an account of a gateway.
 	Account func(gateway, account string) bool
 	Gateway Gateway
+	Views   Views
 	Limits  *auth.Limits // nil is no limit
 	// Development makes one more token, which allows everything while the process lives.
 	Development bool

@@ -1,12 +1,14 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/api"
 	"github.com/order-ledger/order-ledger/cmd/internal/auth"
@@ -25,6 +28,8 @@ import (
 	"github.com/order-ledger/order-ledger/commands/privacy"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/eventstore/node"
+	"github.com/order-ledger/order-ledger/migrations"
+	"github.com/order-ledger/order-ledger/projections/localpg/pgtest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -62,7 +67,7 @@ func open(t testing.TB) *shop {
 	s := &shop{t: t, log: log, tokens: auth.NewStore(filepath.Join(t.TempDir(), "tokens"))}
 	s.intake = commands.NewIntake(commands.IntakeConfig{Log: log, Translators: []commands.Translator{decta.New(), everifin.New(), connectpay.New()}})
 	s.api, err = api.New(api.Config{
-		Orders: commands.NewOrders(s.intake, privacy.NewVault(master, keys)), Tokens: s.tokens, Gateway: api.NoGateway{}, Development: true, Clock: time.Now,
+		Orders: commands.NewOrders(s.intake, privacy.NewVault(master, keys)), Tokens: s.tokens, Gateway: api.NoGateway{}, Views: newDatabase(t), Development: true, Clock: time.Now,
 		Logger:  slog.New(slog.DiscardHandler),
 		Account: func(_, account string) bool { return account == "default" },
 	})
@@ -74,6 +79,26 @@ func open(t testing.TB) *shop {
 	s.api.Register(mux)
 	s.server = mux
 	return s
+}
+
+// database is a database with the views and no rows.
+type database struct{ url string }
+
+func newDatabase(t testing.TB) database {
+	t.Helper()
+	return database{pgtest.Prepared(t, "migrated", func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := migrations.Apply(ctx, conn, migrations.Options{})
+		return err
+	})}
+}
+
+func (d database) Read(ctx context.Context, query func(context.Context, pgx.Tx) error) (string, error) {
+	conn, err := pgx.Connect(ctx, d.url)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	return "", pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return query(ctx, tx) })
 }
 
 // reply is an answer of the API.
@@ -361,7 +386,7 @@ func TestOpenAPI_Golden(t *testing.T) {
 // FuzzOperations sends foreign bytes to every operation of the document: no 5xx, no panic, and nothing
 // written unless the answer is a success.
 func FuzzOperations(f *testing.F) {
-	for i := range 12 {
+	for i := range 24 {
 		f.Add(uint8(i), []byte(kettle), "k")
 		f.Add(uint8(i), []byte(`{"amount":"1.00","outcome":"split","amount_lost":"1.00"}`), "")
 	}
@@ -377,7 +402,7 @@ func FuzzOperations(f *testing.F) {
 	var targets [][2]string
 	for path, methods := range document.Paths {
 		for method := range methods {
-			path := strings.NewReplacer("{id}", id, "{dispute}", id).Replace(path)
+			path := strings.NewReplacer("{id}", id, "{dispute}", id, "{payment}", id, "{code}", "clock_skew").Replace(path)
 			targets = append(targets, [2]string{strings.ToUpper(method), path})
 		}
 	}
@@ -386,7 +411,11 @@ func FuzzOperations(f *testing.F) {
 		s := &shop{t: t, log: s.log, server: s.server, token: s.token}
 		target := targets[int(which)%len(targets)]
 		before := s.events("order")
-		r := s.call(target[0], target[1], string(body), "Idempotency-Key", key)
+		path := target[1]
+		if target[0] == http.MethodGet {
+			path += "?" + url.Values{"q": {key}, "after": {key}, "from": {string(body)}, "limit": {key}}.Encode()
+		}
+		r := s.call(target[0], path, string(body), "Idempotency-Key", key)
 		if r.status >= 500 {
 			t.Errorf("%v with %q: %s", target, body, r.text)
 		}

@@ -85,6 +85,8 @@ func asProblem(err error) *Problem {
 		return problem(http.StatusUnprocessableEntity, "personal_data_refused", "This ledger has no key to seal personal data with, and keeps none in clear: leave client out.")
 	case errors.Is(err, commands.ErrErased):
 		return problem(http.StatusConflict, "personal_data_erased", "The personal data of the order was erased; none can be added.")
+	case errors.Is(err, ErrViewsAway):
+		return problem(http.StatusServiceUnavailable, "views_unavailable", "The database of the views cannot be read now; ask again. Nothing is lost.")
 	case errors.Is(err, eventstore.ErrUnavailable):
 		return problem(http.StatusServiceUnavailable, "log_unavailable", "The request could not be recorded now; send it again with the same Idempotency-Key.")
 	}

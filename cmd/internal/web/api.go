@@ -1,15 +1,22 @@
 package web
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/order-ledger/order-ledger/cmd/internal/api"
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/auth"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/orders"
 )
 
 // What one token may ask of the order API. The rate is for fairness among tokens, far above what a
@@ -38,7 +45,7 @@ func orderAPI(l *app.Ledger, at net.Addr) (*api.API, error) {
 		return nil, fmt.Errorf("open tokens: %w", err)
 	}
 	return api.New(api.Config{
-		Orders: l.Orders, Gateway: l.Reconciler, Tokens: tokens, Limits: auth.NewLimits(tokenCallsPerSecond, tokenCallsAtOnce),
+		Orders: l.Orders, Gateway: l.Reconciler, Views: views{l}, Tokens: tokens, Limits: auth.NewLimits(tokenCallsPerSecond, tokenCallsAtOnce),
 		Development: loopback && !l.Settings.BehindProxy && len(known) == 0, Clock: time.Now, Logger: l.Logger,
 		Account: func(gateway, account string) bool {
 			_, ok := l.Accounts.Find(gateway, account)
@@ -58,4 +65,33 @@ func (s *Server) DevelopmentToken() string {
 func (s *Server) noAPI(w http.ResponseWriter, r *http.Request) {
 	s.problem(w, r, http.StatusForbidden, "api_not_served",
 		"The order API is served on loopback addresses, and elsewhere behind a proxy that speaks TLS: ledger serve --http-behind-proxy.")
+}
+
+// views are the views as the order API reads them.
+type views struct{ ledger *app.Ledger }
+
+// Read implements api.Views.
+func (v views) Read(ctx context.Context, query func(context.Context, pgx.Tx) error) (position string, err error) {
+	pool, err := v.ledger.Database.Pool()
+	if pool == nil {
+		return "", fmt.Errorf("%w: %w", api.ErrViewsAway, errors.Join(err))
+	}
+	if changed := v.ledger.Runner.Stale(); len(changed) > 0 {
+		return "", fmt.Errorf("%w: another version of the ledger made them, and they are to be rebuilt", api.ErrViewsAway)
+	}
+	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		at, err := checkpoint.Read(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if at.Known {
+			position = at.Position.String()
+		}
+		return query(ctx, tx)
+	})
+	var failure *pgconn.PgError
+	if err != nil && !errors.As(err, &failure) && !errors.Is(err, orders.ErrNotFound) {
+		err = fmt.Errorf("%w: %w", api.ErrViewsAway, err)
+	}
+	return position, err
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -25,9 +27,42 @@ func (s *Server) order(w http.ResponseWriter, r *http.Request) {
 		s.past(w, r)
 		return
 	}
-	s.read(w, r, func(ctx context.Context, tx pgx.Tx) (any, error) {
+	answer, ok := s.snapshot(w, r, func(ctx context.Context, tx pgx.Tx) (any, error) {
 		return app.FindOrder(ctx, tx, r.PathValue("id"))
 	})
+	found, is := answer.(app.OrderDetail)
+	if !ok || !is {
+		return
+	}
+	if s.conditional(w, r, &found) {
+		return
+	}
+	s.json(w, r, http.StatusOK, found)
+}
+
+// Polling advice, in seconds.
+const (
+	pollAgainMin = 5
+	pollAgainMax = 900
+)
+
+// conditional says which revision an answer is of and when to ask again, and answers 304 to who has it.
+func (s *Server) conditional(w http.ResponseWriter, r *http.Request, found *app.OrderDetail) bool {
+	tag := `"` + strconv.FormatUint(found.Revision(), 10) + `"`
+	changed := found.LastRecordedAt()
+	h := w.Header()
+	h.Set("ETag", tag)
+	h.Set("Last-Modified", changed.UTC().Format(http.TimeFormat))
+	if found.Open() { // who waits as long as nothing happened asks at growing intervals
+		h.Set("Retry-After", strconv.Itoa(max(pollAgainMin, min(int(time.Since(changed).Seconds()), pollAgainMax))))
+	}
+	for candidate := range strings.SplitSeq(r.Header.Get("If-None-Match"), ",") {
+		if candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/"); candidate == tag || candidate == "*" {
+			w.WriteHeader(http.StatusNotModified)
+			return true
+		}
+	}
+	return false
 }
 
 // history answers with an order's events, oldest first, a page at a time.

@@ -124,10 +124,11 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /webhooks/{gateway}/{account}", s.webhook)
 	mux.HandleFunc("POST /ingest/{gateway}/{account}", s.ingest)
 	mux.HandleFunc("POST /backup", s.backup)
-	mux.HandleFunc("GET /orders/{id}", s.order)
-	mux.HandleFunc("GET /orders/{id}/{$}", s.order)
-	mux.HandleFunc("GET /orders/{id}/history", s.history)
-	mux.HandleFunc("GET /orders/{id}/explain", s.explain)
+	for _, pattern := range []string{"GET /orders/{id}", "GET /orders/{id}/{$}"} {
+		mux.Handle(pattern, s.mayRead(auth.OrdersRead, s.order))
+	}
+	mux.Handle("GET /orders/{id}/history", s.mayRead(auth.OrdersRead, s.history))
+	mux.Handle("GET /orders/{id}/explain", s.mayRead(auth.OrdersRead, s.explain))
 	mux.Handle("GET /schemas/", s.schemas)
 	mux.Handle("GET /events", s.mayRead(auth.FeedRead, s.feed.Events))
 	mux.Handle("GET /events/stream", s.mayRead(auth.FeedRead, s.feed.Stream))
