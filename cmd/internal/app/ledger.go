@@ -8,9 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/cmd/internal/push"
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/commands/gateways/connectpay"
 	"github.com/order-ledger/order-ledger/commands/gateways/decta"
@@ -47,6 +49,10 @@ type Ledger struct {
 	Auditor  *audit.Standing
 	// Reconciler asks the gateways whose API is configured, and raises the alarms of all accounts.
 	Reconciler *reconcile.Reconciler
+	// Pusher delivers webhooks to the configured subscribers.
+	Pusher *push.Pusher
+	// WebhookSent is told of every attempt to deliver a webhook; set it before Watch.
+	WebhookSent func(subscriber string, delivered bool)
 	// Freshness measures how long it takes until what is written is visible.
 	Freshness *freshness.Prober
 
@@ -86,6 +92,19 @@ func Open(s config.Settings, logger *slog.Logger, say func(string)) (*Ledger, er
 	l.Reconciler = reconcile.New(reconcile.Config{
 		Log: store, Intake: l.Intake, Accounts: accounts.Watched(), Clock: time.Now, Logger: logger.With(slog.String("worker", "reconciler")),
 	})
+	subscribers, err := config.LoadSubscribers(s)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	l.WebhookSent = func(string, bool) {}
+	l.Pusher, err = push.New(push.Config{
+		Log: store, Subscribers: subscribers, Clock: time.Now, Logger: logger.With(slog.String("worker", "webhooks")),
+		Database: func() *pgxpool.Pool { pool, _ := l.Database.Pool(); return pool },
+		Sent:     func(subscriber string, delivered bool) { l.WebhookSent(subscriber, delivered) },
+	})
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
 	own, err := Fingerprint()
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -133,6 +152,7 @@ func (l *Ledger) Watch(ctx context.Context) error {
 		group.Go(func() error { return l.Freshness.Run(ctx) })
 	}
 	group.Go(func() error { return l.Reconciler.Run(ctx) })
+	group.Go(func() error { return l.Pusher.Run(ctx) })
 	if l.Settings.AuditInterval >= 0 {
 		group.Go(func() error { return l.Auditor.Run(ctx) })
 	}

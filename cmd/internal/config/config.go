@@ -187,6 +187,7 @@ type file struct {
 		Readers     map[string]string `yaml:"readers"`
 		ReadOnly    bool              `yaml:"read_only"`
 	} `yaml:"eventstore"`
+	Webhooks []webhook `yaml:"webhooks"`
 	Gateways []struct {
 		Gateway string           `yaml:"gateway"`
 		Account string           `yaml:"account"`

@@ -75,6 +75,7 @@ func Listen(ctx context.Context, l *app.Ledger, token string) (*Server, error) {
 	if s.schemas, err = schemas.NewHandler(s.problem); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
+	l.WebhookSent = s.metrics.sent
 	s.registry.MustRegister(s.metrics, s.feed.Collector(), l.Runner.Collector(), l.Auditor.Collector(), l.Freshness, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.http = &http.Server{

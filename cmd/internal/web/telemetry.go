@@ -12,6 +12,7 @@ type metrics struct {
 	refused       *prometheus.CounterVec
 	durations     *prometheus.HistogramVec
 	connections   prometheus.Counter // refused
+	webhooks      *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -32,7 +33,19 @@ func newMetrics() *metrics {
 		connections: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "ledger_http_connections_refused_total", Help: "HTTP connections answered with 503 because too many were open.",
 		}),
+		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ledger_webhook_deliveries_total", Help: "Attempts to deliver outgoing webhooks, by subscriber and outcome.",
+		}, []string{"subscriber", "outcome"}),
 	}
+}
+
+// sent counts an attempt to deliver an outgoing webhook.
+func (m *metrics) sent(subscriber string, delivered bool) {
+	outcome := "failed"
+	if delivered {
+		outcome = "delivered"
+	}
+	m.webhooks.WithLabelValues(subscriber, outcome).Inc()
 }
 
 // Describe implements prometheus.Collector.
@@ -44,6 +57,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	m.refused.Collect(out)
 	m.durations.Collect(out)
 	m.connections.Collect(out)
+	m.webhooks.Collect(out)
 }
 
 func (m *metrics) took(gateway string, since time.Time) {

@@ -1,0 +1,104 @@
+package push
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const (
+	// answerBytesMax is how much of an answer's body is read, so that its connection can be used again.
+	answerBytesMax = 64 << 10
+	// answerHeaderBytesMax bounds an answer's header.
+	answerHeaderBytesMax = 32 << 10
+	connectTimeout       = 5 * time.Second
+	idleTimeout          = 30 * time.Second
+	userAgent            = "order-ledger-webhooks/1"
+)
+
+// outcome is what became of one attempt.
+type outcome struct {
+	delivered bool
+	gone      bool   // the receiver wants no more of this (410)
+	status    int    // 0 when nothing was answered
+	problem   string // empty when delivered
+}
+
+// sender sends to one subscriber.
+type sender struct {
+	subscriber *Subscriber
+	client     *http.Client
+	clock      func() time.Time
+}
+
+func newSender(s *Subscriber, clock func() time.Time) *sender {
+	dialer := &net.Dialer{Timeout: connectTimeout, Control: control(s.AllowPrivate)}
+	return &sender{subscriber: s, clock: clock, client: &http.Client{
+		// No proxy: it would resolve the name itself.
+		Transport: &http.Transport{
+			DialContext: dialer.DialContext, ForceAttemptHTTP2: true, TLSHandshakeTimeout: connectTimeout,
+			MaxIdleConns: s.Concurrency, MaxIdleConnsPerHost: s.Concurrency, MaxConnsPerHost: s.Concurrency,
+			IdleConnTimeout: idleTimeout, MaxResponseHeaderBytes: answerHeaderBytesMax, DisableCompression: true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+func (s *sender) close() { s.client.CloseIdleConnections() }
+
+// send makes one attempt. Any 2xx is a delivery, whatever its body says.
+func (s *sender) send(ctx context.Context, id string, body []byte) outcome {
+	ctx, cancel := context.WithTimeout(ctx, s.subscriber.Timeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.subscriber.URL.String(), bytes.NewReader(body))
+	if err != nil {
+		return outcome{problem: err.Error()}
+	}
+	at := s.clock()
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", userAgent)
+	request.Header.Set("webhook-id", id)
+	request.Header.Set("webhook-timestamp", strconv.FormatInt(at.Unix(), 10))
+	request.Header.Set("webhook-signature", sign(s.subscriber.Secrets, id, at, body))
+	answer, err := s.client.Do(request)
+	if err != nil {
+		return outcome{problem: problemOf(err)}
+	}
+	// What is left unread ends the connection. The delivery is judged by the status alone.
+	_, _ = io.CopyN(io.Discard, answer.Body, answerBytesMax)
+	_ = answer.Body.Close()
+	o := outcome{status: answer.StatusCode, gone: answer.StatusCode == http.StatusGone}
+	switch {
+	case answer.StatusCode >= 200 && answer.StatusCode < 300:
+		o.delivered = true
+	case answer.StatusCode >= 300 && answer.StatusCode < 400:
+		o.problem = fmt.Sprintf("answered %d: redirects are not followed", answer.StatusCode)
+	default:
+		o.problem = fmt.Sprintf("answered %d", answer.StatusCode)
+	}
+	return o
+}
+
+// problemOf says in short what went wrong.
+func problemOf(err error) string {
+	var lookup *net.DNSError
+	switch {
+	case errors.Is(err, ErrAddressRefused):
+		return "refused: the name leads to an address that is not public"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer in time"
+	case errors.As(err, &lookup):
+		return "the name cannot be resolved"
+	}
+	text := err.Error()
+	return text[:min(len(text), problemBytesMax)]
+}
+
+// problemBytesMax bounds what is kept of an error.
+const problemBytesMax = 300

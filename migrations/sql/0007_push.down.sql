@@ -1,0 +1,2 @@
+-- Outgoing webhooks are no longer kept: what was not delivered is lost.
+DROP SCHEMA ledger_push CASCADE;
