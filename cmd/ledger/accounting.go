@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -16,8 +18,10 @@ import (
 
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/cmd/internal/reportpage"
 	"github.com/order-ledger/order-ledger/cmd/internal/web"
 	"github.com/order-ledger/order-ledger/domain/accounting"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/journal"
 	"github.com/order-ledger/order-ledger/projections/reports"
 )
@@ -29,19 +33,27 @@ func (c *cli) accountingReport() *cobra.Command {
 	}
 	asked := map[string]*string{}
 	var asCSV, byDay, memo bool
+	var page string
 	cmd := &cobra.Command{
-		Use:   "report NAME",
+		Use:   "report NAME | --html FILE",
 		Short: "What accounting asks: trial balance, open refunds, disputes, ageing, totals, …",
 		Long: `report answers from the views, with two clocks: --as-of is what was known at a
 time, --as-at is what had happened by a day; both together are the state of that
 day as it was known at that time.
 
 ` + names.String(),
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			report, err := reports.Find(args[0])
+			var report reports.Report
+			var err error
+			switch {
+			case (page == "") == (len(args) == 0):
+				err = errors.New("say which report, or --html FILE; `ledger report --help` lists them")
+			case page == "":
+				report, err = reports.Find(args[0])
+			}
 			if err != nil {
-				return &exitError{code: exitUsage, err: fmt.Errorf("%w; `ledger report --help` lists them", err)}
+				return &exitError{code: exitUsage, err: err}
 			}
 			params, err := reports.ParseParams(func(name string) string {
 				switch {
@@ -57,6 +69,9 @@ day as it was known at that time.
 			if err != nil {
 				return &exitError{code: exitUsage, err: err}
 			}
+			if page != "" {
+				return c.writePage(cmd.Context(), params, page)
+			}
 			return c.runReport(cmd.Context(), report, params, asCSV)
 		},
 	}
@@ -68,6 +83,7 @@ day as it was known at that time.
 		asked[name] = cmd.Flags().String(strings.ReplaceAll(name, "_", "-"), "", usage)
 	}
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "print CSV")
+	cmd.Flags().StringVar(&page, "html", "", "write a page with pictures of all of them, for paper and screens")
 	cmd.Flags().BoolVar(&byDay, "daily", false, "totals: by day instead of month")
 	cmd.Flags().BoolVar(&memo, "memo", false, "trial balance: with the accounts off the balance sheet")
 	return cmd
@@ -96,6 +112,34 @@ func (c *cli) runReport(ctx context.Context, report reports.Report, params repor
 	}
 	c.showTable(answer)
 	return nil
+}
+
+// writePage writes the page with pictures.
+func (c *cli) writePage(ctx context.Context, params reports.Params, file string) error {
+	if !c.hasDatabase() {
+		return c.noViews()
+	}
+	var page reportpage.Page
+	err := c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		if err := app.CheckRows(ctx, conn); err != nil {
+			return err
+		}
+		return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+			at, err := checkpoint.Read(ctx, tx)
+			if err == nil {
+				page, err = reportpage.Gather(ctx, tx, params, at.Position.String())
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	out, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(reportpage.Write(out, page), out.Close())
 }
 
 func (c *cli) showTable(answer reports.Table) {

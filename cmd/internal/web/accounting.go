@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/cmd/internal/reportpage"
 	"github.com/order-ledger/order-ledger/domain/accounting"
 	"github.com/order-ledger/order-ledger/projections/reports"
 )
@@ -53,6 +54,28 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Disposition", `attachment; filename="`+report.Name+`.csv"`)
 	w.WriteHeader(http.StatusOK)
 	if err := WriteCSV(csv.NewWriter(w), table); err != nil {
+		s.logger.DebugContext(r.Context(), "report not sent", errAttr(err))
+	}
+}
+
+// overview draws the page with pictures of the reports.
+func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
+	params, err := reports.ParseParams(r.URL.Query().Get)
+	if err != nil {
+		s.problem(w, r, http.StatusBadRequest, "report_invalid", err.Error()+".")
+		return
+	}
+	answer, ok := s.snapshot(w, r, func(ctx context.Context, tx pgx.Tx) (any, error) {
+		return reportpage.Gather(ctx, tx, params, w.Header().Get(PositionHeader))
+	})
+	page, is := answer.(reportpage.Page)
+	if !ok || !is {
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+	if err := reportpage.Write(w, page); err != nil {
 		s.logger.DebugContext(r.Context(), "report not sent", errAttr(err))
 	}
 }

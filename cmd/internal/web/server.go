@@ -135,6 +135,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("GET /events/stream", s.mayRead(auth.FeedRead, s.feed.Stream))
 	mux.Handle("GET /orders/{id}/audit-pack", s.mayRead(auth.AccountingRead, s.auditPack))
 	mux.Handle("GET /reports", s.mayRead(auth.AccountingRead, s.reports))
+	mux.Handle("GET /reports/overview", s.mayRead(auth.AccountingRead, s.overview))
 	mux.Handle("GET /reports/{name}", s.mayRead(auth.AccountingRead, s.report))
 	mux.Handle("GET /periods", s.mayRead(auth.AccountingRead, s.periods))
 	mux.HandleFunc("POST /periods", s.changePeriod)
