@@ -87,7 +87,9 @@ func TestJournal_HoldsWithPeriods(t *testing.T) {
 			booksHold(t, pool)
 			r.stop(t)
 			r = start(t, config(log, url))
+			reach(t, log, pool) // it leads, and learns of what follows from the log alone
 		case len(history) / 2:
+			reach(t, log, pool)
 			changePeriod(t, log, accounting.PeriodReopenedType, months[len(months)-1], "kim", "kim") // one person: void
 			changePeriod(t, log, accounting.PeriodReopenedType, months[len(months)-1], "kim", "lee")
 		case 2 * len(history) / 3:

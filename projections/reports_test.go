@@ -40,22 +40,23 @@ func TestReports_WhatWasKnownStays(t *testing.T) {
 	if err := pool.QueryRow(t.Context(), "SELECT max(recorded_at) FROM ledger.order_history").Scan(&known); err != nil {
 		t.Fatal(err)
 	}
-	at := known.AddDate(0, 0, -3)
-	before := at.AddDate(0, -1, 0)
+	before := known.AddDate(0, -1, 0)
 	questions := map[string]reports.Params{
-		"knowledge": {AsOf: &known, AsAt: &at, KnownFrom: &before, Memo: true}, "daily": {AsOf: &known, AsAt: &at, KnownFrom: &before, Daily: true},
+		"what was known": {AsOf: &known, KnownFrom: &before, Memo: true}, "what had happened, as known": {AsOf: &known, AsAt: &known, KnownFrom: &before, Daily: true},
 	}
 	first := map[string]reports.Table{}
-	rows := 0
+	var silent []string // holds, unknown outcomes and anomalies are rare, and no period is closed
 	for question, p := range questions {
 		for _, r := range reports.All() {
 			table := answer(t, pool, r.Name, p)
 			first[question+" "+r.Name] = table
-			rows += len(table.Rows)
+			if len(table.Rows) == 0 && r.Name != "unknown" && r.Name != "late-postings" && r.Name != "anomalies" && r.Name != "holds" {
+				silent = append(silent, r.Name)
+			}
 		}
 	}
-	if rows == 0 {
-		t.Fatal("no report has anything to say")
+	if len(silent) > 0 {
+		t.Fatalf("reports with nothing to say: %v", silent)
 	}
 	appendMany(t, log, history[300:]) // recorded later
 	reach(t, log, pool)
