@@ -181,7 +181,7 @@ type parquetRows struct {
 // parquetGroup is how many rows go into one row group: it bounds the writer's memory. parquetBatch are
 // handed over at once.
 const (
-	parquetGroup = 50_000
+	parquetGroup = 20_000
 	parquetBatch = 256
 )
 
