@@ -103,7 +103,7 @@ func Switch(ctx context.Context, db Database, subscriber string, on bool, reason
 		if err != nil {
 			return err
 		}
-		return tell(ctx, tx, subscriber, kind, told{Subscriber: subscriber, Problem: reason}, now)
+		return tell(ctx, tx, subscriber, kind, Told{Subscriber: subscriber, Problem: reason}, now)
 	})
 	if err != nil {
 		return fmt.Errorf("switch webhooks: %w", err)

@@ -155,7 +155,7 @@ func (p *Pusher) added(ctx context.Context, subscriber string) (eventstore.Posit
 		}
 		return e.Position, nil
 	}
-	data, err := json.Marshal(told{Subscriber: subscriber})
+	data, err := json.Marshal(Told{Subscriber: subscriber})
 	if err != nil {
 		return eventstore.Position{}, err
 	}

@@ -143,8 +143,8 @@ const (
 	SubscriberEnabled  = "WebhookSubscriberEnabled"
 )
 
-// told is the data of those events.
-type told struct {
+// Told is the data of those events.
+type Told struct {
 	Subscriber string     `json:"subscriber"`
 	OrderID    string     `json:"order_id,omitempty"`
 	EventID    string     `json:"event_id,omitempty"`
@@ -161,7 +161,7 @@ func record(ctx context.Context, pool *pgxpool.Pool, s *Subscriber, results []re
 		var delivered []int64
 		var given, retried, gone int
 		var statements pgx.Batch
-		history := func(r *result, eventType string, data told) error {
+		history := func(r *result, eventType string, data Told) error {
 			text, err := json.Marshal(data)
 			if err == nil {
 				statements.Queue("INSERT INTO ledger_push.history (subscriber, type, data, at) VALUES ($1, $2, $3, $4)", s.Name, eventType, text, r.at)
@@ -170,7 +170,7 @@ func record(ctx context.Context, pool *pgxpool.Pool, s *Subscriber, results []re
 		}
 		for i := range results {
 			r := &results[i]
-			data := told{Subscriber: s.Name, OrderID: r.orderID, EventID: r.eventID.String(), Name: r.name, Attempt: r.attempts + 1, Status: r.outcome.status}
+			data := Told{Subscriber: s.Name, OrderID: r.orderID, EventID: r.eventID.String(), Name: r.name, Attempt: r.attempts + 1, Status: r.outcome.status}
 			eventType := DeliverySucceeded
 			switch {
 			case r.outcome.delivered:
@@ -215,7 +215,7 @@ func record(ctx context.Context, pool *pgxpool.Pool, s *Subscriber, results []re
 			return err
 		}
 		disabled = reason
-		return tell(ctx, tx, s.Name, SubscriberDisabled, told{Subscriber: s.Name, Problem: reason}, last.at)
+		return tell(ctx, tx, s.Name, SubscriberDisabled, Told{Subscriber: s.Name, Problem: reason}, last.at)
 	})
 	if err != nil {
 		return "", fmt.Errorf("record webhooks of %s: %w", s.Name, err)
@@ -224,7 +224,7 @@ func record(ctx context.Context, pool *pgxpool.Pool, s *Subscriber, results []re
 }
 
 // tell puts an event on its way to the log.
-func tell(ctx context.Context, tx pgx.Tx, subscriber, eventType string, data told, at time.Time) error {
+func tell(ctx context.Context, tx pgx.Tx, subscriber, eventType string, data Told, at time.Time) error {
 	text, err := json.Marshal(data)
 	if err != nil {
 		return err

@@ -48,6 +48,14 @@ func generate(source string) ([]schemas.Schema, error) {
 		}
 		out = append(out, schemas.Schema{Type: eventType, Version: version, Document: document})
 	}
+	for _, e := range ledgerEvents() {
+		g.types[e.kind.Name()] = e.meaning
+		document, err := g.schema(e.name, 1, e.kind, "None.", e.data())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.name, err)
+		}
+		out = append(out, schemas.Schema{Type: e.name, Version: 1, Document: document})
+	}
 	document, err := g.schema(schemas.EnvelopeType, 1, reflect.TypeFor[order.Metadata](), "", nil)
 	if err != nil {
 		return nil, fmt.Errorf("envelope: %w", err)

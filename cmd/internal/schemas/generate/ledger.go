@@ -1,0 +1,39 @@
+package main
+
+import (
+	"encoding/json"
+	"reflect"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/cmd/internal/push"
+	"github.com/order-ledger/order-ledger/domain/accounting"
+)
+
+// ledgerEvent is an event that is about no order, but about the ledger itself: of the streams period-…,
+// webhook-… and exports-….
+type ledgerEvent struct {
+	name, meaning string
+	kind          reflect.Type
+	example       string
+}
+
+// ledgerEvents are all of them, each of version 1. None does anything to money.
+func ledgerEvents() []ledgerEvent {
+	period, hook, export := reflect.TypeFor[accounting.PeriodChanged](), reflect.TypeFor[push.Told](), reflect.TypeFor[app.ExportProduced]()
+	const delivery = `{"subscriber":"shop","order_id":"01J9ORDER","event_id":"b1c1e3a0-0000-5000-8000-000000000000","name":"order.payment_success","attempt":2,"status":503,"problem":"answered 503"}`
+	return []ledgerEvent{
+		{accounting.PeriodClosedType, "A month of the books was closed, and all before it; with the digest of its trial balance, or without while it is only locked.",
+			period, `{"entity":"default","period":"2026-10","trial_balance_sha256":"00ff","up_to":4711}`},
+		{accounting.PeriodReopenedType, "A month of the books was opened again, and all after it, by two people.",
+			period, `{"entity":"default","period":"2026-10","approver":"lee","reason":"a settlement was missing"}`},
+		{"ExportProduced", "Something was exported; the manifest says what.", export, `{"manifest":{"what":"journal","sha256":"00ff"},"actor":"kim"}`},
+		{push.SubscriberAdded, "A subscriber of webhooks is served from here on.", hook, `{"subscriber":"shop"}`},
+		{push.DeliverySucceeded, "A webhook was delivered.", hook, delivery},
+		{push.DeliveryFailed, "An attempt to deliver a webhook failed; it is made again.", hook, delivery},
+		{push.DeliveryGivenUp, "The delivery of a webhook was given up: it is a dead letter.", hook, delivery},
+		{push.SubscriberDisabled, "A subscriber of webhooks is no longer served.", hook, `{"subscriber":"shop","problem":"10 deliveries in a row were given up"}`},
+		{push.SubscriberEnabled, "A subscriber of webhooks is served again.", hook, `{"subscriber":"shop","problem":"repaired"}`},
+	}
+}
+
+func (e ledgerEvent) data() json.RawMessage { return json.RawMessage(e.example) }
