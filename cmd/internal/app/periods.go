@@ -116,7 +116,8 @@ func (l *Ledger) checkPeriod(ctx context.Context, r *PeriodRequest, now time.Tim
 		return nil, month, refuse("%s is open", month)
 	case !r.Reopen && !now.UTC().After(month.Next().First()):
 		return nil, month, refuse("%s has not ended", month)
-	case !r.Reopen && complete && !through.IsZero() && !month.Last().After(through):
+	case !r.Reopen && !through.IsZero() && (month.Last().Before(through) || complete && month.Last().Equal(through)):
+		// A month that is only locked may be closed again, an earlier one never: that would open the later.
 		return nil, month, refuse("%s is closed already", month)
 	}
 	return changes, month, nil
