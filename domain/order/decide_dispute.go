@@ -100,7 +100,9 @@ func (d *decider) withdrawTo(at At, paymentID string, target money.Money, f Disp
 		dispute, _ := d.moneyDispute(p, at.OccurredAt)
 		a := adjustment(BalanceDisputeHeld, p.withdrawnCounter, target, paymentID)
 		a.DisputeID = dispute
-		d.correct("dispute:"+dispute, p.withdrawnAssumed, "the disputed amount was learnt", []Adjustment{a})
+		d.correct("dispute:"+dispute, LedgerCorrectionRecorded{
+			CorrectsEventID: p.withdrawnAssumed.String(), Reason: "the disputed amount was learnt", Adjustments: []Adjustment{a},
+		})
 	case delta.IsNegative() && f.ModifiedAt.After(p.disputeCountedAt):
 		d.regressed(f.At, "chargebacks", target)
 	}

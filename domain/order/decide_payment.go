@@ -3,8 +3,6 @@ package order
 import (
 	"strconv"
 
-	"github.com/google/uuid"
-
 	"github.com/order-ledger/order-ledger/domain/money"
 )
 
@@ -84,7 +82,7 @@ func (d *decider) countAwaiting(id string) {
 		p = d.s.payment(id)
 	}
 	if p.captureRevisable && p.Captured.IsPositive() && !p.Captured.Equal(p.Amount) && p.Held.IsZero() {
-		d.reviseCapture(id, p.Amount, "the amount of the payment was learnt")
+		d.reviseCapture(id, p.Amount, true, "the amount of the payment was learnt")
 	}
 }
 
@@ -211,7 +209,7 @@ func (d *decider) captured(at At, f Captured) {
 // corrects one that was not told; a named capture confirms an implied one.
 func (d *decider) captureAgain(at At, p *Payment, f Captured) {
 	if f.Amount != nil && !f.Implied && p.captureRevisable && !p.Captured.Equal(*f.Amount) {
-		d.reviseCapture(p.ID, *f.Amount, "the amount of the capture was learnt")
+		d.reviseCapture(p.ID, *f.Amount, false, "the amount of the capture was learnt")
 		return
 	}
 	if f.Implied || d.s.Seen(EventID(d.orderID, at.Key, "PaymentCaptured")) && !p.captureImplied {
@@ -265,15 +263,18 @@ func (d *decider) isAfterClose(at At, p *Payment) bool {
 	return false
 }
 
-// reviseCapture replaces a captured amount by one that was learnt later. more
-// are adjustments that follow from it.
-func (d *decider) reviseCapture(paymentID string, amount money.Money, reason string, more ...Adjustment) {
+// reviseCapture replaces a captured amount by one that was learnt later: that of
+// the payment, which may be learnt again, or that of the capture. more are
+// adjustments that follow from it.
+func (d *decider) reviseCapture(paymentID string, amount money.Money, ofPayment bool, reason string, more ...Adjustment) {
 	p := d.s.payment(paymentID)
 	adjustments := append([]Adjustment{adjustment(BalanceCaptured, p.Captured, amount, paymentID)}, more...)
 	if p.Settled.IsPositive() && (p.Settled.Equal(p.Captured) || less(amount, p.Settled)) {
 		adjustments = append(adjustments, adjustment(BalanceSettled, p.Settled, amount, paymentID))
 	}
-	d.correct("capture:"+paymentID, p.captureEvent, reason, adjustments)
+	d.correct("capture:"+paymentID, LedgerCorrectionRecorded{
+		CorrectsEventID: p.captureEvent.String(), Reason: reason, Adjustments: adjustments, AmountOfPayment: ofPayment,
+	})
 	d.releaseRest(At{Key: "correct:capture:" + paymentID}, paymentID)
 }
 
@@ -287,10 +288,8 @@ func adjustment(b Balance, from, to money.Money, paymentID string) Adjustment {
 }
 
 // correct puts right what an earlier event assumed.
-func (d *decider) correct(key string, corrects uuid.UUID, reason string, adjustments []Adjustment) {
-	d.emit(At{Key: "correct:" + key + ":" + strconv.Itoa(d.s.events())}, LedgerCorrectionRecorded{
-		CorrectsEventID: corrects.String(), Reason: reason, Adjustments: adjustments,
-	})
+func (d *decider) correct(key string, c LedgerCorrectionRecorded) {
+	d.emit(At{Key: "correct:" + key + ":" + strconv.Itoa(d.s.events())}, c)
 }
 
 func (d *decider) settled(at At, f Settled) {
@@ -302,7 +301,7 @@ func (d *decider) settled(at At, f Settled) {
 	switch {
 	case p.Settled.IsPositive():
 		if f.Amount != nil && p.captureRevisable && !p.Captured.Equal(*f.Amount) {
-			d.reviseCapture(p.ID, *f.Amount, "the amount of the settlement was learnt")
+			d.reviseCapture(p.ID, *f.Amount, false, "the amount of the settlement was learnt")
 		}
 	case !known:
 		d.await(at, p.ID, PaymentSettled{})

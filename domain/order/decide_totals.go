@@ -114,7 +114,7 @@ func (d *decider) captureTotals(at At, id string, f Totals, assumed, ofPayment b
 			// What was taken for reversed had been released.
 			more = append(more, adjustment(BalanceReversed, p.Reversed, floorZero(sub(p.Reversed, back)), id))
 		}
-		d.reviseCapture(id, amount, "the captured part of the hold was learnt", more...)
+		d.reviseCapture(id, amount, false, "the captured part of the hold was learnt", more...)
 	}
 }
 

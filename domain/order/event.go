@@ -209,6 +209,9 @@ type LedgerCorrectionRecorded struct {
 	Reason          string       `json:"reason"`
 	Approver        string       `json:"approver,omitempty"`
 	Adjustments     []Adjustment `json:"adjustments"`
+	// AmountOfPayment: the captured amount became what the payment asks for, as told so far; an amount
+	// that the capture itself tells, or a newer one of the payment, may still correct it.
+	AmountOfPayment bool `json:"amount_of_payment,omitempty"`
 }
 
 // PersonalDataErased says that the key of a subject's sealed data was

@@ -87,7 +87,7 @@ func (s *State) Apply(r Recorded) {
 		}
 	case LedgerCorrectionRecorded:
 		for _, a := range e.Adjustments {
-			s.adjust(a)
+			s.adjust(a, e.AmountOfPayment)
 		}
 	case GatewayActionInitiated:
 		s.GatewayActions = append(s.GatewayActions, GatewayAction{
@@ -268,8 +268,9 @@ func (s *State) adoptCurrency(e Event) error {
 	return err
 }
 
-// adjust applies a correction to the part of the order that it names.
-func (s *State) adjust(a Adjustment) {
+// adjust applies a correction to the part of the order that it names. A capture
+// that became the amount of its payment may be corrected again.
+func (s *State) adjust(a Adjustment, ofPayment bool) {
 	move := func(m money.Money) money.Money {
 		if a.Direction == Decrease {
 			return sub(m, a.Amount)
@@ -303,7 +304,7 @@ func (s *State) adjust(a Adjustment) {
 	case BalanceExpected:
 		p.Confirmed = move(p.Confirmed)
 	case BalanceCaptured:
-		p.Captured, p.captureRevisable = move(p.Captured), false
+		p.Captured, p.captureRevisable = move(p.Captured), ofPayment
 	case BalanceSettled:
 		p.Settled = move(p.Settled)
 	case BalanceReversed:

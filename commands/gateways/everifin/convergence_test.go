@@ -105,6 +105,13 @@ func TestTranslate_AnyOrderOfArrival(t *testing.T) {
 			orderNow("150.99", "PARTIALLY_PAID", `"payments":[{"id":"p1","status":"BOOKED","amount":120.99,"currency":"EUR"},{"id":"p2","status":"CREATED","amount":30,"currency":"EUR"}]`),
 			hookOf("paymentId", "p2", "BOOKED", "2026-11-20T11:03:00Z"),
 		}, "due 150.99 PAID/NONE expected 0.00 captured 150.99 settled 150.99 pending 0.00 refunded 0.00 net 150.99"},
+		{"RaisedBeforeThePayment", []string{
+			orderNow("41.44", "UNPAID", `"payments":[{"id":"p1","status":"CREATED","amount":41.44,"currency":"EUR"}],"refunds":[]`),
+			orderNow("43.17", "UNPAID", `"payments":[{"id":"p1","status":"CREATED","amount":43.17,"currency":"EUR"}],"refunds":[]`),
+			`{"data":{"id":"p1","orderId":"o","amount":43.17,"currency":"EUR","status":"PROCESSING","createdAt":"2026-11-20T10:00:00Z"}}`,
+			hookOf("paymentId", "p1", "BOOKED", "2026-11-20T10:03:00Z"),
+			orderNow("43.17", "PAID", `"payments":[{"id":"p1","status":"BOOKED","amount":43.17,"currency":"EUR"}],"refunds":[]`),
+		}, "due 43.17 PAID/NONE expected 0.00 captured 43.17 settled 43.17 pending 0.00 refunded 0.00 net 43.17"},
 		{"FailedAfterConfirmation", []string{
 			orderNow("10", "UNPAID", `"payments":[{"id":"p1","status":"CREATED","amount":10,"currency":"EUR"}]`),
 			hookOf("paymentId", "p1", "CONFIRMED", "2026-11-20T10:02:00Z"),
