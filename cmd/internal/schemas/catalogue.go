@@ -61,7 +61,7 @@ func Catalogue() ([]Event, error) {
 }
 
 func fieldsOf(prefix string, d document, definitions map[string]document, depth int) []Field {
-	if depth > comparisonDepthMax {
+	if depth > shapeDepthMax {
 		return nil
 	}
 	var fields []Field

@@ -12,77 +12,102 @@ import (
 // data whose events would not be valid any more, and readers of members that are gone. None is a
 // compatible change: words, examples, new optional members.
 func Breaking(published, now []byte) ([]string, error) {
-	var before, after document
-	if err := json.Unmarshal(published, &before); err != nil {
+	before, err := shape(published)
+	if err != nil {
 		return nil, fmt.Errorf("published schema: %w", err)
 	}
-	if err := json.Unmarshal(now, &after); err != nil {
+	after, err := shape(now)
+	if err != nil {
 		return nil, fmt.Errorf("new schema: %w", err)
 	}
-	c := comparison{before: before.Definitions, after: after.Definitions}
-	c.compare("", before, after)
-	return c.found, nil
+	return broken(before, after), nil
 }
 
-type comparison struct {
-	before, after map[string]document
-	found         []string
-	depth         int
-}
-
-// comparisonDepthMax ends comparing a definition that refers to itself.
-const comparisonDepthMax = 16
-
-func (c *comparison) say(where, format string, args ...any) {
-	if where == "" {
-		where = "the event"
+// broken compares what was promised about members, by their paths, with what is said now.
+func broken(before, after map[string]string) (found []string) {
+	for _, path := range slices.Sorted(maps.Keys(before)) {
+		switch now, kept := after[path]; {
+		case !kept:
+			found = append(found, fmt.Sprintf("%s is gone, it was %q", path, before[path]))
+		case now != before[path]:
+			found = append(found, fmt.Sprintf("%s was %q and is %q", path, before[path], now))
+		}
 	}
-	c.found = append(c.found, where+": "+fmt.Sprintf(format, args...))
+	for _, path := range slices.Sorted(maps.Keys(after)) {
+		_, known := before[path]
+		_, parentKnown := before[parent(path)]
+		if !known && parentKnown && strings.HasSuffix(after[path], required) {
+			found = append(found, path+" is new and required, and events without it exist")
+		}
+	}
+	return found
 }
 
-func (c *comparison) compare(where string, before, after document) {
-	if c.depth++; c.depth > comparisonDepthMax {
-		c.depth--
+const (
+	// shapeDepthMax ends following a definition that refers to itself.
+	shapeDepthMax = 16
+	// root is the path of the event itself.
+	root     = "."
+	required = " required"
+)
+
+// parent is the path of the object or list that a path is in.
+func parent(path string) string {
+	if list, ok := strings.CutSuffix(path, "[]"); ok {
+		return list
+	}
+	if i := strings.LastIndexByte(path, '.'); i > 0 {
+		return path[:i]
+	}
+	return root
+}
+
+// shape is what a schema promises: for the path of each member, ".amount.currency" or ".items[].name",
+// its type and whether it is always there. Where definitions are kept does not matter.
+func shape(schema []byte) (map[string]string, error) {
+	var d document
+	if err := json.Unmarshal(schema, &d); err != nil {
+		return nil, err
+	}
+	promises := map[string]string{}
+	describe(promises, root, d, d.Definitions, 0)
+	return promises, nil
+}
+
+func describe(promises map[string]string, path string, d document, definitions map[string]document, depth int) {
+	if depth > shapeDepthMax {
 		return
 	}
-	defer func() { c.depth-- }()
-	before, after = resolve(c.before, before), resolve(c.after, after)
-	if b, a := fmt.Sprint(before.Type), fmt.Sprint(after.Type); b != a {
-		c.say(where, "its type was %s and is %s", b, a)
-	}
-	if before.Format != after.Format {
-		c.say(where, "its format was %q and is %q", before.Format, after.Format)
-	}
-	if before.Pattern != after.Pattern {
-		c.say(where, "its pattern was %q and is %q", before.Pattern, after.Pattern)
-	}
-	if b, a := fmt.Sprint(before.Enum), fmt.Sprint(after.Enum); b != a {
-		c.say(where, "its values were %s and are %s", b, a)
-	}
-	for _, name := range slices.Sorted(maps.Keys(before.Properties)) {
-		member, kept := after.Properties[name]
-		if !kept {
-			c.say(where+"."+name, "it is gone")
-			continue
+	d = resolve(definitions, d)
+	promises[path] = constraints(d) + promises[path] // the caller has said whether it is required
+	prefix := strings.TrimSuffix(path, root)
+	for name, member := range d.Properties {
+		at := prefix + "." + name
+		if slices.Contains(d.Required, name) {
+			promises[at] = required
 		}
-		c.compare(where+"."+name, before.Properties[name], member)
+		describe(promises, at, member, definitions, depth+1)
 	}
-	for _, name := range after.Required {
-		if !slices.Contains(before.Required, name) {
-			c.say(where+"."+name, "it is required now, and events without it exist")
-		}
+	if d.Items != nil {
+		describe(promises, prefix+"[]", *d.Items, definitions, depth+1)
 	}
-	for _, name := range before.Required {
-		if !slices.Contains(after.Required, name) {
-			c.say(where+"."+name, "readers could rely on it, and now it may be missing")
+}
+
+// constraints are what a schema says about a value, without what is in it.
+func constraints(d document) string {
+	out := "any"
+	if d.Type != nil {
+		out = fmt.Sprint(d.Type)
+	}
+	for _, c := range []struct{ name, value string }{{"format", d.Format}, {"pattern", d.Pattern}, {"encoding", d.Encoding}} {
+		if c.value != "" {
+			out += " " + c.name + "=" + c.value
 		}
 	}
-	switch {
-	case before.Items != nil && after.Items != nil:
-		c.compare(where+"[]", *before.Items, *after.Items)
-	case before.Items != nil || after.Items != nil:
-		c.say(where, "its items changed")
+	if d.Enum != nil {
+		out += fmt.Sprintf(" enum=%v", d.Enum)
 	}
+	return out
 }
 
 // resolve follows a reference to a definition of the same document.

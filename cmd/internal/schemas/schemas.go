@@ -3,7 +3,8 @@
 // relies on them. It serves them over HTTP and renders the catalogue of events.
 //
 // A published file may gain optional members and better words. Anything else is a new version of the
-// event, with an upcaster in domain/order; the generator refuses to write it otherwise.
+// event, with an upcaster in domain/order; the generator refuses to write it otherwise, and LockFile
+// remembers what a file said that was changed or deleted.
 package schemas
 
 //go:generate go run ./generate
@@ -49,9 +50,12 @@ func FileName(eventType string, version int) string {
 }
 
 // All returns all schemas, by type, each from its first version.
-func All() ([]Schema, error) {
+func All() ([]Schema, error) { return Read(files) }
+
+// Read returns the schemas of a copy of this package's directory, as All does.
+func Read(dir fs.FS) ([]Schema, error) {
 	var all []Schema
-	err := fs.WalkDir(files, "files", func(name string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(dir, "files", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -59,7 +63,7 @@ func All() ([]Schema, error) {
 		if err != nil {
 			return fmt.Errorf("%s: the folder is no version: %w", name, err)
 		}
-		document, err := files.ReadFile(name)
+		document, err := fs.ReadFile(dir, name)
 		if err != nil {
 			return err
 		}
@@ -84,6 +88,7 @@ type document struct {
 	Type        any                 `json:"type"`
 	Format      string              `json:"format"`
 	Pattern     string              `json:"pattern"`
+	Encoding    string              `json:"contentEncoding"`
 	Ref         string              `json:"$ref"`
 	Enum        []any               `json:"enum"`
 	Known       []string            `json:"x-known-values"`

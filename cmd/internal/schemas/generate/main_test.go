@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,26 +40,98 @@ func TestSchemas_AreFresh(t *testing.T) {
 	}
 }
 
-// TestWrite_RefusesToBreak does not overwrite a schema that somebody may rely on.
-func TestWrite_RefusesToBreak(t *testing.T) {
+// TestLock_IsFresh proves that the lock file has every promise of the schemas, and that all it has holds: of
+// versions that are not written any more, too.
+func TestLock_IsFresh(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	if err := write(dir, source); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, filepath.FromSlash(schemas.FileName("OrderIssued", 1)))
-	written, err := os.ReadFile(path)
+	all, err := schemas.Read(os.DirFS(".."))
 	if err != nil {
 		t.Fatal(err)
 	}
-	published := bytes.Replace(written, []byte(`"source_order_id"`), []byte(`"order_number"`), 1)
-	if err := os.WriteFile(path, published, 0o600); err != nil {
+	now, err := schemas.Lock(all)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := write(dir, source); err == nil || !strings.Contains(err.Error(), "order_number") {
-		t.Errorf("got %v", err)
+	committed, err := os.ReadFile(filepath.Join("..", schemas.LockFile))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, published) {
-		t.Errorf("the published schema was changed (%v)", err)
+	if err := withdrawn(committed, now); err != nil {
+		t.Error(err)
+	} else if !bytes.Equal(committed, now) {
+		t.Errorf("%s is stale: run go generate ./cmd/internal/schemas", schemas.LockFile)
 	}
+}
+
+// TestWrite_RefusesToBreak writes nothing over what somebody may rely on, whether the schema file is still
+// there or was taken away with the member. before is what was published, with one member more.
+func TestWrite_RefusesToBreak(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(file, lock string) error
+		want   string
+	}{
+		"nothing":     {func(string, string) error { return nil }, ""},
+		"member gone": {func(file, _ string) error { return edit(file, `"source_order_id"`, `"order_number"`) }, "order_number"},
+		"file edited": {func(_, lock string) error {
+			return edit(lock, "OrderIssued 1 .", "OrderIssued 1 .order_number string\nOrderIssued 1 .")
+		}, "OrderIssued 1: .order_number is gone"},
+		"type gone": {func(_, lock string) error {
+			return edit(lock, "OrderIssued 1 .", "OrderIsued 1 . object\nOrderIssued 1 .")
+		}, "OrderIsued 1 is gone"},
+		"version gone": {func(_, lock string) error {
+			return edit(lock, "OrderIssued 1 .", "OrderIssued 2 . object\nOrderIssued 1 .")
+		}, "OrderIssued 2 is gone"},
+		"type changed":   {func(_, lock string) error { return edit(lock, ".due_at string", ".due_at integer") }, ".due_at was"},
+		"new required":   {func(_, lock string) error { return edit(lock, "RefundObserved 2 .extent string required\n", "") }, ".extent is new and required"},
+		"optional added": {func(_, lock string) error { return edit(lock, "RefundObserved 2 .payment_id string\n", "") }, ""},
+		"lock unread":    {func(_, lock string) error { return edit(lock, "OrderIssued 1 .", "OrderIssued\nOrderIssued 1 .") }, "is no promise"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if err := write(dir, source); err != nil {
+				t.Fatal(err)
+			}
+			file, lock := filepath.Join(dir, filepath.FromSlash(schemas.FileName("OrderIssued", 1))), filepath.Join(dir, schemas.LockFile)
+			if err := c.change(file, lock); err != nil {
+				t.Fatal(err)
+			}
+			before := []string{read(t, file), read(t, lock)}
+			err := write(dir, source)
+			if c.want == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+			if now := []string{read(t, file), read(t, lock)}; !slices.Equal(now, before) {
+				t.Error("what is published was changed")
+			}
+		})
+	}
+}
+
+// edit replaces the first place of a text in a file, which must have it.
+func edit(path, from, to string) error {
+	text, err := os.ReadFile(path)
+	if err == nil && !bytes.Contains(text, []byte(from)) {
+		err = fmt.Errorf("%s does not have %q", path, from)
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, bytes.Replace(text, []byte(from), []byte(to), 1), 0o600)
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
