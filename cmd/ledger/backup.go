@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -49,10 +46,16 @@ The log is the only truth: the database needs no backup. Check a copy with
 	}
 }
 
-// backUp asks the ledger that holds the log, or opens it.
+// backUp asks the ledger or the node that holds the log, or opens it.
 func (c *cli) backUp(ctx context.Context, dir string) (err error) {
-	if _, info, held, lockErr := node.ReadLock(c.settings.EventsDir()); lockErr == nil && held && strings.HasPrefix(info, "http") {
-		return c.backUpThrough(ctx, info, dir)
+	if h, held := c.holder(); held {
+		request, answer := web.BackupRequest{Dir: dir}, web.BackupRequest{}
+		switch {
+		case h.ledger != "":
+			return c.ask(ctx, http.MethodPost, h.ledger+"/backup", request, &answer)
+		case h.admin != "":
+			return askWith(ctx, c.settings.NodeTokenFile(), http.MethodPost, h.admin+"/backup", request, &answer)
+		}
 	}
 	if _, err := os.Stat(c.settings.EventsDir()); err != nil {
 		return &exitError{code: exitNotFound, err: fmt.Errorf("there is no event log to back up: %w", err)}
@@ -63,33 +66,6 @@ func (c *cli) backUp(ctx context.Context, dir string) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	return store.Node.Backup(ctx, dir)
-}
-
-func (c *cli) backUpThrough(ctx context.Context, url, dir string) error {
-	token, err := os.ReadFile(c.settings.TokenFile())
-	if err != nil {
-		return fmt.Errorf("a ledger is running at %s, and its token cannot be read: %w", url, err)
-	}
-	body, err := json.Marshal(web.BackupRequest{Dir: dir})
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/backup", strings.NewReader(string(body)))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+string(token))
-	answer, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("ask the running ledger at %s: %w", url, err)
-	}
-	defer func() { _ = answer.Body.Close() }()
-	if answer.StatusCode != http.StatusOK {
-		var p web.Problem
-		_ = json.NewDecoder(io.LimitReader(answer.Body, 1<<16)).Decode(&p)
-		return fmt.Errorf("the running ledger at %s answered %s: %s", url, answer.Status, p.Detail)
-	}
-	return nil
 }
 
 func (c *cli) restore() *cobra.Command {

@@ -127,7 +127,7 @@ func (c *cli) playDemo(ctx context.Context, f demoFlags, l *app.Ledger, server *
 	if err := c.demoSummary(ctx, pool, result); err != nil {
 		return err
 	}
-	c.demoFurther(l, server, events)
+	c.demoFurther(l, server)
 	if f.once {
 		return errDemoOver
 	}
@@ -264,13 +264,13 @@ func (c *cli) printQuery(ctx context.Context, db demo.Querier, title, sql string
 }
 
 // demoFurther says where to look next.
-func (c *cli) demoFurther(l *app.Ledger, server *web.Server, events string) {
+func (c *cli) demoFurther(l *app.Ledger, server *web.Server) {
 	c.say("\nLook further:")
 	c.say("  browser     %s/", server.URL())
 	c.say("  an order    curl -s %s/orders/ID", server.URL())
 	c.say("  health      curl -s %s/readyz", server.URL())
-	if events != "" {
-		c.say("  events      any EventStoreDB client: esdb://%s?tls=false", events)
+	if connection := l.Store.ConnectionString(); connection != "" {
+		c.say("  events      any EventStoreDB client: %s", connection)
 	}
 	c.say("  SQL         psql '%s'", l.Database.URL())
 	c.say("              select payment_state, count(*), sum(net) from ledger.orders group by 1;")

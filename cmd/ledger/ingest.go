@@ -22,7 +22,6 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/cmd/internal/web"
 	"github.com/order-ledger/order-ledger/eventstore"
-	"github.com/order-ledger/order-ledger/eventstore/node"
 )
 
 // ingestFlags are the flags of `ledger ingest`.
@@ -66,13 +65,7 @@ func (c *cli) runIngest(ctx context.Context, f ingestFlags, files []string) erro
 	}
 	defer in.close()
 	var summary bulk.Summary
-	running := ""
-	if c.settings.EventStore == config.Embedded {
-		if _, info, held, err := node.ReadLock(c.settings.EventsDir()); err == nil && held {
-			running = info
-		}
-	}
-	if running != "" {
+	if running := c.runningLedger(); running != "" {
 		summary, err = c.ingestThrough(ctx, running, f, in)
 	} else {
 		summary, err = c.ingestHere(ctx, f, in)

@@ -116,6 +116,8 @@ Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not found, 4 the views dif
 		"event store: embedded, or an esdb://, esdb+discover:// or kurrentdb:// connection string")
 	text(&c.settings.EventStoreListen, "eventstore-listen", "LEDGER_EVENTSTORE_LISTEN", "127.0.0.1:2113",
 		"address where the embedded node serves EventStoreDB's protocol, or off")
+	text(&c.settings.EventStoreAdvertise, "eventstore-advertise", "LEDGER_EVENTSTORE_ADVERTISE", "",
+		"HOST:PORT by which clients that discover the embedded node reach it; needed when it listens on all interfaces")
 	text(&c.settings.DatabaseURL, "database-url", "LEDGER_DATABASE_URL", "", "PostgreSQL URL; empty runs a private PostgreSQL")
 	text(&c.settings.HTTP, "http", "LEDGER_HTTP", "127.0.0.1:8080", "address of API and webhooks")
 	text(&c.settings.File, "config", "LEDGER_CONFIG", "", "YAML file of gateway accounts")

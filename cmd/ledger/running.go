@@ -16,24 +16,16 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/cmd/internal/web"
-	"github.com/order-ledger/order-ledger/eventstore/node"
 )
-
-// runningLedger is the URL of the ledger that holds the embedded log; empty when nobody does, and
-// with another engine, which anybody can open.
-func (c *cli) runningLedger() string {
-	if c.settings.EventStore != config.Embedded {
-		return ""
-	}
-	if _, url, held, err := node.ReadLock(c.settings.EventsDir()); err == nil && held {
-		return url
-	}
-	return ""
-}
 
 // ask sends a request to a running ledger, with the token of the data directory, and decodes the
 // answer. A problem is the error; one of status 404 has its exit code.
 func (c *cli) ask(ctx context.Context, method, url string, body, into any) error {
+	return askWith(ctx, c.settings.TokenFile(), method, url, body, into)
+}
+
+// askWith is ask with the token in another file.
+func askWith(ctx context.Context, tokenFile, method, url string, body, into any) error {
 	var payload io.Reader
 	if body != nil {
 		raw, err := json.Marshal(body)
@@ -47,7 +39,7 @@ func (c *cli) ask(ctx context.Context, method, url string, body, into any) error
 		return err
 	}
 	if method != http.MethodGet {
-		token, err := os.ReadFile(c.settings.TokenFile())
+		token, err := os.ReadFile(tokenFile)
 		if err != nil {
 			return fmt.Errorf("a ledger is running, and its token cannot be read: %w", err)
 		}

@@ -134,7 +134,7 @@ func (c *cli) run(
 		return c.explain(err)
 	}
 	defer func() { err = errors.Join(err, ledger.Close()) }()
-	token, err := newToken(c.settings)
+	token, err := newToken(c.settings, c.settings.TokenFile())
 	if err != nil {
 		return err
 	}
@@ -156,19 +156,20 @@ func (c *cli) run(
 	group.Go(func() error { return server.Serve(groupCtx) })
 	group.Go(func() error { return ledger.Run(groupCtx) })
 	group.Go(func() error { return ledger.Watch(groupCtx) })
+	group.Go(func() error { return ledger.Store.Watch(groupCtx) })
 	group.Go(func() error { return started(groupCtx, ledger, server, events) })
 	return group.Wait()
 }
 
-// newToken makes the token of the bulk endpoint and leaves it in the data
-// directory, for the owner only.
-func newToken(s config.Settings) (string, error) {
+// newToken makes a token and leaves it in a file in the data directory, for the
+// owner only.
+func newToken(s config.Settings, file string) (string, error) {
 	token := rand.Text()
 	if err := app.MakeDataDir(s); err != nil {
 		return "", err
 	}
-	if err := os.WriteFile(s.TokenFile(), []byte(token), 0o600); err != nil {
-		return "", fmt.Errorf("write token of the bulk endpoint: %w", err)
+	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+		return "", fmt.Errorf("write token of the data directory: %w", err)
 	}
 	return token, nil
 }
@@ -186,12 +187,16 @@ func explainPort(err error, address, advice string) error {
 func (c *cli) explain(err error) error {
 	var locked *node.LockedError
 	if errors.As(err, &locked) {
-		where := ""
-		if locked.Info != "" {
-			where = " at " + locked.Info
+		h := parseHolder(locked.PID, locked.Info)
+		switch {
+		case h.node != "":
+			return fmt.Errorf("a node is already running on %s: process %d at %s; use its log with --eventstore '%s', stop it, or choose another --data-dir",
+				c.settings.DataDir, h.pid, h.node, h.node)
+		case h.ledger != "":
+			return fmt.Errorf("a ledger is already running on %s: process %d at %s; stop it, or choose another --data-dir",
+				c.settings.DataDir, h.pid, h.ledger)
 		}
-		return fmt.Errorf("a ledger is already running on %s: process %d%s; stop it, or choose another --data-dir",
-			c.settings.DataDir, locked.PID, where)
+		return fmt.Errorf("a ledger is already running on %s: process %d; stop it, or choose another --data-dir", c.settings.DataDir, h.pid)
 	}
 	return err
 }

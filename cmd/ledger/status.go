@@ -18,7 +18,6 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/cmd/internal/web"
-	"github.com/order-ledger/order-ledger/eventstore/node"
 	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/fingerprint"
@@ -90,14 +89,21 @@ func (c *cli) status() *cobra.Command {
 
 func (c *cli) report(ctx context.Context) (statusReport, error) {
 	r := statusReport{Engine: "embedded node in " + c.settings.EventsDir()}
+	var alone *web.NodeHealth // of a node that runs alone
 	if c.settings.EventStore != config.Embedded {
 		r.Engine = "EventStoreDB" // the connection string may hold a password
-	} else if pid, info, held, err := node.ReadLock(c.settings.EventsDir()); err == nil && held {
-		r.Running, r.PID, r.URL = true, pid, info
-		r.Health = askHealth(ctx, info)
+	} else if h, held := c.holder(); held {
+		r.Running, r.PID, r.URL = true, h.pid, h.at()
+		if h.ledger != "" {
+			r.Health = askHealth[web.Health](ctx, h.ledger)
+		} else if h.admin != "" {
+			alone = askHealth[web.NodeHealth](ctx, h.admin)
+		}
 	}
 	if r.Health != nil {
 		r.Log, r.Views, r.Parked, r.Database = r.Health.Log, r.Health.Views, r.Health.Parked, r.Health.Database
+	} else if alone != nil {
+		r.Log = alone.Log
 	} else if err := c.readHead(ctx, &r); err != nil {
 		return r, err
 	}
@@ -167,8 +173,8 @@ func (c *cli) readHead(ctx context.Context, r *statusReport) error {
 	return errors.Join(err, store.Close())
 }
 
-// askHealth asks a running ledger how it is; nil when it does not answer.
-func askHealth(ctx context.Context, url string) *web.Health {
+// askHealth asks a running ledger or node how it is; nil when it does not answer.
+func askHealth[H web.Health | web.NodeHealth](ctx context.Context, url string) *H {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", nil)
@@ -180,7 +186,7 @@ func askHealth(ctx context.Context, url string) *web.Health {
 		return nil
 	}
 	defer func() { _ = answer.Body.Close() }()
-	var h web.Health
+	var h H
 	if json.NewDecoder(io.LimitReader(answer.Body, 1<<16)).Decode(&h) != nil {
 		return nil
 	}

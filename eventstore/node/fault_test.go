@@ -144,6 +144,11 @@ func TestNode_FailedSyncStopsWriting(t *testing.T) {
 	if !errors.Is(n.Err(), syscall.EIO) {
 		t.Errorf("node says %v, want the failed sync", n.Err())
 	}
+	select {
+	case <-n.Failed():
+	default:
+		t.Error("whoever waits for the node to fail is not told")
+	}
 	events, err := readEverything(n)
 	if err != nil || len(events) != 3 {
 		t.Errorf("%d events readable, %v; want the 3 that were acknowledged", len(events), err)

@@ -221,6 +221,10 @@ func (n *Node) SetLockInfo(info string) error {
 // opens the log does.
 func (n *Node) Err() error { return n.broken.get() }
 
+// Failed is closed when the node stops taking appends for good; Err then tells why. Reads go on until
+// the process ends, which it should: a supervisor that starts it again brings the log back.
+func (n *Node) Failed() <-chan struct{} { return n.broken.happened }
+
 // Stats are what an operator wants to see of a node.
 type Stats struct {
 	Head          uint64 // position of the last synced event

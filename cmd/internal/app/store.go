@@ -70,14 +70,46 @@ func (s *Store) Serve(ctx context.Context, settings config.Settings, logger *slo
 		return "", err
 	}
 	server, err := protocol.Start(ctx, protocol.Options{
-		Node: s.Node, Listen: settings.EventStoreListen, Certificate: shown.Certificate, Users: shown.Users, Readers: shown.Readers,
-		ReadOnly: shown.ReadOnly, Logger: logger,
+		Node: s.Node, Listen: settings.EventStoreListen, Advertise: shown.Advertise, Certificate: shown.Certificate,
+		Users: shown.Users, Readers: shown.Readers, ReadOnly: shown.ReadOnly, Logger: logger,
 	})
 	if err != nil {
 		return "", err
 	}
 	s.server = server
 	return server.Addr().String(), nil
+}
+
+// ConnectionString is what EventStoreDB clients reach the embedded node by, without a password; empty
+// when it serves none.
+func (s *Store) ConnectionString() string {
+	if s.server == nil {
+		return ""
+	}
+	return s.server.ConnectionString()
+}
+
+// Err tells why the engine can take nothing until the process is started again, or nil.
+func (s *Store) Err() error {
+	if s.Node == nil || s.Node.Err() == nil {
+		return nil
+	}
+	return fmt.Errorf("the event log stopped writing; it needs a restart: %w", s.Node.Err())
+}
+
+// Watch returns when ctx ends, or with Err as soon as there is one: the process has to end then, so that
+// a supervisor starts it again and the log is opened anew.
+func (s *Store) Watch(ctx context.Context) error {
+	if s.Node == nil {
+		<-ctx.Done()
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-s.Node.Failed():
+		return s.Err()
+	}
 }
 
 // Close ends what Serve began and closes the engine.

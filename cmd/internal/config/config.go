@@ -27,10 +27,14 @@ type Settings struct {
 	DataDir          string // LEDGER_DATA_DIR
 	EventStore       string // LEDGER_EVENTSTORE: embedded, or a connection string
 	EventStoreListen string // LEDGER_EVENTSTORE_LISTEN: address, or off
-	DatabaseURL      string // LEDGER_DATABASE_URL: empty runs a private PostgreSQL
-	HTTP             string // LEDGER_HTTP
-	File             string // LEDGER_CONFIG
-	MasterKey        string // LEDGER_MASTER_KEY: reference to the master key of personal data
+	// EventStoreAdvertise (LEDGER_EVENTSTORE_ADVERTISE) is the host and port that clients which discover
+	// the embedded node are told; empty is what the file says, else the address listened on.
+	EventStoreAdvertise string
+	NodeAdmin           string // LEDGER_NODE_ADMIN: loopback address of a node that runs alone, or off
+	DatabaseURL         string // LEDGER_DATABASE_URL: empty runs a private PostgreSQL
+	HTTP                string // LEDGER_HTTP
+	File                string // LEDGER_CONFIG
+	MasterKey           string // LEDGER_MASTER_KEY: reference to the master key of personal data
 	// BehindProxy (LEDGER_HTTP_BEHIND_PROXY) says that a proxy before HTTP speaks TLS to the world.
 	BehindProxy bool
 
@@ -64,6 +68,9 @@ func (s Settings) TokensDir() string { return filepath.Join(s.DataDir, "tokens")
 
 // TokenFile holds the token of the bulk endpoint of a running ledger.
 func (s Settings) TokenFile() string { return filepath.Join(s.DataDir, "ingest.token") }
+
+// NodeTokenFile holds the token of the administration of a node that runs alone.
+func (s Settings) NodeTokenFile() string { return filepath.Join(s.DataDir, "node.token") }
 
 // Gateways are the gateways that the ledger speaks to.
 func Gateways() []string { return []string{"decta", "everifin", "connectpay"} }
@@ -124,6 +131,8 @@ func (a Accounts) Watched() []reconcile.Account {
 
 // EventStoreServer says how the embedded node is shown to other machines.
 type EventStoreServer struct {
+	// Advertise is the host and port that discovering clients are told; empty is the address listened on.
+	Advertise string
 	// Certificate switches TLS on; nil serves plain text, on loopback only.
 	Certificate *tls.Certificate
 	// Users maps names to passwords; Readers are those that may only read.
@@ -135,7 +144,7 @@ type EventStoreServer struct {
 // LoadEventStoreServer reads the part of the file about the embedded node's
 // protocol.
 func LoadEventStoreServer(s Settings) (EventStoreServer, error) {
-	var out EventStoreServer
+	out := EventStoreServer{Advertise: s.EventStoreAdvertise}
 	if s.File == "" {
 		return out, nil
 	}
@@ -144,6 +153,9 @@ func LoadEventStoreServer(s Settings) (EventStoreServer, error) {
 		return out, err
 	}
 	e := f.EventStore
+	if out.Advertise == "" {
+		out.Advertise = e.Advertise
+	}
 	if (e.Certificate == "") != (e.Key == "") {
 		return out, fmt.Errorf("configuration %s: eventstore: certificate and key go together", s.File)
 	}
@@ -185,6 +197,7 @@ type file struct {
 	// EventStore configures the embedded node's protocol. Users and Readers map names to
 	// references of passwords ("env:NAME", "file:path").
 	EventStore struct {
+		Advertise   string            `yaml:"advertise"`
 		Certificate string            `yaml:"certificate"`
 		Key         string            `yaml:"key"`
 		Users       map[string]string `yaml:"users"`

@@ -66,9 +66,6 @@ func (s *Server) health(ctx context.Context) Health {
 		Status: "ready", Log: st.Head.String(), Views: st.Checkpoint.String(), Behind: st.Behind, Projector: string(st.Role),
 		Database: "ready", Parked: st.Parked, Drifted: s.ledger.Auditor.Status().DriftedNow, LastError: st.LastError,
 	}
-	if _, _, err := s.ledger.Store.Head(ctx); err != nil {
-		h.Status, h.LastError = "not_ready", err.Error()
-	}
 	pool, err := s.ledger.Database.Pool()
 	switch {
 	case pool == nil && err != nil:
@@ -83,11 +80,23 @@ func (s *Server) health(ctx context.Context) Health {
 	case projections.Starting, projections.Stopped:
 		h.Status = "not_ready"
 	}
+	if err := s.storeFailure(ctx); err != nil { // without a log nothing else matters
+		h.Status, h.LastError = "not_ready", err.Error()
+	}
 	if len(st.Changed) > 0 && h.Status == "ready" {
 		h.Status, h.RebuildNeeded = "rebuild_needed", st.Changed
 	}
 	s.addFreshness(&h)
 	return h
+}
+
+// storeFailure tells why the event store takes or answers nothing.
+func (s *Server) storeFailure(ctx context.Context) error {
+	if err := s.ledger.Store.Err(); err != nil {
+		return err
+	}
+	_, _, err := s.ledger.Store.Head(ctx)
+	return err
 }
 
 // addFreshness makes a ledger whose views are too old degraded.

@@ -76,13 +76,17 @@ func Listen(ctx context.Context, l *app.Ledger, token string) (*Server, error) {
 		return nil, errors.Join(err, listener.Close())
 	}
 	l.WebhookSent = s.metrics.sent
-	s.registry.MustRegister(s.metrics, s.feed.Collector(), l.Runner.Collector(), l.Auditor.Collector(), l.Freshness, collectors.NewGoCollector(),
+	s.registry.MustRegister(s.metrics, s.feed.Collector(), l.Store.Collector(), l.Runner.Collector(), l.Auditor.Collector(), l.Freshness, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	s.http = &http.Server{
-		Handler: s.withRequestID(s.readYourWrites(s.routes())), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: headerBytesMax, ErrorLog: slog.NewLogLogger(l.Logger.Handler(), slog.LevelDebug),
-	}
+	s.http = newHTTPServer(s.withRequestID(s.readYourWrites(s.routes())), l.Logger)
 	return s, nil
+}
+
+func newHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: headerBytesMax, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
 }
 
 // Addr is the address listened on.

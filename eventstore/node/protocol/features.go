@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
@@ -59,11 +60,12 @@ type gossipService struct {
 func (g gossipService) Read(context.Context, *shared.Empty) (*gossip.ClusterInfo, error) {
 	return &gossip.ClusterInfo{Members: []*gossip.MemberInfo{{
 		InstanceId: wireUUID(g.instance), State: gossip.MemberInfo_Leader, IsAlive: true, HttpEndPoint: g.address,
+		TimeStamp: time.Now().UnixNano() / 100, // in ticks of 100 ns
 	}}}, nil
 }
 
 // endPoint is what gossip tells: the advertised address, else the one that is
-// listened on.
+// listened on. Clients connect to what they are told, so it has to be one.
 func endPoint(advertise string, listened net.Addr) (*gossip.EndPoint, error) {
 	if advertise == "" {
 		advertise = listened.String()
@@ -75,6 +77,9 @@ func endPoint(advertise string, listened net.Addr) (*gossip.EndPoint, error) {
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
 		return nil, fmt.Errorf("advertised event store address %q: %w", advertise, err)
+	}
+	if ip := net.ParseIP(host); host == "" || number == 0 || ip != nil && ip.IsUnspecified() {
+		return nil, fmt.Errorf("event store clients cannot connect to %s: advertise the host and port by which they reach this node", advertise)
 	}
 	return &gossip.EndPoint{Address: host, Port: uint32(number)}, nil
 }

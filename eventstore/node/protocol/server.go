@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strconv"
 	"sync"
 	"time"
 
@@ -50,7 +51,7 @@ type Options struct {
 	// needs Certificate and Users or Readers.
 	Listen string
 	// Advertise is the host and port that discovering clients are told; empty
-	// is the address listened on.
+	// is the address listened on, unless that is all interfaces.
 	Advertise string
 	// Certificate switches TLS on.
 	Certificate *tls.Certificate
@@ -70,6 +71,9 @@ type Server struct {
 	logger   *slog.Logger
 	listener net.Listener
 	grpc     *grpc.Server
+	tls      bool
+	// advertised is where clients reach the server.
+	advertised *gossip.EndPoint
 
 	persistent *persistentService
 	// stopping ends subscriptions, which would keep a graceful stop waiting
@@ -95,9 +99,9 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{
 		node: o.Node, logger: o.Logger, listener: listener, stopping: make(chan struct{}), served: make(chan error, 1),
+		tls: o.Certificate != nil,
 	}
-	advertised, err := endPoint(o.Advertise, listener.Addr())
-	if err != nil {
+	if s.advertised, err = endPoint(o.Advertise, listener.Addr()); err != nil {
 		_ = listener.Close()
 		return nil, err
 	}
@@ -125,7 +129,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	streams.RegisterStreamsServer(s.grpc, service)
 	persistent.RegisterPersistentSubscriptionsServer(s.grpc, s.persistent)
 	serverfeatures.RegisterServerFeaturesServer(s.grpc, featuresService{})
-	gossip.RegisterGossipServer(s.grpc, gossipService{instance: uuid.New(), address: advertised})
+	gossip.RegisterGossipServer(s.grpc, gossipService{instance: uuid.New(), address: s.advertised})
 	go func() { s.served <- s.grpc.Serve(listener) }()
 	return s, nil
 }
@@ -133,8 +137,11 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 // Addr is the address listened on.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// ConnectionString is how a client reaches the server without TLS.
-func (s *Server) ConnectionString() string { return "esdb://" + s.Addr().String() + "?tls=false" }
+// ConnectionString is how a client reaches the server at its advertised address; credentials are not in it.
+func (s *Server) ConnectionString() string {
+	address := net.JoinHostPort(s.advertised.GetAddress(), strconv.FormatUint(uint64(s.advertised.GetPort()), 10))
+	return "esdb://" + address + "?tls=" + strconv.FormatBool(s.tls)
+}
 
 // Stop ends subscriptions, lets running calls end for a bounded time, and
 // releases the address. The node stays open: it is the caller's.

@@ -123,6 +123,10 @@ func TestStart_RefusesExposure(t *testing.T) {
 		"EmptyPassword":      {Listen: "0.0.0.0:0", Certificate: certificate, Users: map[string]string{"ledger": ""}},
 		"NoPort":             {Listen: "127.0.0.1"},
 		"AdvertisesNonsense": {Listen: "127.0.0.1:0", Advertise: "nowhere"},
+		"AdvertisesWildcard": {Listen: "127.0.0.1:0", Advertise: "0.0.0.0:2113"},
+		"AdvertisesNoPort":   {Listen: "127.0.0.1:0", Advertise: "ledger.invalid:0"},
+		"AdvertisesNothing":  {Listen: "0.0.0.0:0", Certificate: certificate, Users: users},
+		"ListensNowhere":     {Listen: ":0", Certificate: certificate, Users: users},
 	} {
 		o.Node = n
 		s, err := protocol.Start(t.Context(), o)

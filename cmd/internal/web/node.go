@@ -1,0 +1,62 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/cmd/internal/config"
+)
+
+// NodeHealth is the answer of /readyz of a node that runs alone.
+type NodeHealth struct {
+	Status string `json:"status"` // ready or not_ready
+	// Log is where the log ends.
+	Log   string `json:"log_position"`
+	Error string `json:"error,omitempty"`
+}
+
+// ListenNode takes a loopback address for what an operator asks of a node that runs alone: health,
+// metrics and, with the token, backups.
+func ListenNode(ctx context.Context, store *app.Store, address, token string, logger *slog.Logger) (*Server, error) {
+	if loopback, err := config.IsLoopback(address); err != nil {
+		return nil, fmt.Errorf("node's admin address: %w", err)
+	} else if !loopback {
+		return nil, fmt.Errorf("node's admin address %s is open to the network; it is for this machine only", address)
+	}
+	var listen net.ListenConfig
+	listener, err := listen.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen for the node's administration: %w", err)
+	}
+	s := &Server{
+		ledger: &app.Ledger{Store: store, Logger: logger}, logger: logger, token: token,
+		metrics: newMetrics(), registry: prometheus.NewRegistry(), stopping: make(chan struct{}),
+	}
+	s.listener = newBounded(listener, connectionsMax, s.metrics.connections.Inc)
+	s.registry.MustRegister(store.Collector(), s.metrics.connections, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.nodeReadyz)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("POST /backup", s.backup)
+	s.http = newHTTPServer(s.withRequestID(mux), logger)
+	return s, nil
+}
+
+func (s *Server) nodeReadyz(w http.ResponseWriter, r *http.Request) {
+	head, _, _ := s.ledger.Store.Head(r.Context()) // zero when it fails, as storeFailure says
+	if err := s.storeFailure(r.Context()); err != nil {
+		s.json(w, r, http.StatusServiceUnavailable, NodeHealth{Status: "not_ready", Log: head.String(), Error: err.Error()})
+		return
+	}
+	s.json(w, r, http.StatusOK, NodeHealth{Status: "ready", Log: head.String()})
+}
