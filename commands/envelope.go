@@ -37,13 +37,17 @@ func (e *envelope) seal(decided []order.Decided, from uint64, ids *idSource) ([]
 	}
 	cause := decided[0].ID.String()
 	for i, d := range decided {
+		by := actor
+		if d.Actor != "" {
+			by = d.Actor
+		}
 		metadata := order.Metadata{
 			CorrelationID: e.notificationID, LedgerID: ids.next(e.recordedAt),
 			OccurredAt: d.OccurredAt, OccurredAtBasis: d.Basis,
 			ReceivedAt: e.notification.ReceivedAt, RecordedAt: e.recordedAt,
 			Source: e.notification.Gateway, SourceAccount: e.notification.Account,
 			SourceEventID: sourceEventID, SourceStatus: d.SourceStatus,
-			Actor: actor, Translator: e.translator, Flags: d.Flags,
+			Actor: by, Translator: e.translator, Flags: d.Flags,
 		}
 		if i > 0 {
 			metadata.CausationID = cause

@@ -30,8 +30,9 @@ type PersonalData interface {
 type Request struct {
 	// Key makes the command happen once: the same key and body get the same answer for ever. Keys of
 	// Register are unique in the ledger, those of Do within the order. Empty makes one up.
-	Key   string
-	Actor string
+	Key string
+	// Actor names the credential that is used, Person who uses it; an empty Person is the Actor.
+	Actor, Person string
 	// Revision, when set, is that of the order that the caller acts on (If-Match).
 	Revision *uint64
 	// Body is what was asked, a JSON object without personal data; it is kept in the log.
@@ -252,7 +253,7 @@ func (o *Orders) try(ctx context.Context, target link, r Request, digest string,
 	now := o.in.clock().UTC()
 	id := o.in.ids.next(now)
 	decided, err := order.Decide(*state, order.Instruct{
-		OrderID: target.OrderID, At: now, Actor: r.Actor, Action: action,
+		OrderID: target.OrderID, At: now, Actor: r.Actor, Person: r.Person, Action: action,
 		Evidence: order.CommandRecorded{CommandID: id, Action: action.ActionName(), KeySHA256: digest, Request: r.Body, Sealed: sealed},
 	})
 	if err != nil {

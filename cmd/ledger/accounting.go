@@ -209,6 +209,7 @@ the same events, or something was changed. It needs no database.`,
 
 func (c *cli) period() *cobra.Command {
 	var request app.PeriodRequest
+	var two tokenFiles
 	parent := &cobra.Command{
 		Use:   "period",
 		Short: "Months of the books: close, open again, list",
@@ -222,6 +223,11 @@ Close and reopen work inside of the running ledger.`,
 			Use: use, Short: short, Args: cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				request.Period, request.Reopen = args[0], reopen
+				if reopen {
+					if err := two.read(&request); err != nil {
+						return err
+					}
+				}
 				running := c.runningLedger()
 				if running == "" {
 					return fmt.Errorf("no ledger runs on %s: start one with `ledger serve`, so that its trial balance is complete", c.settings.DataDir)
@@ -234,19 +240,41 @@ Close and reopen work inside of the running ledger.`,
 			},
 		}
 		cmd.Flags().StringVar(&request.Entity, "entity", accounting.DefaultEntity, "whose books")
-		cmd.Flags().StringVar(&request.Actor, "actor", "", "who does it")
+		if !reopen {
+			cmd.Flags().StringVar(&request.Actor, "actor", "", "who does it")
+		}
 		parent.AddCommand(cmd)
 		return cmd
 	}
 	change("close MONTH", "Close a month, and all before it, with the digest of its trial balance", false)
 	reopen := change("reopen MONTH", "Open a month again, and all after it: takes two people", true)
-	reopen.Flags().StringVar(&request.Approver, "approver", "", "who else agrees")
+	reopen.Flags().StringVar(&two.actor, "token-file", "", "file with the API token of the one who does it, with the scope operations")
+	reopen.Flags().StringVar(&two.approver, "approver-token-file", "", "file with the API token of another person, who approves")
 	reopen.Flags().StringVar(&request.Reason, "reason", "", "why")
 	parent.AddCommand(&cobra.Command{
 		Use: "list", Short: "What was closed and opened again, by whom", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.listPeriods(cmd.Context()) },
 	})
 	return parent
+}
+
+// tokenFiles are where two people keep their API tokens; a token on the command line would be in the
+// shell's history.
+type tokenFiles struct{ actor, approver string }
+
+func (f tokenFiles) read(r *app.PeriodRequest) error {
+	r.Tokens = &app.TwoTokens{}
+	if f.actor == "" || f.approver == "" {
+		return errors.New("opening a period again takes two people: --token-file and --approver-token-file")
+	}
+	for into, file := range map[*string]string{&r.Tokens.Actor: f.actor, &r.Tokens.Approver: f.approver} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("read a token: %w", err)
+		}
+		*into = strings.TrimSpace(string(text))
+	}
+	return nil
 }
 
 func (c *cli) showPeriod(a app.PeriodAnswer) error {

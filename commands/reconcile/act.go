@@ -135,8 +135,8 @@ func call(
 		return g.MarkReceived(ctx, to)
 	case order.ActionChangeAmount:
 		return g.ChangeAmount(ctx, to, *a.Amount)
-	case order.ActionRegister, order.ActionAcceptDispute, order.ActionRepresent, order.ActionResolveDispute, order.ActionCorrect,
-		order.ActionResolveAnomaly:
+	case order.ActionRegister, order.ActionAcceptDispute, order.ActionRepresent, order.ActionResolveDispute,
+		order.ActionProposeCorrection, order.ActionApproveCorrection, order.ActionDeclineCorrection, order.ActionResolveAnomaly:
 	}
 	return commands.GatewayAnswer{}, fmt.Errorf("%s: %w", a.Action, commands.ErrGatewayCannot)
 }

@@ -92,7 +92,7 @@ func (b *Books) recognise(s *order.State) {
 // a new one is not forgotten.
 func moves(e order.Event) bool {
 	switch e.(type) {
-	case order.NotificationRecorded, order.CommandRecorded, order.GatewayActionInitiated, order.GatewayActionAnswered, order.NotificationQuarantined, order.ReferenceLinked,
+	case order.NotificationRecorded, order.CommandRecorded, order.CorrectionProposed, order.CorrectionDeclined, order.GatewayActionInitiated, order.GatewayActionAnswered, order.NotificationQuarantined, order.ReferenceLinked,
 		order.PersonalDataErased, order.OrderDetailsLearned, order.OrderIssued, order.OrderViewed,
 		order.GatewayStatusObserved, order.GatewayOrderStatusObserved, order.AnomalyFlagged, order.AnomalyResolved,
 		order.EnrichmentPending, order.ReversalInitiated, order.ReversalFailed, order.DisputeStageEntered:

@@ -15,8 +15,9 @@ type Instruct struct {
 	OrderID  string
 	Evidence CommandRecorded
 	At       time.Time // UTC
-	Actor    string
-	Action   Action
+	// Actor names the credential that is used, Person who uses it; an empty Person is the Actor.
+	Actor, Person string
+	Action        Action
 }
 
 func (Instruct) isCommand() {}
@@ -89,12 +90,19 @@ type SettleDispute struct {
 	Lost      *money.Money
 }
 
-// Correct puts balances right. The approver is another person than the actor.
-type Correct struct {
+// ProposeCorrection asks for balances to be put right, which another person is to approve. Approver names
+// that person; empty is anybody else.
+type ProposeCorrection struct {
 	Reason, Approver string
 	CorrectsEventID  string
 	Adjustments      []Adjustment
 }
+
+// ApproveCorrection makes a correction that another person proposed.
+type ApproveCorrection struct{ CorrectionID string }
+
+// DeclineCorrection says that a proposed correction is not made.
+type DeclineCorrection struct{ CorrectionID, Reason string }
 
 // ResolveAnomaly takes a flag off an order that somebody has looked into.
 type ResolveAnomaly struct {
@@ -145,7 +153,13 @@ func (RepresentDispute) ActionName() ActionName { return ActionRepresent }
 func (SettleDispute) ActionName() ActionName { return ActionResolveDispute }
 
 // ActionName implements Action.
-func (Correct) ActionName() ActionName { return ActionCorrect }
+func (ProposeCorrection) ActionName() ActionName { return ActionProposeCorrection }
+
+// ActionName implements Action.
+func (ApproveCorrection) ActionName() ActionName { return ActionApproveCorrection }
+
+// ActionName implements Action.
+func (DeclineCorrection) ActionName() ActionName { return ActionDeclineCorrection }
 
 // CommandEventID is the id of the evidence of the command with this key.
 func CommandEventID(orderID, keySHA256 string) uuid.UUID {

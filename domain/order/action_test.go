@@ -99,16 +99,16 @@ func TestInstruct_Refusals(t *testing.T) {
 		"received after cancel":            {cancelled, order.MarkReceived{}, "order_closed"},
 		"no such dispute":                  {held, order.AcceptDispute{DisputeID: "x"}, "dispute_unknown"},
 		"split without amount":             {held, order.SettleDispute{DisputeID: held.Disputes[0].ID, Outcome: order.OutcomeSplit}, "amount_required"},
-		"own approval":                     {full, order.Correct{Reason: "x", Approver: "ada", Adjustments: []order.Adjustment{lowered}}, "approver_required"},
-		"correction without reason":        {full, order.Correct{Approver: "eve", Adjustments: []order.Adjustment{lowered}}, "reason_required"},
-		"correction of nothing":            {full, order.Correct{Reason: "x", Approver: "eve"}, "adjustments_required"},
-		"correction below zero": {full, order.Correct{Reason: "x", Approver: "eve", Adjustments: []order.Adjustment{{
+		"own approval asked for":           {full, order.ProposeCorrection{Reason: "x", Approver: "Ada ", Adjustments: []order.Adjustment{lowered}}, "approver_required"},
+		"correction without reason":        {full, order.ProposeCorrection{Adjustments: []order.Adjustment{lowered}}, "reason_required"},
+		"correction of nothing":            {full, order.ProposeCorrection{Reason: "x"}, "adjustments_required"},
+		"correction below zero": {full, order.ProposeCorrection{Reason: "x", Adjustments: []order.Adjustment{{
 			Balance: order.BalanceCaptured, Direction: order.Decrease, Amount: eur("100.01"), PaymentID: payment,
 		}}}, "correction_impossible"},
-		"correction that leaves too much given back": {refunding, order.Correct{Reason: "x", Approver: "eve", Adjustments: []order.Adjustment{{
+		"correction that leaves too much given back": {refunding, order.ProposeCorrection{Reason: "x", Adjustments: []order.Adjustment{{
 			Balance: order.BalanceCaptured, Direction: order.Decrease, Amount: eur("50.00"), PaymentID: payment,
 		}}}, "correction_impossible"},
-		"correction of no balance": {full, order.Correct{Reason: "x", Approver: "eve", Adjustments: []order.Adjustment{{
+		"correction of no balance": {full, order.ProposeCorrection{Reason: "x", Adjustments: []order.Adjustment{{
 			Balance: order.BalanceRefunded, Direction: order.Decrease, Amount: eur("1.00"), PaymentID: payment,
 		}}}, "adjustment_target"},
 	} {
@@ -145,10 +145,7 @@ func TestInstruct_Balances(t *testing.T) {
 		"received":           {registered(t, "100.00", ""), order.MarkReceived{}, func(b order.Balances) money.Money { return b.External }, "100.00"},
 		"dispute accepted":   {held, order.AcceptDispute{DisputeID: held.Disputes[0].ID}, func(b order.Balances) money.Money { return b.DisputeLost }, "70.00"},
 		"dispute won":        {held, order.SettleDispute{DisputeID: held.Disputes[0].ID, Outcome: order.OutcomeWon}, func(b order.Balances) money.Money { return b.Net }, "100.00"},
-		"correction": {full, order.Correct{Reason: "bank statement", Approver: "eve", Adjustments: []order.Adjustment{{
-			Balance: order.BalanceCaptured, Direction: order.Decrease, Amount: eur("10.00"), PaymentID: full.Payments[0].ID,
-		}}}, func(b order.Balances) money.Money { return b.Captured }, "90.00"},
-		"more asked for": {full, order.ChangeAmount{Amount: eur("120.00")}, func(b order.Balances) money.Money { return b.Gross }, "100.00"},
+		"more asked for":     {full, order.ChangeAmount{Amount: eur("120.00")}, func(b order.Balances) money.Money { return b.Gross }, "100.00"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -22,6 +22,10 @@ func eachAmount(e Event, visit func(money.Money)) {
 		for i := range e.Adjustments {
 			visit(e.Adjustments[i].Amount)
 		}
+	case CorrectionProposed:
+		for i := range e.Adjustments {
+			visit(e.Adjustments[i].Amount)
+		}
 	case PaymentInitiated:
 		optional(e.Amount)
 	case PaymentAmountLearned:
@@ -64,7 +68,7 @@ func eachAmount(e Event, visit func(money.Money)) {
 		visit(e.Amount)
 	case PayoutReversed:
 		visit(e.Amount)
-	case OrderDetailsLearned, OrderIssued, OrderViewed, OrderOverdue, OrderExpired, OrderCancelled,
+	case OrderDetailsLearned, OrderIssued, OrderViewed, OrderOverdue, OrderExpired, OrderCancelled, CorrectionDeclined,
 		OrderRejectedByCustomer, GatewayStatusObserved, GatewayOrderStatusObserved, AnomalyFlagged,
 		AnomalyResolved, PersonalDataErased, CommandRecorded, GatewayActionAnswered, NotificationRecorded, NotificationQuarantined, ReferenceLinked,
 		PaymentProcessingStarted, PaymentPendingAtProvider, PaymentAttemptFailed, PaymentAbandoned,

@@ -84,6 +84,8 @@ var decoders = map[string]func([]byte) (Event, error){
 	"AnomalyFlagged":             decodeAs[AnomalyFlagged],
 	"AnomalyResolved":            decodeAs[AnomalyResolved],
 	"LedgerCorrectionRecorded":   decodeAs[LedgerCorrectionRecorded],
+	"CorrectionProposed":         decodeAs[CorrectionProposed],
+	"CorrectionDeclined":         decodeAs[CorrectionDeclined],
 	"PersonalDataErased":         decodeAs[PersonalDataErased],
 	"CommandRecorded":            decodeAs[CommandRecorded],
 	"GatewayActionInitiated":     decodeAs[GatewayActionInitiated],

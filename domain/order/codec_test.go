@@ -84,6 +84,13 @@ func everyEvent() []order.Event {
 				RefundID: "01J9REFUND", DisputeID: "01J9DISPUTE",
 			}},
 		},
+		order.CorrectionProposed{
+			CorrectionID: "01J9CORRECTION", ProposedBy: "ada", Approver: "eve", CorrectsEventID: "b1c1e3a0-0000-5000-8000-000000000000",
+			Reason: "bank statement", Adjustments: []order.Adjustment{{
+				Balance: order.BalanceCaptured, Direction: order.Increase, Amount: eur("1.00"), PaymentID: "01J9PAYMENT",
+			}},
+		},
+		order.CorrectionDeclined{CorrectionID: "01J9CORRECTION", DeclinedBy: "eve", Reason: "not so"},
 		order.PersonalDataErased{SubjectRef: "subject-1"},
 		order.PaymentInitiated{
 			PaymentID: "01J9PAYMENT", SourcePaymentID: "p-1", SourceOrderID: "6f2c", Amount: ptr(eur("96.56")),

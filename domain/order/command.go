@@ -137,4 +137,5 @@ type Decided struct {
 	Basis        Basis
 	SourceStatus string
 	Flags        []Flag
+	Actor        string // empty is whoever gave the command
 }

@@ -67,8 +67,12 @@ func (d *decider) act(at At, c Instruct) error {
 		return d.settleDispute(c, a)
 	case RepresentDispute:
 		return d.represent(at, a)
-	case Correct:
-		return d.correctBy(at, a, c.Actor)
+	case ProposeCorrection:
+		return d.proposeCorrection(at, &c, a)
+	case ApproveCorrection:
+		return d.approveCorrection(at, &c, a)
+	case DeclineCorrection:
+		return d.declineCorrection(at, &c, a)
 	case ResolveAnomaly:
 		return d.resolveAnomaly(at, a)
 	case Register:
@@ -226,42 +230,6 @@ func (d *decider) resolveAnomaly(at At, a ResolveAnomaly) error {
 	d.emit(at, AnomalyResolved(a))
 	if slices.Contains(d.s.Flags(), a.Code) {
 		return refuse("anomaly_stands", "%q is what the order's figures say; it goes when they do", a.Code)
-	}
-	return nil
-}
-
-// correctBy records what two people agreed on. A correction that leaves a balance below zero, or more
-// given back than came in, is refused.
-func (d *decider) correctBy(at At, a Correct, actor string) error {
-	switch {
-	case a.Reason == "":
-		return refuse("reason_required", "a correction needs a reason")
-	case a.Approver == "" || a.Approver == actor:
-		return refuse("approver_required", "a correction needs the approval of a person other than the one who makes it")
-	case len(a.Adjustments) == 0:
-		return refuse("adjustments_required", "a correction corrects at least one balance")
-	}
-	before := d.s.Balances()
-	for i := range a.Adjustments {
-		if err := d.payable(a.Adjustments[i].Amount); err != nil {
-			return err
-		}
-		if err := d.s.adjustable(&a.Adjustments[i]); err != nil {
-			return err
-		}
-	}
-	d.emit(at, LedgerCorrectionRecorded{
-		CorrectsEventID: a.CorrectsEventID, Reason: a.Reason, Approver: a.Approver, Adjustments: a.Adjustments,
-	})
-	b := d.s.Balances()
-	if err := d.s.Err(); err != nil {
-		return refuse("correction_impossible", "the order cannot be corrected so: %s", err)
-	}
-	if b.exposed() && !before.exposed() {
-		return refuse("correction_impossible", "more would have gone back than ever came in")
-	}
-	if name := d.s.negative(); name != "" {
-		return refuse("correction_impossible", "%s would fall below zero", name)
 	}
 	return nil
 }

@@ -203,8 +203,10 @@ const (
 
 // LedgerCorrectionRecorded puts right what an earlier event said: an assumed
 // amount once the true one is known, or a mistake that two people agreed on.
-// The earlier event stays.
+// The earlier event stays. Of a correction by people the envelope's actor proposed it, and the approver
+// is the actor who approved it.
 type LedgerCorrectionRecorded struct {
+	CorrectionID    string       `json:"correction_id,omitempty"`
 	CorrectsEventID string       `json:"corrects_event_id,omitempty"`
 	Reason          string       `json:"reason"`
 	Approver        string       `json:"approver,omitempty"`

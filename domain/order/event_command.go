@@ -29,12 +29,15 @@ const (
 	ActionAcceptDispute  ActionName = "accept_dispute"
 	ActionRepresent      ActionName = "represent"
 	ActionResolveDispute ActionName = "resolve_dispute"
-	ActionCorrect        ActionName = "correct"
 	ActionCapture        ActionName = "capture"
 	ActionVoid           ActionName = "void"
 	ActionWithdraw       ActionName = "withdraw"
 	ActionReject         ActionName = "reject"
 	ActionResolveAnomaly ActionName = "resolve_anomaly"
+
+	ActionProposeCorrection ActionName = "propose_correction"
+	ActionApproveCorrection ActionName = "approve_correction"
+	ActionDeclineCorrection ActionName = "decline_correction"
 )
 
 // EventType is the stored type name.

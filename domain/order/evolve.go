@@ -89,6 +89,11 @@ func (s *State) Apply(r Recorded) {
 		for _, a := range e.Adjustments {
 			s.adjust(a, e.AmountOfPayment)
 		}
+		s.endCorrection(e.CorrectionID, e.Approver, CorrectionIsApproved, &r)
+	case CorrectionProposed:
+		s.applyCorrectionProposed(e, &r)
+	case CorrectionDeclined:
+		s.endCorrection(e.CorrectionID, "", CorrectionIsDeclined, &r)
 	case GatewayActionInitiated:
 		s.GatewayActions = append(s.GatewayActions, GatewayAction{
 			CommandID: e.CommandID, Action: e.Action, PaymentID: e.PaymentID, RefundID: e.RefundID, Amount: e.Amount, InitiatedAt: r.Metadata.OccurredAt,

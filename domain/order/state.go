@@ -48,6 +48,8 @@ type State struct {
 	Payout   Payout
 	// GatewayActions are what our commands asked of the gateway, in order.
 	GatewayActions []GatewayAction
+	// Corrections are those that people proposed, in order.
+	Corrections []Correction
 
 	flags              []Flag // sorted, without duplicates
 	gatewayOrderStatus string // verbatim, the newest
@@ -281,7 +283,7 @@ func (s *State) scratch() State {
 	for i := range c.Disputes {
 		c.Disputes[i].Steps = slices.Clone(s.Disputes[i].Steps)
 	}
-	c.GatewayActions = slices.Clone(s.GatewayActions)
+	c.GatewayActions, c.Corrections = slices.Clone(s.GatewayActions), slices.Clone(s.Corrections)
 	c.flags, c.holdsEnded = slices.Clone(s.flags), slices.Clone(s.holdsEnded)
 	c.seen, c.known = nil, s.seen
 	return c

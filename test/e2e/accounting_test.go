@@ -38,10 +38,12 @@ func TestMonthEnd(t *testing.T) {
 		t.Errorf("closed without a ledger: exit code %d, %s", r.Code, r.Stderr)
 	}
 	l := s.Serve(t)
+	kim, lee := tokenFile(t, s, "kim", "operations"), tokenFile(t, s, "lee", "operations")
 	s.RunOK(t, "ingest", "--gateway", "decta", early)
 	for _, refused := range [][]string{
 		{"period", "close", "2026-10"}, {"period", "close", "October", "--actor", "kim"}, {"period", "close", "2999-01", "--actor", "kim"},
-		{"period", "close", "2026-10", "--actor", "kim", "--entity", "other"}, {"period", "reopen", "2026-10", "--actor", "kim", "--approver", "lee", "--reason", "x"},
+		{"period", "close", "2026-10", "--actor", "kim", "--entity", "other"}, {"period", "reopen", "2026-10", "--reason", "x"},
+		{"period", "reopen", "2026-10", "--token-file", kim, "--approver-token-file", lee, "--reason", "x"}, // it is open
 	} {
 		if r := s.Run(t, refused...); r.Code == 0 || r.Stderr == "" {
 			t.Errorf("%v: exit code %d, %q", refused, r.Code, r.Stderr)
@@ -105,10 +107,26 @@ func TestMonthEnd(t *testing.T) {
 			t.Errorf("GET %s: %d, want %d: %s", path, a.Status, status, a.Body)
 		}
 	}
-	s.RunOK(t, "period", "reopen", "2026-10", "--actor", "kim", "--approver", "lee", "--reason", "a bill was missing")
-	if list := s.RunOK(t, "period", "list").Stdout; !strings.Contains(list, closed.Change.Digest) || !strings.Contains(list, "a bill was missing") {
+	for _, approver := range []string{kim, tokenFile(t, s, "Kim", "operations"), tokenFile(t, s, "eve", "accounting:read")} {
+		if r := s.Run(t, "period", "reopen", "2026-10", "--token-file", kim, "--approver-token-file", approver, "--reason", "x"); r.Code == 0 {
+			t.Errorf("opened again by one person, or with a token that may not: %s", r.Stdout)
+		}
+	}
+	s.RunOK(t, "period", "reopen", "2026-10", "--token-file", kim, "--approver-token-file", lee, "--reason", "a bill was missing")
+	list := s.RunOK(t, "period", "list").Stdout
+	if !strings.Contains(list, closed.Change.Digest) || !strings.Contains(list, "a bill was missing") || !strings.Contains(list, "kim/") || !strings.Contains(list, "lee/") {
 		t.Errorf("the list of periods: %s", list)
 	}
+}
+
+// tokenFile is a file with a new API token of somebody.
+func tokenFile(t *testing.T, s *harness.Site, name, scopes string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(s.RunOK(t, "token", "create", name, "--scopes", scopes).Stdout), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // TestExport writes every dataset from a running ledger and from one that stands still: the bytes are the

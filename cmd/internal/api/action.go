@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -55,22 +56,6 @@ type (
 	FoundBody struct {
 		Found string `json:"found" minLength:"1" maxLength:"1000"`
 	}
-	// CorrectionBody puts balances right.
-	CorrectionBody struct {
-		Reason          string           `json:"reason" minLength:"1" maxLength:"1000"`
-		Approver        string           `json:"approver" minLength:"1" maxLength:"200" doc:"Another person than the one who asks."`
-		CorrectsEventID string           `json:"corrects_event_id,omitempty" format:"uuid"`
-		Adjustments     []AdjustmentBody `json:"adjustments" minItems:"1" maxItems:"50"`
-	}
-	// AdjustmentBody moves one balance of a part of the order.
-	AdjustmentBody struct {
-		Balance   string `json:"balance" enum:"authorised,expected,captured,settled,received_externally,reversed,refunded,dispute_held,dispute_lost"`
-		Direction string `json:"direction" enum:"increase,decrease"`
-		Amount    Amount `json:"amount"`
-		PaymentID string `json:"payment_id,omitempty" maxLength:"26"`
-		RefundID  string `json:"refund_id,omitempty" maxLength:"26"`
-		DisputeID string `json:"dispute_id,omitempty" maxLength:"26"`
-	}
 )
 
 func (a *API) all() []*operation {
@@ -97,6 +82,9 @@ func (a *API) all() []*operation {
 	}, {
 		id: "listRefunds", method: http.MethodGet, path: "/orders/{id}/refunds", summary: "Refunds of an order", scope: auth.OrdersRead,
 		status: http.StatusOK, answer: reflect.TypeFor[RefundList](), handle: a.listRefunds,
+	}, {
+		id: "listCorrections", method: http.MethodGet, path: "/orders/{id}/corrections", summary: "Corrections that people proposed, and what became of them",
+		scope: auth.OrdersRead, status: http.StatusOK, answer: reflect.TypeFor[CorrectionList](), handle: a.listCorrections,
 	}}
 	for _, x := range []struct {
 		id, path, summary string
@@ -136,22 +124,43 @@ func (a *API) all() []*operation {
 				err := r.into(&b)
 				return order.ResolveAnomaly{Code: order.Flag(r.path("code")), Detail: b.Found}, err
 			}},
-		{"correct", "corrections", "Put balances right, as two people agreed", reflect.TypeFor[CorrectionBody](), correct},
+		{"proposeCorrection", "corrections", "Ask another person to approve that balances are put right", reflect.TypeFor[CorrectionBody](), proposeCorrection},
+		{"approveCorrection", "corrections/{correction}/approve", "Put balances right as another person proposed", reflect.TypeFor[EmptyBody](),
+			func(r *request, _ *target) (order.Action, error) {
+				return order.ApproveCorrection{CorrectionID: r.path("correction")}, nil
+			}},
+		{"declineCorrection", "corrections/{correction}/decline", "Leave balances as they are", reflect.TypeFor[DeclineBody](),
+			func(r *request, _ *target) (order.Action, error) {
+				var b DeclineBody
+				err := r.into(&b)
+				return order.DeclineCorrection{CorrectionID: r.path("correction"), Reason: b.Reason}, err
+			}},
 	} {
-		scope := auth.OrdersWrite
-		if x.id == "correct" || x.id == "resolveDispute" || x.id == "resolveAnomaly" {
-			scope = auth.Operations
+		op := &operation{
+			id: x.id, method: http.MethodPost, path: "/orders/{id}/" + x.path, summary: x.summary, scope: auth.OrdersWrite,
+			status: http.StatusOK, body: x.body, answer: full, handle: a.do(x.action, shown),
 		}
-		ops = append(ops, &operation{
-			id: x.id, method: http.MethodPost, path: "/orders/{id}/" + x.path, summary: x.summary, scope: scope,
-			status: http.StatusOK, body: x.body, answer: full, handle: a.do(x.action),
-		})
+		if slices.Contains([]string{"resolveDispute", "resolveAnomaly", "proposeCorrection", "approveCorrection", "declineCorrection"}, x.id) {
+			op.scope = auth.Operations
+		}
+		if x.id == "proposeCorrection" {
+			op.answer, op.handle = reflect.TypeFor[ProposedCorrection](), a.do(x.action, proposed)
+		}
+		ops = append(ops, op)
 	}
 	return ops
 }
 
+// members are the parts of a path that are part of what is asked.
+var members = map[string]string{"dispute": "dispute_id", "code": "code", "correction": "correction_id"}
+
+// shown is an order just after a command.
+func shown(done *commands.Done) any { return detail.Of(done.Category, done.OrderID, &done.State) }
+
 // do carries an action out. What it takes from the path is part of the request.
-func (a *API) do(action func(*request, *target) (order.Action, error)) func(*request) (*answer, error) {
+func (a *API) do(
+	action func(*request, *target) (order.Action, error), show func(*commands.Done) any,
+) func(*request) (*answer, error) {
 	return func(r *request) (*answer, error) {
 		id := r.path("id")
 		_, state, err := a.Orders.Get(r.ctx, id)
@@ -163,7 +172,7 @@ func (a *API) do(action func(*request, *target) (order.Action, error)) func(*req
 			return nil, err
 		}
 		command := r.command()
-		for in, member := range map[string]string{"dispute": "dispute_id", "code": "code"} {
+		for in, member := range members {
 			if value := r.path(in); value != "" { // part of what was asked
 				if command.Body, err = withMember(command.Body, member, value); err != nil {
 					return nil, err
@@ -179,7 +188,7 @@ func (a *API) do(action func(*request, *target) (order.Action, error)) func(*req
 			return nil, err
 		}
 		return &answer{
-			body: detail.Of(done.Category, id, &done.State), position: done.Position.String(), revision: &done.Revision, gateway: told.Outcome,
+			body: show(&done), position: done.Position.String(), revision: &done.Revision, gateway: told.Outcome,
 		}, nil
 	}
 }
@@ -308,23 +317,4 @@ func resolve(r *request, t *target) (order.Action, error) {
 	}
 	m, err := b.Lost.optional(t.state.Currency, "amount_lost")
 	return order.SettleDispute{DisputeID: r.path("dispute"), Outcome: order.Outcome(b.Outcome), Lost: m}, err
-}
-
-func correct(r *request, t *target) (order.Action, error) {
-	var b CorrectionBody
-	if err := r.into(&b); err != nil {
-		return nil, err
-	}
-	asked := order.Correct{Reason: b.Reason, Approver: b.Approver, CorrectsEventID: b.CorrectsEventID}
-	for _, x := range b.Adjustments {
-		m, err := x.Amount.in(t.state.Currency, "adjustments.amount")
-		if err != nil {
-			return nil, err
-		}
-		asked.Adjustments = append(asked.Adjustments, order.Adjustment{
-			Balance: order.Balance(x.Balance), Direction: order.Direction(x.Direction), Amount: m,
-			PaymentID: x.PaymentID, RefundID: x.RefundID, DisputeID: x.DisputeID,
-		})
-	}
-	return asked, nil
 }

@@ -258,7 +258,12 @@ func (a *API) authorise(r *http.Request, scope auth.Scope) (auth.Principal, erro
 	if !ok {
 		return auth.Principal{}, problem(http.StatusUnauthorized, "token_required", "The request needs a header Authorization: Bearer TOKEN.")
 	}
-	who := auth.Principal{Name: "development", Scopes: auth.Scopes()}
+	return a.Identify(secret, scope)
+}
+
+// Identify tells whose token it is; a *Problem when it is nobody's or does not have the scope.
+func (a *API) Identify(secret string, scope auth.Scope) (auth.Principal, error) {
+	who := auth.Principal{Name: "development", Person: "development", Scopes: auth.Scopes()}
 	if a.development == "" || subtle.ConstantTimeCompare([]byte(secret), []byte(a.development)) != 1 {
 		var err error
 		who, err = a.Tokens.Verify(secret)

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -311,7 +312,60 @@ func TestMerchantsDay(t *testing.T) {
 	payment := state.Payments[0].ID
 	correction := `{"reason":"bank statement of 30 November","approver":%q,"adjustments":[{"balance":"captured","direction":"increase","amount":"1.00","payment_id":"` + payment + `"}]}`
 	s.want(s.call("POST", "/orders/"+id+"/corrections", fmt.Sprintf(correction, "development")), 422, "code", "approver_required")
-	s.want(s.call("POST", "/orders/"+id+"/corrections", fmt.Sprintf(correction, "eve")), 200, "order.captured.amount", "97.56")
+	proposed := s.want(s.call("POST", "/orders/"+id+"/corrections", fmt.Sprintf(correction, "eve")), 200,
+		"order.captured.amount", "96.56", "correction.status", "PROPOSED", "correction.proposed_by", "development")
+	approve := "/orders/" + id + "/corrections/" + proposed.at("correction.correction_id") + "/approve"
+	s.want(s.call("POST", approve, `{}`), 422, "code", "approver_required")
+	s.want(s.call("POST", approve, `{}`, "Authorization", "Bearer "+s.tokenOf("lee", auth.Operations)), 409, "code", "approver_other")
+	eve := s.tokenOf("eve", auth.Operations)
+	s.want(s.call("POST", approve, `{}`, "Authorization", "Bearer "+eve, "Idempotency-Key", "yes"), 200, "order.captured.amount", "97.56")
+	s.want(s.call("POST", approve, `{}`, "Authorization", "Bearer "+eve, "Idempotency-Key", "yes"), 200, "order.captured.amount", "97.56")
+	s.want(s.call("POST", approve, `{}`, "Authorization", "Bearer "+eve), 409, "code", "correction_decided")
+	s.want(s.call("GET", "/orders/"+id+"/corrections", ""), 200, "corrections.0.status", "APPROVED")
+}
+
+// tokenOf makes a token for a person.
+func (s *shop) tokenOf(person string, scopes ...auth.Scope) string {
+	s.t.Helper()
+	secret, _, err := s.tokens.Create(person, scopes, time.Now())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return secret
+}
+
+// TestCorrections_OnePersonTwoTokens: a person who has two tokens is one person. The event names the
+// proposer as its actor, and the approver.
+func TestCorrections_OnePersonTwoTokens(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	id := s.issue(kettle)
+	s.hook("SO-1", paidMembers)
+	_, state, err := commands.NewOrders(s.intake, nil).Get(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second, lee := s.tokenOf("kim", auth.Operations), s.tokenOf("kim", auth.Operations), s.tokenOf("lee", auth.Operations)
+	body := fmt.Sprintf(`{"reason":"x","adjustments":[{"balance":"captured","direction":"increase","amount":"1.00","payment_id":%q}]}`, state.Payments[0].ID)
+	r := s.want(s.call("POST", "/orders/"+id+"/corrections", body, "Authorization", "Bearer "+first), 200)
+	approve := "/orders/" + id + "/corrections/" + r.at("correction.correction_id") + "/approve"
+	s.want(s.call("POST", approve, `{}`, "Authorization", "Bearer "+first), 422, "code", "approver_required")
+	s.want(s.call("POST", approve, `{}`, "Authorization", "Bearer "+second), 422, "code", "approver_required")
+	s.want(s.call("POST", approve, `{}`, "Authorization", "Bearer "+lee), 200, "order.captured.amount", "97.56")
+	for e, err := range s.log.ReadStream(t.Context(), "order-"+id, eventstore.StreamRead{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Type != "LedgerCorrectionRecorded" {
+			continue
+		}
+		var m struct{ Actor string }
+		var data struct{ Approver string }
+		if err := errors.Join(json.Unmarshal(e.Metadata, &m), json.Unmarshal(e.Data, &data)); err != nil ||
+			!strings.HasPrefix(m.Actor, "kim/") || !strings.HasPrefix(data.Approver, "lee/") {
+			t.Errorf("by %q, approved by %q, %v", m.Actor, data.Approver, err)
+		}
+	}
 }
 
 // TestIfMatch: the second of two who act on what they saw is told.
@@ -402,7 +456,7 @@ func FuzzOperations(f *testing.F) {
 	var targets [][2]string
 	for path, methods := range document.Paths {
 		for method := range methods {
-			path := strings.NewReplacer("{id}", id, "{dispute}", id, "{payment}", id, "{code}", "clock_skew").Replace(path)
+			path := strings.NewReplacer("{id}", id, "{dispute}", id, "{payment}", id, "{correction}", id, "{code}", "clock_skew").Replace(path)
 			targets = append(targets, [2]string{strings.ToUpper(method), path})
 		}
 	}

@@ -34,7 +34,7 @@ type request struct {
 
 // command is the request as a use case takes it.
 func (r *request) command() commands.Request {
-	return commands.Request{Key: r.key, Actor: r.who.Name, Revision: r.revision, Body: r.body}
+	return commands.Request{Key: r.key, Actor: r.who.Name, Person: r.who.Person, Revision: r.revision, Body: r.body}
 }
 
 func (r *request) into(target any) error {

@@ -23,10 +23,18 @@ type PeriodRequest struct {
 	Period string `json:"period"` // like 2026-10
 	Entity string `json:"entity"`
 	Reopen bool   `json:"reopen,omitempty"`
-	Actor  string `json:"actor"`
-	// Approver is the second person, and Reason why, of opening again.
-	Approver string `json:"approver,omitempty"`
-	Reason   string `json:"reason,omitempty"`
+	Actor  string `json:"actor,omitempty"`
+	// Opening again takes two people, whom their API tokens name, and a reason. The tokens are not kept.
+	Tokens *TwoTokens `json:"tokens,omitempty"`
+	Reason string     `json:"reason,omitempty"`
+	// Approver is the second person; it is never read from a request.
+	Approver string `json:"-"`
+}
+
+// TwoTokens are the API tokens of two people, with the scope operations.
+type TwoTokens struct {
+	Actor    string `json:"actor"`
+	Approver string `json:"approver"`
 }
 
 // PeriodAnswer is what came of it.
@@ -108,7 +116,7 @@ func (l *Ledger) checkPeriod(ctx context.Context, r *PeriodRequest, now time.Tim
 		return nil, month, refuse("the ledger keeps the books of one entity, %q", accounting.DefaultEntity)
 	case r.Actor == "":
 		return nil, month, refuse("say who does it")
-	case r.Reopen && (r.Approver == "" || r.Approver == r.Actor):
+	case r.Reopen && r.Approver == "":
 		return nil, month, refuse("opening a period again takes another person's approval")
 	case r.Reopen && r.Reason == "":
 		return nil, month, refuse("say why %s is opened again", month)

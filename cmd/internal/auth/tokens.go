@@ -49,7 +49,10 @@ func ParseScopes(text string) ([]Scope, error) {
 // Principal is who calls.
 type Principal struct {
 	// Name is recorded as the actor of what they write.
-	Name   string
+	Name string
+	// Person is who it is, whichever of their credentials they use: what takes two people takes two of
+	// these. Names are told apart without regard to case.
+	Person string
 	Scopes []Scope
 }
 
@@ -146,7 +149,7 @@ func (s *Store) Verify(secret string) (Principal, error) {
 	if subtle.ConstantTimeCompare([]byte(digest(secret)), []byte(t.SHA256)) != 1 || t.RevokedAt != nil {
 		return Principal{}, ErrRefused
 	}
-	return Principal{Name: t.Name + "/" + t.ID, Scopes: t.Scopes}, nil
+	return Principal{Name: t.Name + "/" + t.ID, Person: t.Name, Scopes: t.Scopes}, nil
 }
 
 // digest needs no salt and no slow function: secrets have 130 bits of chance.

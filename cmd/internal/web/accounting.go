@@ -5,14 +5,17 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/cmd/internal/auth"
 	"github.com/order-ledger/order-ledger/cmd/internal/reportpage"
 	"github.com/order-ledger/order-ledger/domain/accounting"
+	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections/reports"
 )
 
@@ -122,6 +125,12 @@ func (s *Server) changePeriod(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, http.StatusBadRequest, "period_invalid", err.Error()+".")
 		return
 	}
+	if request.Reopen {
+		if err := s.twoPeople(&request); err != nil {
+			s.problem(w, r, http.StatusConflict, "period_refused", err.Error()+".")
+			return
+		}
+	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the views may have much to catch up with
 	answer, err := s.ledger.ChangePeriod(r.Context(), request, time.Now())
 	switch {
@@ -133,4 +142,24 @@ func (s *Server) changePeriod(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.json(w, r, http.StatusOK, answer)
 	}
+}
+
+// twoPeople names the two who open a period again, by their tokens. A person with two tokens is one.
+func (s *Server) twoPeople(r *app.PeriodRequest) error {
+	if s.api == nil || r.Tokens == nil {
+		return errors.New("opening a period again takes the API tokens of two people")
+	}
+	actor, err := s.api.Identify(r.Tokens.Actor, auth.Operations)
+	if err != nil {
+		return fmt.Errorf("the token of the one who does it: %w", err)
+	}
+	approver, err := s.api.Identify(r.Tokens.Approver, auth.Operations)
+	if err != nil {
+		return fmt.Errorf("the token of the one who approves: %w", err)
+	}
+	if order.SamePerson(actor.Person, approver.Person) {
+		return fmt.Errorf("opening a period again takes another person's approval, and both tokens are those of %s", actor.Person)
+	}
+	r.Actor, r.Approver = actor.Name, approver.Name
+	return nil
 }

@@ -9,6 +9,8 @@ var effects = map[string]string{
 	"ChargebackReceived":         "None.",
 	"CommandRecorded":            "None.",
 	"ComplianceOpened":           "None.",
+	"CorrectionDeclined":         "None.",
+	"CorrectionProposed":         "None: it moves what it names when another person approves it.",
 	"DisputeFundsReinstated":     "Takes the amount from what is held by the dispute.",
 	"DisputeFundsWithdrawn":      "Adds the amount to what is held by the dispute.",
 	"DisputeResolved":            "What is still held by the dispute is lost.",
