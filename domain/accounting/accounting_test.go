@@ -11,6 +11,7 @@ import (
 	"github.com/order-ledger/order-ledger/domain/accounting"
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/domain/settlement"
 )
 
 // on is when everything in these tests happens.
@@ -58,6 +59,8 @@ func drawEvent(t *rapid.T) order.Event {
 		order.OrderCancelled{Cause: order.CauseUnknown}, order.OrderRejectedByCustomer{},
 		order.OrderPaidExternally{Amount: amount}, order.FeeCharged{FeeKind: "processing", Amount: amount},
 		order.FeeCharged{FeeKind: accounting.FeeKindDispute, Amount: amount},
+		order.FeeCharged{FeeKind: "processing", Amount: amount, FromSettlement: true},
+		order.SettlementMatched{Kind: rapid.SampledFrom(settlement.Kinds()).Draw(t, "kind"), Amount: amount},
 		order.LedgerCorrectionRecorded{Adjustments: []order.Adjustment{{Balance: order.BalanceCaptured, Direction: direction, Amount: amount, PaymentID: p}}},
 		order.PaymentInitiated{PaymentID: p, Amount: &amount}, order.PaymentAmountLearned{PaymentID: p, Amount: amount},
 		order.PaymentAttemptFailed{PaymentID: p}, order.PaymentAbandoned{PaymentID: p}, order.PaymentExpired{PaymentID: p},
@@ -175,13 +178,21 @@ func TestEntriesFor_Cases(t *testing.T) {
 		"PaidAfterCancelled": {[]order.Event{registered, initiated, order.OrderCancelled{}, captured("100.00")}, "1100 100.00 2200 -100.00"},
 		"ReversedReopens":    {[]order.Event{registered, initiated, captured("100.00"), order.PaymentReversed{PaymentID: "p", Amount: eur("100.00")}}, "1100 -100.00 1200 100.00"},
 		"SettledWithFee":     {[]order.Event{registered, initiated, captured("100.00"), order.PaymentSettled{PaymentID: "p", Amount: eur("100.00"), Fee: of(eur("1.90"))}}, "1010 98.10 1100 -100.00 5200 1.90"},
-		"PaidOutside":        {[]order.Event{registered, order.OrderPaidExternally{Amount: eur("100.00")}}, "1110 100.00 1200 -100.00"},
-		"Hold":               {[]order.Event{registered, initiated, order.PaymentAuthorized{PaymentID: "p", Amount: eur("100.00")}}, "9100 100.00 9101 -100.00"},
-		"AmountRaised":       {[]order.Event{registered, order.OrderAmountChanged{NewAmountDue: eur("130.00")}}, "1200 30.00 4000 -30.00"},
-		"PayoutRequested":    {[]order.Event{payout, requested}, "2300 -30.00 2900 30.00"},
-		"PayoutCompleted":    {[]order.Event{payout, requested, order.PayoutCompleted{PayoutID: "o", Amount: eur("30.00")}}, "1100 -30.00 2300 30.00"},
-		"PayoutFailed":       {[]order.Event{payout, requested, order.PayoutFailed{PayoutID: "o"}}, "2300 30.00 2900 -30.00"},
-		"TestOrder":          {[]order.Event{order.OrderRegistered{OrderID: "o", IsTest: true, Kind: order.KindPayment, AmountDue: of(eur("100.00"))}}, ""},
+		"FeeOfSettledGross": {[]order.Event{registered, initiated, captured("100.00"), order.PaymentSettled{PaymentID: "p", Amount: eur("100.00")},
+			order.FeeCharged{FeeKind: "processing", Amount: eur("1.90"), FromSettlement: true}}, "1010 -1.90 5200 1.90"},
+		"RefundKeptBack": {[]order.Event{registered, initiated, captured("100.00"), refunded("30.00"),
+			order.SettlementMatched{Kind: settlement.Refund, Amount: eur("30.00")}}, "1010 -30.00 1100 30.00"},
+		"ChargebackGivenBack": {[]order.Event{registered, initiated, captured("100.00"),
+			order.SettlementMatched{Kind: settlement.ChargebackReversal, Amount: eur("30.00")}}, "1010 30.00 1100 -30.00"},
+		"PaymentConfirmedByStatement": {[]order.Event{registered, initiated, captured("100.00"),
+			order.SettlementMatched{Kind: settlement.Payment, Amount: eur("100.00")}}, ""},
+		"PaidOutside":     {[]order.Event{registered, order.OrderPaidExternally{Amount: eur("100.00")}}, "1110 100.00 1200 -100.00"},
+		"Hold":            {[]order.Event{registered, initiated, order.PaymentAuthorized{PaymentID: "p", Amount: eur("100.00")}}, "9100 100.00 9101 -100.00"},
+		"AmountRaised":    {[]order.Event{registered, order.OrderAmountChanged{NewAmountDue: eur("130.00")}}, "1200 30.00 4000 -30.00"},
+		"PayoutRequested": {[]order.Event{payout, requested}, "2300 -30.00 2900 30.00"},
+		"PayoutCompleted": {[]order.Event{payout, requested, order.PayoutCompleted{PayoutID: "o", Amount: eur("30.00")}}, "1100 -30.00 2300 30.00"},
+		"PayoutFailed":    {[]order.Event{payout, requested, order.PayoutFailed{PayoutID: "o"}}, "2300 30.00 2900 -30.00"},
+		"TestOrder":       {[]order.Event{order.OrderRegistered{OrderID: "o", IsTest: true, Kind: order.KindPayment, AmountDue: of(eur("100.00"))}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -25,8 +25,8 @@ func orderBalances(s *order.State, recognised money.Money) balances {
 
 	var h balances
 	h[ExternalClearing] = b.External
-	h[Bank] = b.Settled
-	h[GatewayClearing] = minus(minus(b.Net, b.External), b.Settled)
+	h[Bank] = minus(b.Settled, b.Withheld)
+	h[GatewayClearing] = minus(minus(b.Net, b.External), h[Bank])
 	h[Receivable] = minus(recognised, gross).FloorZero()
 	h[Sales] = recognised.Neg()
 	h[CustomerFunds] = minus(ofOver, over)

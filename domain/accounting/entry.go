@@ -95,7 +95,7 @@ func moves(e order.Event) bool {
 	case order.NotificationRecorded, order.CommandRecorded, order.CorrectionProposed, order.CorrectionDeclined, order.GatewayActionInitiated, order.GatewayActionAnswered, order.NotificationQuarantined, order.ReferenceLinked,
 		order.PersonalDataErased, order.OrderDetailsLearned, order.OrderIssued, order.OrderViewed,
 		order.GatewayStatusObserved, order.GatewayOrderStatusObserved, order.AnomalyFlagged, order.AnomalyResolved,
-		order.EnrichmentPending, order.ReversalInitiated, order.ReversalFailed, order.DisputeStageEntered:
+		order.SettlementMismatchFlagged, order.EnrichmentPending, order.ReversalInitiated, order.ReversalFailed, order.DisputeStageEntered:
 		return false
 	case order.OrderRegistered, order.OrderAmountChanged, order.OrderOverdue, order.OrderExpired, order.OrderCancelled,
 		order.OrderRejectedByCustomer, order.OrderPaidExternally, order.FeeCharged, order.LedgerCorrectionRecorded,
@@ -103,6 +103,7 @@ func moves(e order.Event) bool {
 		order.PaymentPendingAtProvider, order.PaymentAttemptFailed, order.PaymentAbandoned, order.PaymentExpired,
 		order.PaymentWithdrawn, order.PaymentOutcomeUnknown, order.PaymentAuthorized, order.AuthorizationReleased,
 		order.PaymentConfirmed, order.PaymentCaptured, order.PaymentSettled, order.PaymentReversed,
+		order.SettlementMatched,
 		order.RefundInitiated, order.RefundCompleted, order.RefundFailed, order.RefundReversed, order.RefundObserved,
 		order.DisputeFundsWithdrawn, order.DisputeFundsReinstated, order.DisputeResolved,
 		order.PayoutRequested, order.PayoutProcessing, order.PayoutCompleted, order.PayoutFailed,
@@ -121,7 +122,11 @@ func withFees(lines []Line, e order.Event) []Line {
 		if e.FeeKind == FeeKindDispute {
 			account = DisputeFees
 		}
-		return transfer(lines, account, GatewayClearing, e.Amount)
+		from := GatewayClearing
+		if e.FromSettlement {
+			from = Bank
+		}
+		return transfer(lines, account, from, e.Amount)
 	case order.PaymentSettled:
 		switch {
 		case e.Fee != nil:

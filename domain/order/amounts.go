@@ -18,6 +18,8 @@ func eachAmount(e Event, visit func(money.Money)) {
 		visit(e.Amount)
 	case FeeCharged:
 		visit(e.Amount)
+	case SettlementMatched:
+		visit(e.Amount)
 	case LedgerCorrectionRecorded:
 		for i := range e.Adjustments {
 			visit(e.Adjustments[i].Amount)
@@ -68,6 +70,7 @@ func eachAmount(e Event, visit func(money.Money)) {
 		visit(e.Amount)
 	case PayoutReversed:
 		visit(e.Amount)
+	case SettlementMismatchFlagged: // moves nothing, and may be in another currency
 	case OrderDetailsLearned, OrderIssued, OrderViewed, OrderOverdue, OrderExpired, OrderCancelled, CorrectionDeclined,
 		OrderRejectedByCustomer, GatewayStatusObserved, GatewayOrderStatusObserved, AnomalyFlagged,
 		AnomalyResolved, PersonalDataErased, CommandRecorded, GatewayActionAnswered, NotificationRecorded, NotificationQuarantined, ReferenceLinked,

@@ -23,10 +23,13 @@ const (
 	BalanceDisputeLost   Balance = "dispute_lost"
 )
 
-// Balances are an order's totals. All but Net and Gross are >= 0.
+// Balances are an order's totals. All but Net, Gross and Withheld are >= 0.
 type Balances struct {
 	Authorised, Expected, Captured, Settled, External, Reversed money.Money
 	RefundPending, Refunded, DisputeHeld, DisputeLost           money.Money
+	// Withheld is what the gateway kept back from payouts for refunds and chargebacks, less what it gave
+	// back of it; it may be below zero.
+	Withheld money.Money
 	// Gross is captured + external - reversed.
 	Gross money.Money
 	// Net is gross - refunded - dispute held - dispute lost.
@@ -75,7 +78,7 @@ func (s *State) Balances() Balances {
 	b := Balances{
 		Authorised: zero, Expected: zero, Captured: zero, Settled: zero, Reversed: zero,
 		External: add(zero, s.External), RefundPending: zero, DisputeHeld: zero, DisputeLost: zero,
-		Overpaid: zero,
+		Overpaid: zero, Withheld: s.withheld(),
 	}
 	for i := range s.Payments {
 		p := &s.Payments[i]

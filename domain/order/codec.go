@@ -86,6 +86,8 @@ var decoders = map[string]func([]byte) (Event, error){
 	"LedgerCorrectionRecorded":   decodeAs[LedgerCorrectionRecorded],
 	"CorrectionProposed":         decodeAs[CorrectionProposed],
 	"CorrectionDeclined":         decodeAs[CorrectionDeclined],
+	"SettlementMatched":          decodeAs[SettlementMatched],
+	"SettlementMismatchFlagged":  decodeAs[SettlementMismatchFlagged],
 	"PersonalDataErased":         decodeAs[PersonalDataErased],
 	"CommandRecorded":            decodeAs[CommandRecorded],
 	"GatewayActionInitiated":     decodeAs[GatewayActionInitiated],

@@ -16,6 +16,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/domain/settlement"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -72,6 +73,15 @@ func everyEvent() []order.Event {
 		order.OrderCancelled{SourceOrderID: "6f2c", Cause: order.CauseHoldVoided, CauseInferred: true, Attempts: 2},
 		order.OrderRejectedByCustomer{},
 		order.OrderPaidExternally{Amount: eur("96.56")},
+		order.SettlementMatched{
+			StatementID: "00ff", Line: 7, Kind: settlement.Payment, Movement: "payment:01J9PAYMENT", PaymentID: "01J9PAYMENT", RefundID: "01J9REFUND",
+			DisputeID: "01J9DISPUTE", Reference: "6f2c", SettlementRef: "PO-1", Amount: eur("96.56"), Fee: ptr(eur("1.90")), Net: ptr(eur("94.66")),
+			ValueDate: "2026-10-03", Parts: 2,
+		},
+		order.SettlementMismatchFlagged{
+			StatementID: "00ff", Line: 7, Kind: settlement.Refund, Reason: settlement.AmountDiffers, Movement: "refund:01J9REFUND",
+			Booked: ptr(eur("10.00")), Reference: "6f2c", Amount: eur("11.00"), ValueDate: "2026-10-03",
+		},
 		order.FeeCharged{PaymentID: "01J9PAYMENT", FeeKind: "dispute", Amount: eur("15.00")},
 		order.GatewayStatusObserved{PaymentID: "01J9PAYMENT", RefundID: "01J9REFUND", Status: "paid", Recognised: true, ConfirmsCapture: true},
 		order.GatewayOrderStatusObserved{SourceOrderID: "6f2c", Status: "PAID"},

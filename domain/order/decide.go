@@ -28,6 +28,8 @@ func Decide(state State, cmd Command) ([]Decided, error) {
 		return decideInstruct(state, c)
 	case ResolveDispute:
 		return decideResolveDispute(state, c)
+	case MatchSettlement:
+		return decideMatchSettlement(state, c)
 	case RecordErasure:
 		return decideRecordErasure(state, c)
 	case RecordGatewayAnswer:

@@ -144,10 +144,14 @@ type OrderPaidExternally struct {
 }
 
 // FeeCharged is a gateway's fee; it never changes an order's balances.
+//
+// FromSettlement says that the gateway kept it back from money that it paid to the bank.
 type FeeCharged struct {
 	PaymentID string      `json:"payment_id,omitempty"`
 	FeeKind   string      `json:"fee_kind"`
 	Amount    money.Money `json:"amount"`
+
+	FromSettlement bool `json:"from_settlement,omitempty"`
 }
 
 // GatewayStatusObserved records a status that means nothing for money:

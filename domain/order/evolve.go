@@ -104,6 +104,10 @@ func (s *State) Apply(r Recorded) {
 				a.Outcome, a.Reason, a.SourceOrderID, a.Checkout = e.Outcome, e.Reason, e.SourceOrderID, e.Checkout
 			}
 		}
+	case SettlementMatched:
+		s.applySettlement(e)
+	case SettlementMismatchFlagged:
+		s.applyMismatch(e)
 	case FeeCharged, PersonalDataErased, CommandRecorded:
 	case NotificationQuarantined, ReferenceLinked:
 		s.fail(r.Event.EventType() + " in an order's stream")

@@ -66,7 +66,7 @@ func (s *State) applyDispute(r *Recorded) bool {
 		if !d.AmountKnown || less(d.Amount, d.Withdrawn) {
 			d.Amount, d.AmountKnown = d.Withdrawn, true
 		}
-		d.step("funds_withdrawn", e.Amount, e.Amount.Neg(), r)
+		d.step(fundsWithdrawn, e.Amount, e.Amount.Neg(), r)
 		if p := s.payment(d.PaymentID); p != nil {
 			p.withdrawnCounter = add(p.withdrawnCounter, e.Amount)
 			p.disputeCountedAt = latest(p.disputeCountedAt, r.Metadata.OccurredAt)
@@ -78,7 +78,7 @@ func (s *State) applyDispute(r *Recorded) bool {
 		d := s.theDispute(e.DisputeID, e.Track, e.PaymentID)
 		d.Returned = add(d.Returned, e.Amount)
 		d.Movements = max(d.Movements, e.MovementNo)
-		d.step("funds_reinstated", e.Amount, e.Amount, r)
+		d.step(fundsReinstated, e.Amount, e.Amount, r)
 		if p := s.payment(d.PaymentID); p != nil {
 			p.returnedCounter = add(p.returnedCounter, e.Amount)
 			p.disputeCountedAt = latest(p.disputeCountedAt, r.Metadata.OccurredAt)
@@ -101,6 +101,12 @@ func (s *State) applyDispute(r *Recorded) bool {
 	}
 	return true
 }
+
+// Steps of a dispute that moved money.
+const (
+	fundsWithdrawn  = "funds_withdrawn"
+	fundsReinstated = "funds_reinstated"
+)
 
 func (d *Dispute) step(stage string, amount, moved money.Money, r *Recorded) {
 	d.Steps = append(d.Steps, DisputeStep{

@@ -35,6 +35,9 @@ const (
 	FlagDisputeDeadline Flag = "dispute_deadline"
 	FlagDisputeStale    Flag = "dispute_stale"
 
+	// FlagSettlementMismatch: a line of a statement about the order does not agree with it.
+	FlagSettlementMismatch Flag = "settlement_mismatch"
+
 	// FlagGatewayOutcomeUnknown: a call of ours to the gateway has no known outcome.
 	FlagGatewayOutcomeUnknown Flag = "gateway_outcome_unknown"
 

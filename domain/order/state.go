@@ -46,13 +46,16 @@ type State struct {
 	Refunds  []Refund
 	Disputes []Dispute
 	Payout   Payout
+	// Settlements are the lines of statements that confirmed movements, in order.
+	Settlements []Settlement
 	// GatewayActions are what our commands asked of the gateway, in order.
 	GatewayActions []GatewayAction
 	// Corrections are those that people proposed, in order.
 	Corrections []Correction
 
-	flags              []Flag // sorted, without duplicates
-	gatewayOrderStatus string // verbatim, the newest
+	mismatches         []string // lines of statements that do not agree with the order
+	flags              []Flag   // sorted, without duplicates
+	gatewayOrderStatus string   // verbatim, the newest
 	gatewayOrderAt     time.Time
 	holdsEnded         []string // gateway orders whose holds are over; "" is all of them
 	err                error    // the first breach of an invariant
@@ -284,6 +287,7 @@ func (s *State) scratch() State {
 		c.Disputes[i].Steps = slices.Clone(s.Disputes[i].Steps)
 	}
 	c.GatewayActions, c.Corrections = slices.Clone(s.GatewayActions), slices.Clone(s.Corrections)
+	c.Settlements, c.mismatches = slices.Clone(s.Settlements), slices.Clone(s.mismatches)
 	c.flags, c.holdsEnded = slices.Clone(s.flags), slices.Clone(s.holdsEnded)
 	c.seen, c.known = nil, s.seen
 	return c

@@ -15,7 +15,7 @@ var effects = map[string]string{
 	"DisputeFundsWithdrawn":      "Adds the amount to what is held by the dispute.",
 	"DisputeResolved":            "What is still held by the dispute is lost.",
 	"EnrichmentPending":          "None.",
-	"FeeCharged":                 "None on the order's balances; a cost of the merchant.",
+	"FeeCharged":                 "None on the order's balances; a cost of the merchant, out of the gateway's hands or, from_settlement, out of the bank.",
 	"FraudAdviceReceived":        "None.",
 	"GatewayActionAnswered":      "None.",
 	"GatewayActionInitiated":     "None: what the gateway does then is told by the gateway.",
@@ -68,4 +68,6 @@ var effects = map[string]string{
 	"RetrievalRequested":         "None.",
 	"ReversalFailed":             "None.",
 	"ReversalInitiated":          "None.",
+	"SettlementMatched":          "Of a refund or chargeback: the gateway kept the amount back from what it paid to the bank. Otherwise none: PaymentSettled and FeeCharged beside it move the money.",
+	"SettlementMismatchFlagged":  "None.",
 }
