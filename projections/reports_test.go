@@ -1,10 +1,13 @@
 package projections_test
 
 import (
+	"context"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/order-ledger/order-ledger/domain/accounting"
@@ -45,12 +48,12 @@ func TestReports_WhatWasKnownStays(t *testing.T) {
 		"what was known": {AsOf: &known, KnownFrom: &before, Memo: true}, "what had happened, as known": {AsOf: &known, AsAt: &known, KnownFrom: &before, Daily: true},
 	}
 	first := map[string]reports.Table{}
-	var silent []string // holds, unknown outcomes and anomalies are rare, and no period is closed
+	var silent []string // holds and unknown outcomes are rare, and no period is closed
 	for question, p := range questions {
 		for _, r := range reports.All() {
 			table := answer(t, pool, r.Name, p)
 			first[question+" "+r.Name] = table
-			if len(table.Rows) == 0 && r.Name != "unknown" && r.Name != "late-postings" && r.Name != "anomalies" && r.Name != "holds" {
+			if len(table.Rows) == 0 && r.Name != "unknown" && r.Name != "late-postings" && r.Name != "holds" {
 				silent = append(silent, r.Name)
 			}
 		}
@@ -68,6 +71,132 @@ func TestReports_WhatWasKnownStays(t *testing.T) {
 		}
 	}
 	booksHold(t, pool)
+}
+
+// TestReports_AreFunctions: every report is a function in the database too, which answers the same, for one gateway
+// as for all. Publishing again changes nothing.
+func TestReports_AreFunctions(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	appendMany(t, log, newWorld(83).history(t, 40, 500))
+	start(t, config(log, url))
+	reach(t, log, pool)
+	conn := connection(t, url)
+	functions := func() (names []string) {
+		rows, err := conn.Query(t.Context(), "SELECT oid::text || proname FROM pg_proc WHERE pronamespace = 'ledger'::regnamespace ORDER BY 1")
+		if err == nil {
+			names, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names
+	}
+	if err := reports.Publish(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	made := functions()
+	if err := reports.Publish(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(made, functions()); diff != "" || len(made) != len(reports.All()) {
+		t.Errorf("publishing again made other functions, or there are not %d of them:\n%s", len(reports.All()), diff)
+	}
+	now := time.Now()
+	before := now.AddDate(-1, 0, 0)
+	for _, r := range reports.All() {
+		for _, source := range []string{"", "decta"} {
+			want := answer(t, pool, r.Name, reports.Params{AsOf: &now, KnownFrom: &before, Source: source})
+			call := "as_of => $1, of_source => nullif($2, '')"
+			args := []any{now, source}
+			if r.NeedsKnownFrom() {
+				call, args = call+", known_from => $3", append(args, before)
+			}
+			var rows int
+			if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM ledger."+r.Function()+"("+call+")", args...).Scan(&rows); err != nil {
+				t.Fatalf("%s: %v", r.Name, err)
+			}
+			if rows != len(want.Rows) {
+				t.Errorf("%s of %q: %d rows by the function, %d by the ledger", r.Name, source, rows, len(want.Rows))
+			}
+			if i := slices.Index(want.Columns, "source"); source != "" && i >= 0 {
+				for _, row := range want.Rows {
+					if row[i] == nil || *row[i] != source {
+						t.Errorf("%s of %s shows a row of another gateway", r.Name, source)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestReports_TotalsAddUp: what came in less what went out is the net of each line, payouts included.
+func TestReports_TotalsAddUp(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	appendMany(t, log, newWorld(84).history(t, 60, 900))
+	start(t, config(log, url))
+	reach(t, log, pool)
+	var lines, wrong int
+	if err := reports.Publish(t.Context(), connection(t, url)); err != nil {
+		t.Fatal(err)
+	}
+	if err := pool.QueryRow(t.Context(), `SELECT count(*), count(*) FILTER (
+		WHERE captured + received_externally - reversed - refunded - disputed - paid_out + corrected <> net)
+		FROM ledger.report_totals(daily => true)`).Scan(&lines, &wrong); err != nil {
+		t.Fatal(err)
+	}
+	if lines == 0 || wrong > 0 {
+		t.Errorf("%d of %d lines do not add up", wrong, lines)
+	}
+}
+
+// TestReports_AnomaliesAreTheFlags: without a clock, the work list of orders is their flags; with one it is never less than
+// what events carried by then.
+func TestReports_AnomaliesAreTheFlags(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	appendMany(t, log, newWorld(85).history(t, 60, 900))
+	start(t, config(log, url))
+	reach(t, log, pool)
+	if err := reports.Publish(t.Context(), connection(t, url)); err != nil {
+		t.Fatal(err)
+	}
+	var flags, missing, more int
+	if err := pool.QueryRow(t.Context(), `
+		WITH shown AS (SELECT id, code FROM ledger.report_anomalies() WHERE kind = 'order'),
+		flagged AS (SELECT order_id, unnest(flags) AS code FROM (SELECT order_id, flags FROM ledger.orders UNION ALL SELECT order_id, flags FROM ledger.payouts) AS o)
+		SELECT (SELECT count(*) FROM flagged), (SELECT count(*) FROM (TABLE flagged EXCEPT TABLE shown) AS m),
+			(SELECT count(*) FROM (TABLE shown EXCEPT TABLE flagged) AS m)`).Scan(&flags, &missing, &more); err != nil {
+		t.Fatal(err)
+	}
+	if flags == 0 || missing > 0 || more > 0 {
+		t.Errorf("%d flags, %d of them not listed, %d listed that no order has", flags, missing, more)
+	}
+	if err := pool.QueryRow(t.Context(), `
+		WITH shown AS (SELECT id, code FROM ledger.report_anomalies(as_of => now()) WHERE kind = 'order'),
+		flagged AS (SELECT order_id, unnest(flags) AS code FROM ledger.orders)
+		SELECT count(*) FROM (TABLE flagged EXCEPT TABLE shown) AS m
+		WHERE code NOT IN ('amount_pending', 'due_unknown', 'gateway_state_mismatch')`).Scan(&missing); err != nil {
+		t.Fatal(err)
+	}
+	if missing > 0 {
+		t.Errorf("%d flags that events carry are not known as of now", missing)
+	}
+}
+
+// connection is one of the test's own.
+func connection(tb testing.TB, url string) *pgx.Conn {
+	tb.Helper()
+	conn, err := pgx.Connect(tb.Context(), url)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = conn.Close(context.WithoutCancel(tb.Context())) })
+	return conn
 }
 
 // TestReports_MonthsFollowEachOther: the trial balance is zero per currency, closing balances of a month

@@ -10,11 +10,13 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
@@ -65,7 +67,7 @@ day as it was known at that time.
 					return *asked[name]
 				}
 				return ""
-			})
+			}, time.Now())
 			if err != nil {
 				return &exitError{code: exitUsage, err: err}
 			}
@@ -78,15 +80,24 @@ day as it was known at that time.
 	for name, usage := range map[string]string{
 		"as_of": "what was known then: a time, or a date, which is its end (UTC)", "as_at": "what had happened by this day",
 		"period": "month of posting, like 2026-10", "from": "first day of posting", "through": "last day of posting",
-		"known_from": "restatement: the earlier moment of knowledge",
+		"known_from": "restatements: the earlier moment of knowledge", "source": "this gateway only", "source_account": "this merchant account only",
 	} {
 		asked[name] = cmd.Flags().String(strings.ReplaceAll(name, "_", "-"), "", usage)
 	}
+	cmd.Flags().SetNormalizeFunc(throughIsTo)
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "print CSV")
 	cmd.Flags().StringVar(&page, "html", "", "write a page with pictures of all of them, for paper and screens")
 	cmd.Flags().BoolVar(&byDay, "daily", false, "totals: by day instead of month")
 	cmd.Flags().BoolVar(&memo, "memo", false, "trial balance: with the accounts off the balance sheet")
 	return cmd
+}
+
+// throughIsTo lets people say --to for --through.
+func throughIsTo(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	if name == "to" {
+		name = "through"
+	}
+	return pflag.NormalizedName(name)
 }
 
 func (c *cli) runReport(ctx context.Context, report reports.Report, params reports.Params, asCSV bool) error {

@@ -58,7 +58,7 @@ func (c *cli) exportOf(what export.What, short string) *cobra.Command {
 						return ""
 					}
 					return *asked[name]
-				})
+				}, time.Now())
 			}
 			switch {
 			case err != nil:
@@ -81,6 +81,7 @@ func (c *cli) exportOf(what export.What, short string) *cobra.Command {
 	switch what {
 	case export.Journal, export.TrialBalance:
 		usages["period"], usages["from"], usages["through"] = "month of posting, like 2026-10", "first day of posting", "last day of posting"
+		usages["as_at"] = "what had happened by this day"
 	case export.History:
 		usages["from"], usages["through"] = "first day of recording (UTC)", "last day of recording"
 	case export.Orders:
@@ -88,6 +89,14 @@ func (c *cli) exportOf(what export.What, short string) *cobra.Command {
 	}
 	for name, usage := range usages {
 		asked[name] = cmd.Flags().String(strings.ReplaceAll(name, "_", "-"), "", usage)
+	}
+	cmd.Flags().SetNormalizeFunc(throughIsTo)
+	if what == export.TrialBalance {
+		asked["memo"] = new(string)
+		cmd.Flags().BoolFunc("memo", "with the accounts off the balance sheet", func(text string) error {
+			*asked["memo"] = text
+			return nil
+		})
 	}
 	if what == export.History {
 		cmd.Flags().StringVar(&lake, "lake", "", "with --format parquet: append what is new to this folder, partitioned by day; needs a running ledger")

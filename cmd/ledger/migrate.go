@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/order-ledger/order-ledger/migrations"
+	"github.com/order-ledger/order-ledger/projections/reports"
 )
 
 func (c *cli) migrate() *cobra.Command {
@@ -66,7 +67,7 @@ func resetViews(ctx context.Context, conn *pgx.Conn) error {
 	if _, err := set.Apply(ctx, conn, migrations.Options{}); err != nil {
 		return fmt.Errorf("make the views anew: %w", err)
 	}
-	return nil
+	return reports.Publish(ctx, conn)
 }
 
 func (c *cli) version() *cobra.Command {

@@ -7,15 +7,27 @@ import (
 	"github.com/order-ledger/order-ledger/domain/accounting"
 )
 
+// ParamNames are the names that ParseParams asks for.
+func ParamNames() []string {
+	return []string{"as_of", "as_at", "from", "through", "period", "known_from", "by", "memo", "source", "source_account"}
+}
+
 // ParseParams reads parameters by their names: as_of and known_from (RFC 3339, or a date, which is its end in
-// UTC), as_at, from and through (dates), period (like 2026-10), by (day or month) and memo.
-func ParseParams(get func(name string) string) (Params, error) {
-	var p Params
+// UTC), as_at, from and through (dates), period (like 2026-10), by (day or month), memo, source and
+// source_account. What was known in the future cannot be told: as_of is at most now.
+func ParseParams(get func(name string) string, now time.Time) (Params, error) {
+	p := Params{Source: get("source"), SourceAccount: get("source_account")}
 	var err error
 	for name, to := range map[string]**time.Time{"as_of": &p.AsOf, "known_from": &p.KnownFrom} {
 		if *to, err = moment(name, get(name)); err != nil {
 			return p, err
 		}
+	}
+	if p.AsOf != nil && p.AsOf.After(now) {
+		if !endOfDay(*p.AsOf, now) {
+			return p, fmt.Errorf("as_of %s is in the future: what will be known then is not known", p.AsOf.Format(time.RFC3339))
+		}
+		p.AsOf = &now
 	}
 	if month := get("period"); month != "" {
 		if get("from") != "" || get("through") != "" {
@@ -56,6 +68,12 @@ func ParseParams(get func(name string) string) (Params, error) {
 		return p, fmt.Errorf("memo %q is neither true nor false", memo)
 	}
 	return p, nil
+}
+
+// endOfDay tells whether a moment is the end of the day that it is now.
+func endOfDay(at, now time.Time) bool {
+	now = now.UTC()
+	return at.Equal(time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, time.UTC).Add(-time.Microsecond))
 }
 
 func moment(name, text string) (*time.Time, error) {

@@ -1,6 +1,7 @@
 // Package reports answers what accounting asks of the views. Each report is one SQL statement over the
-// public views, which anybody may run without the ledger too, with two clocks: what was known when
-// (as_of, recorded) and what had happened when (as_at, by value date).
+// public views with two clocks: what was known when (as_of, recorded) and what had happened when (as_at,
+// by value date). Publish makes the same statements functions in the database, so that anybody may ask
+// without the ledger.
 package reports
 
 import (
@@ -37,8 +38,8 @@ type Params struct {
 	From, Through *time.Time
 	// KnownFrom is the earlier moment of knowledge of the restatement.
 	KnownFrom *time.Time
-	// Before leaves out what stands at this commit position of the log or after it; 0 leaves nothing out.
-	Before uint64
+	// Source and SourceAccount leave out other gateways and merchant accounts; empty leaves nothing out.
+	Source, SourceAccount string
 	// Daily sums up by day instead of month.
 	Daily bool
 	// Memo shows the accounts off the balance sheet too.
@@ -52,15 +53,17 @@ func (p *Params) Period(month accounting.Period) {
 }
 
 func (p *Params) named() pgx.NamedArgs {
-	var before *int64
-	if p.Before != 0 {
-		at := int64(p.Before)
-		before = &at
-	}
 	return pgx.NamedArgs{
 		"as_of": p.AsOf, "as_at": day(p.AsAt), "from": day(p.From), "through": day(p.Through), "known_from": p.KnownFrom,
-		"before": before, "daily": p.Daily, "memo": p.Memo,
+		"daily": p.Daily, "memo": p.Memo, "source": optional(p.Source), "source_account": optional(p.SourceAccount),
 	}
+}
+
+func optional(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }
 
 func day(t *time.Time) *string {
@@ -79,6 +82,19 @@ type Report struct {
 	sql   string
 }
 
+// whole writes out what the statements have in common: the lines of the journal and the audit trail as
+// the two clocks and the chosen gateway account see them, the day that is today by them, and whether
+// neither is set.
+var whole = strings.NewReplacer(
+	"@lines", `(SELECT * FROM ledger.journal_lines
+    WHERE (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) AND (@as_at::date IS NULL OR value_date <= @as_at)
+      AND (@source::text IS NULL OR source = @source) AND (@source_account::text IS NULL OR source_account = @source_account))`,
+	"@history", `(SELECT * FROM ledger.order_history
+    WHERE (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) AND (@as_at::date IS NULL OR (occurred_at AT TIME ZONE 'UTC')::date <= @as_at))`,
+	"@today", `coalesce(@as_at::date, (@as_of::timestamptz AT TIME ZONE 'UTC')::date, (now() AT TIME ZONE 'UTC')::date)`,
+	"@now", `(@as_of::timestamptz IS NULL AND @as_at::date IS NULL)`,
+)
+
 // All lists the reports by name.
 func All() []Report {
 	entries, err := fs.ReadDir(files, "sql")
@@ -92,7 +108,7 @@ func All() []Report {
 			continue
 		}
 		title, _, _ := strings.Cut(strings.TrimPrefix(string(text), "-- "), "\n")
-		all = append(all, Report{Name: strings.TrimSuffix(entry.Name(), ".sql"), Title: title, sql: string(text)})
+		all = append(all, Report{Name: strings.TrimSuffix(entry.Name(), ".sql"), Title: title, sql: whole.Replace(string(text))})
 	}
 	return all
 }
@@ -106,6 +122,9 @@ func Find(name string) (Report, error) {
 	}
 	return all[i], nil
 }
+
+// NeedsKnownFrom tells whether the report compares two moments of knowledge.
+func (r Report) NeedsKnownFrom() bool { return strings.Contains(r.sql, "@known_from") }
 
 // Table is the answer to a report. Values are texts, amounts in major units; nil is unknown.
 type Table struct {
@@ -123,7 +142,7 @@ type Querier interface {
 // Run answers the report.
 func (r Report) Run(ctx context.Context, db Querier, p Params) (Table, error) {
 	t := Table{Name: r.Name, Title: r.Title, Rows: [][]*string{}}
-	if r.Name == "restatement" && p.KnownFrom == nil {
+	if r.NeedsKnownFrom() && p.KnownFrom == nil {
 		return t, errors.New("a restatement needs the earlier moment of knowledge")
 	}
 	rows, err := db.Query(ctx, r.sql, pgx.QueryResultFormats{pgx.TextFormatCode}, p.named())

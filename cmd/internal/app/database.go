@@ -15,6 +15,7 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/migrations"
 	"github.com/order-ledger/order-ledger/projections/localpg"
+	"github.com/order-ledger/order-ledger/projections/reports"
 	"github.com/order-ledger/order-ledger/projections/schema"
 )
 
@@ -227,7 +228,10 @@ func (d *Database) migrate(ctx context.Context, url string) error {
 	_, err = migrations.Apply(ctx, conn, migrations.Options{Applied: func(m migrations.Migration) {
 		d.logger.InfoContext(ctx, "migrated the database", slog.Int("version", m.Version))
 	}})
-	return err
+	if err != nil {
+		return err
+	}
+	return reports.Publish(ctx, conn)
 }
 
 func (d *Database) note(err error) {

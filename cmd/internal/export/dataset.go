@@ -55,7 +55,7 @@ type Spec struct {
 	Format Format
 	// Views is the schema of the views: ledger, or that of a frozen copy.
 	Views string
-	// Params choose rows: posting dates of the journal and the trial balance, AsOf for all but orders.
+	// Params choose rows: posting dates and AsAt for the journal and the trial balance, AsOf for all but orders.
 	Params reports.Params
 }
 
@@ -102,7 +102,8 @@ func datasetOf(s Spec) (dataset, error) {
 				[]Column{stamp("recorded_at")}, texts("account", "currency"), amounts("debit", "credit"), texts("source", "source_account"),
 				[]Column{{Name: "late_posting", Kind: Bool, sql: "late_posting::text"}}, integers("position")),
 			from: "journal_lines", order: []string{"position", "line"},
-			where: []string{recorded, "(@from::date IS NULL OR posting_date >= @from)", "(@through::date IS NULL OR posting_date <= @through)"},
+			where: []string{recorded, "(@as_at::date IS NULL OR value_date <= @as_at)", "(@from::date IS NULL OR posting_date >= @from)",
+				"(@through::date IS NULL OR posting_date <= @through)"},
 		}, nil
 	case History:
 		return dataset{
@@ -148,7 +149,7 @@ func (d *dataset) stream(ctx context.Context, tx pgx.Tx, s Spec, upTo uint64, af
 		selected[i] = c.sql
 	}
 	where := append([]string{"true"}, d.where...)
-	args := pgx.NamedArgs{"as_of": s.Params.AsOf, "from": date(s.Params.From), "through": date(s.Params.Through), "up_to": int64(upTo)}
+	args := pgx.NamedArgs{"as_of": s.Params.AsOf, "as_at": date(s.Params.AsAt), "from": date(s.Params.From), "through": date(s.Params.Through), "up_to": int64(upTo)}
 	if s.What != Orders {
 		where = append(where, "position <= @up_to")
 	}

@@ -25,10 +25,11 @@ type Manifest struct {
 	Bytes   int64  `json:"bytes"`
 	SHA256  string `json:"sha256"` // hex
 	Rows    int64  `json:"rows"`
-	// From, Through and AsOf are the parameters, empty for none.
+	// From, Through, AsOf and AsAt are the parameters, empty for none.
 	From    string `json:"from,omitempty"`
 	Through string `json:"through,omitempty"`
 	AsOf    string `json:"as_of,omitempty"`
+	AsAt    string `json:"as_at,omitempty"`
 	// Position is the place in the log that the export shows: commit and prepare position.
 	Commit  uint64 `json:"commit_position"`
 	Prepare uint64 `json:"prepare_position"`

@@ -387,8 +387,9 @@ func (w *work) opening(ctx context.Context, tx pgx.Tx) (map[account]decimal.Deci
 
 func (w *work) balances(ctx context.Context, tx pgx.Tx, condition string, day time.Time) (map[account]decimal.Decimal, error) {
 	rows, err := tx.Query(ctx, "SELECT account, currency, sum(debit - credit)::text FROM "+pgx.Identifier{w.Views}.Sanitize()+".journal_lines WHERE "+condition+
-		" AND position <= @up_to AND (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) GROUP BY 1, 2 HAVING sum(debit - credit) <> 0",
-		pgx.NamedArgs{"day": day.Format(time.DateOnly), "up_to": int64(w.at.Commit), "as_of": w.Params.AsOf})
+		" AND position <= @up_to AND (@as_of::timestamptz IS NULL OR recorded_at <= @as_of)"+
+		" AND (@as_at::date IS NULL OR value_date <= @as_at) GROUP BY 1, 2 HAVING sum(debit - credit) <> 0",
+		pgx.NamedArgs{"day": day.Format(time.DateOnly), "up_to": int64(w.at.Commit), "as_of": w.Params.AsOf, "as_at": date(w.Params.AsAt)})
 	if err != nil {
 		return nil, fmt.Errorf("read balances: %w", err)
 	}
@@ -416,7 +417,7 @@ func (w *work) manifest(ctx context.Context, tx pgx.Tx, opening map[account]deci
 		Version: 1, What: w.What, Format: w.Format, File: filepath.Base(w.Out), Views: w.Views, Bytes: size, SHA256: hex.EncodeToString(w.hash.Sum(nil)),
 		Rows: w.at.Rows, Commit: w.at.Commit, Prepare: w.at.Prepare, Sums: w.shownSums(),
 	}
-	for to, at := range map[*string]*string{&m.From: date(w.Params.From), &m.Through: date(w.Params.Through)} {
+	for to, at := range map[*string]*string{&m.From: date(w.Params.From), &m.Through: date(w.Params.Through), &m.AsAt: date(w.Params.AsAt)} {
 		if at != nil {
 			*to = *at
 		}
@@ -424,12 +425,33 @@ func (w *work) manifest(ctx context.Context, tx pgx.Tx, opening map[account]deci
 	if w.Params.AsOf != nil {
 		m.AsOf = w.Params.AsOf.UTC().Format(time.RFC3339Nano)
 	}
+	if w.What == TrialBalance {
+		if err := w.zero(); err != nil {
+			return Manifest{}, err
+		}
+	}
 	if w.What == Journal {
 		if m.Balances, err = w.proven(ctx, tx, opening); err != nil {
 			return Manifest{}, err
 		}
 	}
 	return m, m.sign(w.Sign)
+}
+
+// zero refuses a trial balance that is not: its opening balances, movements and closing balances sum to
+// zero per currency.
+func (w *work) zero() error {
+	for currency, columns := range w.shownSums() {
+		for _, name := range []string{"opening", "closing"} {
+			if sum, err := decimal.NewFromString(columns[name]); err != nil || !sum.IsZero() {
+				return fmt.Errorf("%w: the %s balances in %s sum to %s", ErrOutOfBalance, name, currency, columns[name])
+			}
+		}
+		if columns["debit"] != columns["credit"] {
+			return fmt.Errorf("%w: debits in %s are %s, credits %s", ErrOutOfBalance, currency, columns["debit"], columns["credit"])
+		}
+	}
+	return nil
 }
 
 // proven compares opening balances and the rows that were written with closing balances of the database.

@@ -6,7 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,12 +36,14 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, http.StatusNotFound, "report_not_found", err.Error()+"; GET /reports lists them.")
 		return
 	}
-	params, err := reports.ParseParams(query.Get)
+	params, err := reports.ParseParams(query.Get, time.Now())
 	format := query.Get("format")
-	switch {
+	switch unknown := unknownParam(query, "format"); {
+	case unknown != "":
+		err = fmt.Errorf("there is no parameter %q; there are %s and format", unknown, strings.Join(reports.ParamNames(), ", "))
 	case err == nil && format != "" && format != "json" && format != "csv":
 		err = errors.New("format is neither json nor csv")
-	case err == nil && report.Name == "restatement" && params.KnownFrom == nil:
+	case err == nil && report.NeedsKnownFrom() && params.KnownFrom == nil:
 		err = errors.New("a restatement needs known_from, the earlier moment of knowledge")
 	}
 	if err != nil {
@@ -61,9 +67,24 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// unknownParam returns a parameter that no report takes: a misspelt one would answer something else than
+// what was asked.
+func unknownParam(query url.Values, more ...string) string {
+	known := append(reports.ParamNames(), append(more, "at_least", "wait")...)
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if !slices.Contains(known, name) {
+			return name
+		}
+	}
+	return ""
+}
+
 // overview draws the page with pictures of the reports.
 func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
-	params, err := reports.ParseParams(r.URL.Query().Get)
+	params, err := reports.ParseParams(r.URL.Query().Get, time.Now())
+	if unknown := unknownParam(r.URL.Query()); unknown != "" {
+		err = fmt.Errorf("there is no parameter %q; there are %s", unknown, strings.Join(reports.ParamNames(), ", "))
+	}
 	if err != nil {
 		s.problem(w, r, http.StatusBadRequest, "report_invalid", err.Error()+".")
 		return

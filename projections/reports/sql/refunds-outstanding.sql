@@ -1,7 +1,11 @@
--- Refunds that were initiated and are not executed, per order.
-SELECT order_id, source, source_account, currency, (sum(credit - debit)) AS outstanding,
-  min(value_date)::text AS since, coalesce(@as_at::date, (@as_of::timestamptz AT TIME ZONE 'UTC')::date, (now() AT TIME ZONE 'UTC')::date) - min(value_date) AS days
-FROM ledger.journal_lines
-WHERE account = '2100' AND (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) AND (@as_at::date IS NULL OR value_date <= @as_at)
-GROUP BY order_id, source, source_account, currency HAVING sum(debit - credit) <> 0
-ORDER BY since, order_id
+-- Refunds that were initiated and are not executed, per order, since the oldest that is open.
+WITH running AS (
+  SELECT *, sum(credit - debit) OVER (PARTITION BY order_id ORDER BY position, line ROWS UNBOUNDED PRECEDING) AS balance
+  FROM @lines AS l WHERE account = '2100'
+), open AS (
+  SELECT order_id, source, source_account, currency, sum(credit - debit) AS outstanding,
+    min(value_date) FILTER (WHERE position > coalesce((SELECT max(z.position) FROM running AS z WHERE z.order_id = r.order_id AND z.balance = 0), -1)) AS since
+  FROM running AS r GROUP BY order_id, source, source_account, currency HAVING sum(credit - debit) <> 0
+)
+SELECT order_id, source, source_account, currency, outstanding, since::text AS since, @today - since AS days
+FROM open ORDER BY since, order_id

@@ -1,7 +1,7 @@
--- What became known about a time between two moments of knowledge, and where it was posted.
+-- What became known about a time between two moments of knowledge, by which event, and where it was posted.
 SELECT j.recorded_at::text AS recorded_at, j.entry_id, h.event_type, h.actor, j.source, j.source_account, j.account, j.currency, j.debit, j.credit,
   j.value_date::text AS value_date, j.posting_date::text AS posting_date, j.late_posting
-FROM ledger.journal_lines AS j JOIN ledger.order_history AS h USING (order_id, revision, position)
+FROM @lines AS j JOIN ledger.order_history AS h USING (order_id, revision, position)
 WHERE j.value_date BETWEEN coalesce(@from::date, '-infinity') AND coalesce(@through::date, 'infinity')
-  AND j.recorded_at > @known_from::timestamptz AND j.recorded_at <= coalesce(@as_of::timestamptz, 'infinity')
+  AND j.recorded_at > @known_from::timestamptz
 ORDER BY j.position, j.line

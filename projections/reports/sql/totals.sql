@@ -1,18 +1,18 @@
--- What came in and went out per day or month of posting, gateway account and currency.
-WITH known AS (
-  SELECT j.*, h.event_type FROM ledger.journal_lines AS j JOIN ledger.order_history AS h USING (order_id, revision, position)
-  WHERE (@as_of::timestamptz IS NULL OR j.recorded_at <= @as_of) AND (@as_at::date IS NULL OR j.value_date <= @as_at)
-    AND (@from::date IS NULL OR j.posting_date >= @from) AND (@through::date IS NULL OR j.posting_date <= @through)
-), cash AS (
-  SELECT *, debit - credit AS moved, account IN ('1010', '1100', '1110', '5200', '5210') AS is_cash FROM known
+-- What came in and went out per day or month of posting, gateway account and currency. The columns add up to net; fees come out of it.
+WITH cash AS (
+  SELECT j.*, h.event_type, debit - credit AS moved, account IN ('1010', '1100', '1110', '5200', '5210') AS is_cash
+  FROM @lines AS j JOIN ledger.order_history AS h USING (order_id, revision, position)
+  WHERE (@from::date IS NULL OR j.posting_date >= @from) AND (@through::date IS NULL OR j.posting_date <= @through)
 )
 SELECT CASE WHEN @daily::boolean THEN posting_date::text ELSE to_char(posting_date, 'YYYY-MM') END AS period, source, source_account, currency,
-  coalesce(sum(moved) FILTER (WHERE is_cash AND event_type = 'PaymentCaptured'), 0) AS captured,
+  coalesce(sum(moved) FILTER (WHERE is_cash AND event_type IN ('PaymentCaptured', 'PaymentSettled')), 0) AS captured,
   coalesce(sum(moved) FILTER (WHERE is_cash AND event_type = 'OrderPaidExternally'), 0) AS received_externally,
   coalesce(-sum(moved) FILTER (WHERE is_cash AND event_type = 'PaymentReversed'), 0) AS reversed,
   coalesce(-sum(moved) FILTER (WHERE is_cash AND event_type IN ('RefundCompleted', 'RefundReversed')), 0) AS refunded,
   coalesce(-sum(moved) FILTER (WHERE is_cash AND event_type IN ('DisputeFundsWithdrawn', 'DisputeFundsReinstated')), 0) AS disputed,
-  coalesce(sum(moved) FILTER (WHERE is_cash AND event_type = 'LedgerCorrectionRecorded'), 0) AS corrected,
-  coalesce(sum(moved) FILTER (WHERE account IN ('5200', '5210')), 0) AS fees,
-  coalesce(sum(moved) FILTER (WHERE is_cash), 0) AS net
-FROM cash GROUP BY 1, 2, 3, 4 HAVING bool_or(is_cash) ORDER BY 1, 2, 3, 4
+  coalesce(-sum(moved) FILTER (WHERE is_cash AND event_type LIKE 'Payout%'), 0) AS paid_out,
+  coalesce(sum(moved) FILTER (WHERE is_cash AND event_type NOT LIKE 'Payout%' AND event_type NOT IN ('PaymentCaptured', 'PaymentSettled',
+    'OrderPaidExternally', 'PaymentReversed', 'RefundCompleted', 'RefundReversed', 'DisputeFundsWithdrawn', 'DisputeFundsReinstated')), 0) AS corrected,
+  coalesce(sum(moved) FILTER (WHERE is_cash), 0) AS net,
+  coalesce(sum(moved) FILTER (WHERE account IN ('5200', '5210')), 0) AS fees
+FROM cash GROUP BY 1, 2, 3, 4 HAVING bool_or(is_cash) ORDER BY 1, source COLLATE "C", source_account COLLATE "C", currency

@@ -1,17 +1,14 @@
 -- Opening balance, movements and closing balance of every account between two posting dates.
-WITH known AS (
-  SELECT * FROM ledger.journal_lines
-  WHERE (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) AND (@as_at::date IS NULL OR value_date <= @as_at)
-    AND (@before::bigint IS NULL OR position < @before) AND (@through::date IS NULL OR posting_date <= @through)
-), summed AS (
+WITH summed AS (
   SELECT currency, source, source_account, account,
     coalesce(sum(debit - credit) FILTER (WHERE posting_date < @from::date), 0) AS opening,
     coalesce(sum(debit) FILTER (WHERE @from::date IS NULL OR posting_date >= @from), 0) AS debit,
     coalesce(sum(credit) FILTER (WHERE @from::date IS NULL OR posting_date >= @from), 0) AS credit
-  FROM known GROUP BY 1, 2, 3, 4
+  FROM @lines AS l WHERE @through::date IS NULL OR posting_date <= @through
+  GROUP BY 1, 2, 3, 4
 )
 SELECT currency, source, source_account, account, a.name, a.type, opening, debit, credit,
   (opening + debit - credit) AS closing
 FROM summed JOIN ledger.accounts AS a USING (account)
 WHERE @memo::boolean OR a.type <> 'memo'
-ORDER BY currency, source, source_account, account
+ORDER BY currency, source COLLATE "C", source_account COLLATE "C", account
