@@ -54,7 +54,7 @@ func (c *cli) backUp(ctx context.Context, dir string) (err error) {
 		case h.ledger != "":
 			return c.ask(ctx, http.MethodPost, h.ledger+"/backup", request, &answer)
 		case h.admin != "":
-			return askWith(ctx, c.settings.NodeTokenFile(), http.MethodPost, h.admin+"/backup", request, &answer)
+			return askWith(ctx, http.DefaultClient, c.settings.NodeTokenFile(), http.MethodPost, h.admin+"/backup", request, &answer)
 		}
 	}
 	if _, err := os.Stat(c.settings.EventsDir()); err != nil {

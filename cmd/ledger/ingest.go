@@ -178,7 +178,7 @@ func (c *cli) ingestThrough(ctx context.Context, url string, f ingestFlags, in *
 	}
 	req.Header.Set("Authorization", "Bearer "+string(token))
 	req.Header.Set("Content-Type", "application/x-ndjson")
-	answer, err := http.DefaultClient.Do(req)
+	answer, err := c.httpClient().Do(req)
 	if err != nil {
 		return bulk.Summary{}, fmt.Errorf("send to the running ledger at %s: %w", url, err)
 	}

@@ -143,7 +143,7 @@ func (c *cli) rebuildThrough(ctx context.Context, url string, request app.Rebuil
 		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+string(token))
-	answer, err := http.DefaultClient.Do(req)
+	answer, err := c.httpClient().Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("ask the running ledger: %w", err)
 	}

@@ -21,11 +21,11 @@ import (
 // ask sends a request to a running ledger, with the token of the data directory, and decodes the
 // answer. A problem is the error; one of status 404 has its exit code.
 func (c *cli) ask(ctx context.Context, method, url string, body, into any) error {
-	return askWith(ctx, c.settings.TokenFile(), method, url, body, into)
+	return askWith(ctx, c.httpClient(), c.settings.TokenFile(), method, url, body, into)
 }
 
-// askWith is ask with the token in another file.
-func askWith(ctx context.Context, tokenFile, method, url string, body, into any) error {
+// askWith is ask by another client, and with the token in another file.
+func askWith(ctx context.Context, client *http.Client, tokenFile, method, url string, body, into any) error {
 	var payload io.Reader
 	if body != nil {
 		raw, err := json.Marshal(body)
@@ -45,7 +45,7 @@ func askWith(ctx context.Context, tokenFile, method, url string, body, into any)
 		}
 		req.Header.Set("Authorization", "Bearer "+string(token))
 	}
-	answer, err := http.DefaultClient.Do(req)
+	answer, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("ask the running ledger: %w", err)
 	}

@@ -63,7 +63,9 @@ when GET /readyz answers 200. Notifications are taken in while the database is a
 		},
 	}
 	cmd.Flags().BoolVar(&c.settings.BehindProxy, "http-behind-proxy", c.env("LEDGER_HTTP_BEHIND_PROXY") != "",
-		"a proxy before --http speaks TLS to the world: serve the order API on other than loopback addresses [LEDGER_HTTP_BEHIND_PROXY]")
+		"a proxy before --http speaks TLS to the world: other than loopback addresses may be plain text [LEDGER_HTTP_BEHIND_PROXY]")
+	cmd.Flags().StringVar(&c.settings.TLSCert, "http-tls-cert", c.env("LEDGER_HTTP_TLS_CERT"), "certificate (PEM file) that --http speaks TLS with [LEDGER_HTTP_TLS_CERT]")
+	cmd.Flags().StringVar(&c.settings.TLSKey, "http-tls-key", c.env("LEDGER_HTTP_TLS_KEY"), "its key (PEM file) [LEDGER_HTTP_TLS_KEY]")
 	cmd.Flags().StringVar(&c.settings.MasterKey, "master-key", c.env("LEDGER_MASTER_KEY"),
 		"master key of personal data: env:NAME or file:PATH of 32 bytes in base64; empty uses DATA-DIR/keys/master.key [LEDGER_MASTER_KEY]")
 	c.duration(cmd, &c.settings.CanaryInterval, "canary", "LEDGER_CANARY", freshness.DefaultInterval,
@@ -138,7 +140,7 @@ func (c *cli) run(
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(c.settings.TokenFile()) }()
+	defer func() { _ = errors.Join(os.Remove(c.settings.TokenFile()), os.RemoveAll(c.settings.HTTPCertFile())) }()
 	server, err := web.Listen(ctx, ledger, token)
 	if err != nil {
 		return explainPort(err, c.settings.HTTP, "choose another --http")

@@ -95,9 +95,9 @@ func (c *cli) report(ctx context.Context) (statusReport, error) {
 	} else if h, held := c.holder(); held {
 		r.Running, r.PID, r.URL = true, h.pid, h.at()
 		if h.ledger != "" {
-			r.Health = askHealth[web.Health](ctx, h.ledger)
+			r.Health = askHealth[web.Health](ctx, c.httpClient(), h.ledger)
 		} else if h.admin != "" {
-			alone = askHealth[web.NodeHealth](ctx, h.admin)
+			alone = askHealth[web.NodeHealth](ctx, http.DefaultClient, h.admin)
 		}
 	}
 	if r.Health != nil {
@@ -174,14 +174,14 @@ func (c *cli) readHead(ctx context.Context, r *statusReport) error {
 }
 
 // askHealth asks a running ledger or node how it is; nil when it does not answer.
-func askHealth[H web.Health | web.NodeHealth](ctx context.Context, url string) *H {
+func askHealth[H web.Health | web.NodeHealth](ctx context.Context, client *http.Client, url string) *H {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", nil)
 	if err != nil {
 		return nil
 	}
-	answer, err := http.DefaultClient.Do(req)
+	answer, err := client.Do(req)
 	if err != nil {
 		return nil
 	}

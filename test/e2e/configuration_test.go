@@ -149,6 +149,9 @@ func TestConfiguration_RefusesToStart(t *testing.T) {
 		{"ConfiguredTwice", "gateways:\n  - {gateway: decta, verify: {strategy: none}}\n  - {gateway: decta, verify: {strategy: none}}\n", nil, []string{"decta/default", "twice"}},
 		{"OpenToTheNetworkUnverified", "gateways:\n  - {gateway: decta, verify: {strategy: none}}\n", []string{"--http", "0.0.0.0:0"},
 			[]string{"0.0.0.0:0 is open to the network", "decta/default", "127.0.0.1"}},
+		{"OpenToTheNetworkInClear", "gateways:\n  - {gateway: decta, verify: {strategy: static_token, tokens: [\"env:PATH\"]}}\n", []string{"--http", "0.0.0.0:0"},
+			[]string{"0.0.0.0:0 is open to the network", "in clear", "--http-tls-cert", "--http-behind-proxy"}},
+		{"HalfACertificate", "", []string{"--http-tls-cert", "x.pem"}, []string{"--http-tls-cert and --http-tls-key go together"}},
 		{"NoAddress", "", []string{"--http", "8080"}, []string{"8080 is not HOST:PORT"}},
 		{"NoSuchConfiguration", "", []string{"--config", "no/such.yaml"}, []string{"no/such.yaml"}},
 		{"NoDatabaseURL", "", []string{"--database-url", "mysql://root:hunter2@localhost/ledger"}, []string{"LEDGER_DATABASE_URL"}},
@@ -178,7 +181,7 @@ func TestConfiguration_OpenToTheNetwork(t *testing.T) {
 	l := harness.Serve(t, harness.Options{Config: `
 gateways:
   - {gateway: connectpay, verify: {strategy: static_token, tokens: ["env:E2E_TOKEN"]}}
-`, Env: []string{"E2E_TOKEN=secret", "LEDGER_HTTP=0.0.0.0:0"}})
+`, Env: []string{"E2E_TOKEN=secret", "LEDGER_HTTP=0.0.0.0:0", "LEDGER_HTTP_BEHIND_PROXY=1"}})
 	answer := l.Do(t, http.MethodPost, "/webhooks/connectpay", connectpay("n-1", "N-1", "Approved"), http.Header{"X-Webhook-Token": {"secret"}})
 	if answer.Status != http.StatusOK {
 		t.Errorf("answered %d %s, want 200", answer.Status, answer.Body)

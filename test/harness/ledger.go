@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/order-ledger/order-ledger/projections/localpg/pgtest"
+	"github.com/order-ledger/order-ledger/test/harness/openapi"
 )
 
 // Options say how to run a ledger.
@@ -101,6 +103,8 @@ type Ledger struct {
 	Site *Site
 	// URL is where it answers, without a slash at the end.
 	URL string
+
+	document func() (*openapi.Document, error)
 }
 
 // Serve makes a place, starts a ledger there and waits until it is ready.
@@ -129,6 +133,7 @@ func (s *Site) Open(tb testing.TB) *Ledger {
 		tb.Fatalf("read the ledger's log: %v: %s", err, line)
 	}
 	l.URL = said.HTTP
+	l.document = sync.OnceValues(func() (*openapi.Document, error) { return fetchDocument(tb, l.URL) })
 	return l
 }
 
@@ -191,7 +196,7 @@ func (l *Ledger) Post(tb testing.TB, path, body string) Answer {
 	return l.Do(tb, http.MethodPost, "/webhooks/"+path, body, nil)
 }
 
-// Do sends a request.
+// Do sends a request. An answer that the ledger's OpenAPI document does not describe fails the test.
 func (l *Ledger) Do(tb testing.TB, method, path, body string, header http.Header) Answer {
 	tb.Helper()
 	req, err := http.NewRequestWithContext(tb.Context(), method, l.URL+path, bytes.NewReader([]byte(body)))
@@ -210,7 +215,32 @@ func (l *Ledger) Do(tb testing.TB, method, path, body string, header http.Header
 	if err != nil {
 		tb.Fatalf("%s %s: read the answer: %v", method, path, err)
 	}
+	document, err := l.document()
+	if err == nil {
+		err = document.Check(method, path, answer.StatusCode, answer.Header, text)
+	}
+	if err != nil {
+		tb.Errorf("OpenAPI document: %v", err)
+	}
 	return Answer{Status: answer.StatusCode, Header: answer.Header, Body: string(text)}
+}
+
+func fetchDocument(tb testing.TB, url string) (*openapi.Document, error) {
+	tb.Helper()
+	req, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, url+"/openapi.json", nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, err
+	}
+	return openapi.Parse(text)
 }
 
 // PostgresDir is where a private PostgreSQL lives.

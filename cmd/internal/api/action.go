@@ -62,29 +62,29 @@ func (a *API) all() []*operation {
 	full := reflect.TypeFor[detail.Order]()
 	ops := []*operation{{
 		id: "issueOrder", method: http.MethodPost, path: "/orders/", summary: "Issue an order", scope: auth.OrdersWrite,
-		status: http.StatusCreated, body: reflect.TypeFor[NewOrder](), answer: reflect.TypeFor[IssuedOrder](), handle: a.register,
+		status: http.StatusCreated, body: reflect.TypeFor[NewOrder](), answer: reflect.TypeFor[IssuedOrder](), headers: []string{"Location"}, handle: a.register,
 		query: []*huma.Param{{
 			Name: "response_type", In: "query", Description: "How much is answered; minimum when left out.",
 			Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"minimum", "standard", "full"}},
 		}},
 	}, {
 		id: "advice", method: http.MethodGet, path: "/orders/{id}/advice", summary: "What to show the customer, and what to do with the order",
-		scope: auth.OrdersRead, status: http.StatusOK, answer: reflect.TypeFor[Advice](), handle: a.advice,
+		access: Reading, scope: auth.OrdersRead, status: http.StatusOK, answer: reflect.TypeFor[Advice](), headers: []string{"ETag"}, handle: a.advice,
 	}, {
-		id: "listOrders", method: http.MethodGet, path: "/orders/", summary: "Orders, newest first, a page at a time", scope: auth.OrdersRead,
-		status: http.StatusOK, query: listParams(), answer: reflect.TypeFor[OrderPage](), handle: a.listOrders,
+		id: "listOrders", method: http.MethodGet, path: "/orders/", summary: "Orders, newest first, a page at a time", access: Reading, scope: auth.OrdersRead,
+		ofViews: true, headers: []string{positionHeader}, status: http.StatusOK, query: listParams(), answer: reflect.TypeFor[OrderPage](), handle: a.listOrders,
 	}, {
 		id: "listPayments", method: http.MethodGet, path: "/orders/{id}/payments", summary: "Payments of an order", scope: auth.OrdersRead,
-		status: http.StatusOK, answer: reflect.TypeFor[PaymentList](), handle: a.listPayments,
+		access: Reading, ofViews: true, headers: statusHeaders, status: http.StatusOK, answer: reflect.TypeFor[PaymentList](), handle: a.listPayments,
 	}, {
 		id: "getPayment", method: http.MethodGet, path: "/orders/{id}/payments/{payment}", summary: "One payment, by our id or the gateway's",
-		scope: auth.OrdersRead, status: http.StatusOK, answer: reflect.TypeFor[PaymentView](), handle: a.getPayment,
+		scope: auth.OrdersRead, access: Reading, ofViews: true, headers: statusHeaders, status: http.StatusOK, answer: reflect.TypeFor[PaymentView](), handle: a.getPayment,
 	}, {
 		id: "listRefunds", method: http.MethodGet, path: "/orders/{id}/refunds", summary: "Refunds of an order", scope: auth.OrdersRead,
-		status: http.StatusOK, answer: reflect.TypeFor[RefundList](), handle: a.listRefunds,
+		access: Reading, ofViews: true, headers: statusHeaders, status: http.StatusOK, answer: reflect.TypeFor[RefundList](), handle: a.listRefunds,
 	}, {
 		id: "listCorrections", method: http.MethodGet, path: "/orders/{id}/corrections", summary: "Corrections that people proposed, and what became of them",
-		scope: auth.OrdersRead, status: http.StatusOK, answer: reflect.TypeFor[CorrectionList](), handle: a.listCorrections,
+		access: Reading, scope: auth.OrdersRead, headers: []string{"ETag"}, status: http.StatusOK, answer: reflect.TypeFor[CorrectionList](), handle: a.listCorrections,
 	}}
 	for _, x := range []struct {
 		id, path, summary string

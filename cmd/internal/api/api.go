@@ -4,9 +4,7 @@ package api
 
 import (
 	"crypto/rand"
-	"crypto/subtle"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -42,6 +40,10 @@ type Config struct {
 	Gateway Gateway
 	Views   Views
 	Limits  *auth.Limits // nil is no limit
+	// Owner is the token in the data directory; empty lets no owner in.
+	Owner string
+	// Open: reading takes no token, as on a loopback address without a proxy before it.
+	Open bool
 	// Development makes one more token, which allows everything while the process lives.
 	Development bool
 	Clock       func() time.Time
@@ -54,11 +56,24 @@ type API struct {
 	development string
 	document    *huma.OpenAPI
 	registry    huma.Registry
-	operations  []*operation
+	routes      []*Route
 }
 
 // New makes an API.
 func New(c Config) (*API, error) {
+	a := NewBare(c)
+	for _, op := range a.all() {
+		a.Add(a.route(op))
+	}
+	if _, err := json.Marshal(a.document); err != nil {
+		return nil, fmt.Errorf("OpenAPI document: %w", err)
+	}
+	return a, nil
+}
+
+// NewBare makes an API without operations on orders: what is added to it, and its document. Of the
+// configuration it needs the logger, and what the access of its routes takes.
+func NewBare(c Config) *API {
 	a := &API{Config: c, registry: huma.NewMapRegistry("#/components/schemas/", schemaName)}
 	a.registry.RegisterTypeAlias(reflect.TypeFor[money.Money](), reflect.TypeFor[moneyText]())
 	if c.Development {
@@ -72,14 +87,11 @@ func New(c Config) (*API, error) {
 			SecuritySchemes: map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}},
 		},
 	}
-	a.operations = a.all()
-	for _, op := range a.operations {
-		a.describe(op)
-	}
-	if _, err := json.Marshal(a.document); err != nil {
-		return nil, fmt.Errorf("OpenAPI document: %w", err)
-	}
-	return a, nil
+	a.Add(&Route{
+		ID: "openapi", Method: http.MethodGet, Path: "/openapi.json", Summary: "This document", Tag: "about", Access: Public,
+		Answers: OK(nil, Content{Type: "application/json"}), Handler: a.openapi,
+	})
+	return a
 }
 
 // moneyText is how money.Money is written.
@@ -105,34 +117,34 @@ func schemaName(t reflect.Type, hint string) string {
 // DevelopmentToken is the token that New made for development; empty for none.
 func (a *API) DevelopmentToken() string { return a.development }
 
-// Register adds the API's routes.
+// Register adds the routes.
 func (a *API) Register(mux *http.ServeMux) {
-	for _, op := range a.operations {
-		pattern := op.path
-		if strings.HasSuffix(pattern, "/") {
-			pattern += "{$}"
-		}
-		mux.Handle(op.method+" "+pattern, a.handler(op))
+	for _, rt := range a.routes {
+		mux.Handle(rt.Pattern(), a.guard(rt))
 	}
-	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		data, err := json.Marshal(a.document)
-		if err == nil {
-			_, err = w.Write(data)
-		}
-		if err != nil {
-			a.Logger.Debug("OpenAPI document not sent", slog.Any("error", err))
-		}
-	})
 }
 
-// operation is one path and method.
+func (a *API) openapi(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	data, err := json.Marshal(a.document)
+	if err == nil {
+		_, err = w.Write(data)
+	}
+	if err != nil {
+		a.Logger.DebugContext(r.Context(), "OpenAPI document not sent", slog.Any("error", err))
+	}
+}
+
+// operation is a route of the order API: its body is validated by its schema, and its answer is JSON.
 type operation struct {
 	id, method, path, summary string
+	access                    Access
 	scope                     auth.Scope
 	status                    int
 	body, answer              reflect.Type // body is nil for none
 	query                     []*huma.Param
+	ofViews                   bool
+	headers                   []string // of the answer, besides those that all have
 	handle                    func(r *request) (*answer, error)
 
 	schema *huma.Schema // of the body
@@ -147,63 +159,39 @@ type answer struct {
 	gateway  order.GatewayOutcome
 }
 
-func (a *API) describe(op *operation) {
-	described := &huma.Operation{
-		OperationID: op.id, Method: op.method, Path: op.path, Summary: op.summary,
-		Security:  []map[string][]string{{"token": {string(op.scope)}}},
-		Responses: map[string]*huma.Response{},
+// route is an operation as it is served and described.
+func (a *API) route(op *operation) *Route {
+	rt := &Route{
+		ID: op.id, Method: op.method, Path: op.path, Summary: op.summary, Tag: "orders", Access: op.access, Scope: op.scope,
+		OfViews: op.ofViews, Params: op.query, Refusals: []int{http.StatusBadRequest}, Handler: a.handler(op),
 	}
-	text := func(name, in string, required bool, about string) *huma.Param {
-		return &huma.Param{Name: name, In: in, Required: required, Description: about, Schema: &huma.Schema{Type: huma.TypeString}}
+	if strings.Contains(op.path, "{") {
+		rt.Refusals = append(rt.Refusals, http.StatusNotFound)
 	}
-	for segment := range strings.SplitSeq(op.path, "/") {
-		if name, ok := strings.CutPrefix(segment, "{"); ok {
-			name = strings.TrimSuffix(name, "}")
-			about := "ULID"
-			if name == "code" {
-				about = "One of the order's flags"
-			}
-			described.Parameters = append(described.Parameters, text(name, "path", true, about))
-		}
-	}
-	described.Parameters = append(described.Parameters, op.query...)
+	done := Answer{Status: op.status, Content: []Content{{Type: "application/json", Schema: op.answer}}, Headers: op.headers}
 	if op.method == http.MethodPost {
-		described.Parameters = append(described.Parameters,
-			text("Idempotency-Key", "header", false, "The same key and body get the same answer, for ever."),
-			text("If-Match", "header", false, "Revision of the order that is acted on, as ETag answers it."))
+		done.Headers = append(done.Headers, "ETag", positionHeader, gatewayHeader)
+		accepted := done
+		accepted.Status, accepted.About = http.StatusAccepted, "Recorded; what became of it at the gateway is not known yet"
+		rt.Answers = append(rt.Answers, accepted)
+		rt.Params = append(rt.Params,
+			Param("Idempotency-Key", "header", "The same key and body get the same answer, for ever.", &huma.Schema{Type: huma.TypeString, MaxLength: new(commands.KeyBytesMax)}),
+			Param("If-Match", "header", "Revision of the order that is acted on, as ETag answers it.", nil))
+		rt.Refusals = append(rt.Refusals, http.StatusConflict, http.StatusPreconditionFailed, http.StatusRequestEntityTooLarge,
+			http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity)
 	}
+	rt.Answers = append(rt.Answers, done)
 	if op.body != nil {
 		op.schema = a.registry.Schema(op.body, true, op.id)
-		described.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: op.schema}}}
+		rt.Body = &Content{Type: "application/json", Schema: op.body}
 	}
-	described.Responses[strconv.Itoa(op.status)] = &huma.Response{
-		Description: http.StatusText(op.status),
-		Content:     map[string]*huma.MediaType{"application/json": {Schema: a.registry.Schema(op.answer, true, op.id+"Answer")}},
-	}
-	if op.method == http.MethodPost {
-		accepted := *described.Responses[strconv.Itoa(op.status)]
-		accepted.Description = "Recorded; what became of it at the gateway is not known yet"
-		described.Responses[strconv.Itoa(http.StatusAccepted)] = &accepted
-	}
-	problem := a.registry.Schema(reflect.TypeFor[Problem](), true, "Problem")
-	for _, status := range []int{400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503} {
-		described.Responses[strconv.Itoa(status)] = &huma.Response{
-			Description: http.StatusText(status), Content: map[string]*huma.MediaType{"application/problem+json": {Schema: problem}},
-		}
-	}
-	a.document.AddOperation(described)
+	return rt
 }
 
-func (a *API) handler(op *operation) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who, err := a.authorise(r, op.scope)
-		if err == nil {
-			err = a.admit(w, who)
-		}
-		var in *request
-		if err == nil {
-			in, err = a.read(w, r, op, who)
-		}
+func (a *API) handler(op *operation) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		who, _ := Caller(r.Context())
+		in, err := a.read(w, r, op, who)
 		var out *answer
 		if err == nil {
 			out, err = op.handle(in)
@@ -235,59 +223,5 @@ func (a *API) handler(op *operation) http.Handler {
 		if err := json.NewEncoder(w).Encode(out.body); err != nil {
 			a.Logger.DebugContext(r.Context(), "answer not sent", slog.Any("error", err))
 		}
-	})
-}
-
-// Authorise tells who sends a request that is not the API's own, or answers it and returns false.
-func (a *API) Authorise(w http.ResponseWriter, r *http.Request, scope auth.Scope) (auth.Principal, bool) {
-	who, err := a.authorise(r, scope)
-	if err != nil {
-		a.refuse(w, r, err)
 	}
-	return who, err == nil
-}
-
-// May tells whether a request's token allows something now.
-func (a *API) May(r *http.Request, scope auth.Scope) bool {
-	_, err := a.authorise(r, scope)
-	return err == nil
-}
-
-func (a *API) authorise(r *http.Request, scope auth.Scope) (auth.Principal, error) {
-	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok {
-		return auth.Principal{}, problem(http.StatusUnauthorized, "token_required", "The request needs a header Authorization: Bearer TOKEN.")
-	}
-	return a.Identify(secret, scope)
-}
-
-// Identify tells whose token it is; a *Problem when it is nobody's or does not have the scope.
-func (a *API) Identify(secret string, scope auth.Scope) (auth.Principal, error) {
-	who := auth.Principal{Name: "development", Person: "development", Scopes: auth.Scopes()}
-	if a.development == "" || subtle.ConstantTimeCompare([]byte(secret), []byte(a.development)) != 1 {
-		var err error
-		who, err = a.Tokens.Verify(secret)
-		if errors.Is(err, auth.ErrRefused) {
-			return who, problem(http.StatusUnauthorized, "token_refused", "The token is unknown, wrong or revoked.")
-		}
-		if err != nil {
-			return who, err
-		}
-	}
-	if !who.May(scope) {
-		return who, problem(http.StatusForbidden, "scope_missing", "The token does not have the scope "+string(scope)+".")
-	}
-	return who, nil
-}
-
-func (a *API) admit(w http.ResponseWriter, who auth.Principal) error {
-	if a.Limits == nil {
-		return nil
-	}
-	wait, ok := a.Limits.Allow(who.Name, a.Clock())
-	if ok {
-		return nil
-	}
-	w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
-	return problem(http.StatusTooManyRequests, "too_many_requests", "The token calls more often than it may; wait as Retry-After says.")
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/order-ledger/order-ledger/eventstore/node"
 	"github.com/order-ledger/order-ledger/migrations"
 	"github.com/order-ledger/order-ledger/projections/localpg/pgtest"
+	"github.com/order-ledger/order-ledger/test/harness/openapi"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -78,8 +79,20 @@ func open(t testing.TB) *shop {
 	s.token = s.api.DevelopmentToken()
 	mux := http.NewServeMux()
 	s.api.Register(mux)
-	s.server = mux
+	s.server = documented(t, mux)
 	return s
+}
+
+// documented holds every answer against the document that is served.
+func documented(t testing.TB, handler http.Handler) http.Handler {
+	t.Helper()
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
+	document, err := openapi.Parse(w.Body.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return document.Checking(handler, func(err error) { t.Errorf("%v", err) })
 }
 
 // database is a database with the views and no rows.

@@ -21,6 +21,8 @@ type Problem struct {
 	Code   string `json:"code"`
 	// Errors has one entry for each field that is wrong.
 	Errors []FieldError `json:"errors,omitempty"`
+	// RequestID finds the request in the ledger's log.
+	RequestID string `json:"request_id,omitempty"`
 }
 
 // FieldError says what is wrong with a field; it never repeats what was sent.
@@ -103,16 +105,24 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		p = problem(http.StatusInternalServerError, "internal", "The request could not be answered. The ledger's log says more.")
 	}
 	h := w.Header()
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("Cache-Control", "no-store")
 	switch p.Status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", "Bearer")
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", "2")
 	}
+	WriteProblem(w, p)
+}
+
+// WriteProblem answers with a problem.
+func WriteProblem(w http.ResponseWriter, p *Problem) {
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	answered := *p
+	answered.RequestID = h.Get("X-Request-Id")
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
 	w.WriteHeader(p.Status)
-	if err := json.NewEncoder(w).Encode(p); err != nil {
-		a.Logger.DebugContext(r.Context(), "answer not sent", slog.Any("error", err))
-	}
+	_ = encoder.Encode(answered) // who went away needs no answer
 }

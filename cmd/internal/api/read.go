@@ -62,6 +62,9 @@ type (
 	}
 )
 
+// statusHeaders are of answers about parts of an order.
+var statusHeaders = []string{"ETag", "Last-Modified", "Retry-After", positionHeader}
+
 // Page sizes.
 const (
 	pageDefault = 50

@@ -20,7 +20,7 @@ type EraseRequest struct {
 	Order string `json:"order,omitempty"`
 	// Subject is a text of the sealed data, such as an e-mail address: all orders that hold it.
 	Subject string `json:"subject,omitempty"`
-	Actor   string `json:"actor"`
+	Actor   string `json:"actor" required:"false" doc:"Who says so; a token with the scope operations speaks for its own name."`
 }
 
 // EraseAnswer is what was erased.

@@ -32,7 +32,7 @@ func ExportKey(s config.Settings) (ed25519.PrivateKey, error) {
 // ExportProduced is the event that records an export: its manifest, and who made it.
 type ExportProduced struct {
 	Manifest json.RawMessage `json:"manifest"`
-	Actor    string          `json:"actor"`
+	Actor    string          `json:"actor" required:"false" doc:"Who exported; a token with the scope operations speaks for its own name."`
 }
 
 // RecordExport appends that something was exported.

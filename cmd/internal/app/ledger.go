@@ -66,6 +66,11 @@ func Open(s config.Settings, logger *slog.Logger, say func(string)) (*Ledger, er
 	if err != nil {
 		return nil, err
 	}
+	if !s.Offline {
+		if err := s.CheckHTTP(); err != nil {
+			return nil, err
+		}
+	}
 	store, err := OpenStore(s, logger)
 	if err != nil {
 		return nil, err

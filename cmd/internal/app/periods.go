@@ -21,9 +21,9 @@ import (
 // PeriodRequest closes a period of the books, or opens it again.
 type PeriodRequest struct {
 	Period string `json:"period"` // like 2026-10
-	Entity string `json:"entity"`
+	Entity string `json:"entity" required:"false"`
 	Reopen bool   `json:"reopen,omitempty"`
-	Actor  string `json:"actor,omitempty"`
+	Actor  string `json:"actor,omitempty" doc:"Who says so; a token with the scope operations speaks for its own name."`
 	// Opening again takes two people, whom their API tokens name, and a reason. The tokens are not kept.
 	Tokens *TwoTokens `json:"tokens,omitempty"`
 	Reason string     `json:"reason,omitempty"`

@@ -36,7 +36,7 @@ const (
 
 // RebuildRequest is one call of `ledger rebuild`.
 type RebuildRequest struct {
-	Verb RebuildVerb `json:"verb"`
+	Verb RebuildVerb `json:"verb" required:"false"`
 	// Approve is the digest of a difference that may be swapped in.
 	Approve string `json:"approve,omitempty"`
 	// AsOf and Into make a frozen copy of the views instead; Into alone, with the verb drop, removes it.

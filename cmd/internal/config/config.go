@@ -37,6 +37,8 @@ type Settings struct {
 	MasterKey           string // LEDGER_MASTER_KEY: reference to the master key of personal data
 	// BehindProxy (LEDGER_HTTP_BEHIND_PROXY) says that a proxy before HTTP speaks TLS to the world.
 	BehindProxy bool
+	// TLSCert and TLSKey (LEDGER_HTTP_TLS_CERT, LEDGER_HTTP_TLS_KEY) are PEM files; HTTP speaks TLS with them.
+	TLSCert, TLSKey string
 
 	// CanaryInterval, AuditInterval and StaleAfter are of ledgers that serve. Zero means the defaults of
 	// the packages freshness and audit; a negative interval switches the work off.

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -25,7 +24,7 @@ import (
 
 // reports lists what accounting can ask.
 func (s *Server) reports(w http.ResponseWriter, r *http.Request) {
-	s.json(w, r, http.StatusOK, map[string]any{"reports": reports.All()})
+	s.json(w, r, http.StatusOK, ReportList{Reports: reports.All()})
 }
 
 // report answers one report as JSON, or as CSV with format=csv.
@@ -132,20 +131,17 @@ func (s *Server) periods(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, http.StatusServiceUnavailable, "log_unavailable", "The event log cannot be read now.")
 		return
 	}
-	s.json(w, r, http.StatusOK, map[string]any{"periods": shown})
+	s.json(w, r, http.StatusOK, PeriodList{Periods: shown})
 }
 
-// changePeriod closes a period or opens it again, for the owner of the data directory.
+// changePeriod closes a period or opens it again.
 func (s *Server) changePeriod(w http.ResponseWriter, r *http.Request) {
-	if !s.isOwner(r) {
-		s.problem(w, r, http.StatusUnauthorized, "token_wrong", "This takes the token in the ledger's data directory.")
-		return
-	}
 	var request app.PeriodRequest
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, BodyBytesMax)).Decode(&request); err != nil {
+	if err := decode(w, r, &request); err != nil {
 		s.problem(w, r, http.StatusBadRequest, "period_invalid", err.Error()+".")
 		return
 	}
+	request.Actor = actor(r, request.Actor)
 	if request.Reopen {
 		if err := s.twoPeople(&request); err != nil {
 			s.problem(w, r, http.StatusConflict, "period_refused", err.Error()+".")
@@ -167,7 +163,7 @@ func (s *Server) changePeriod(w http.ResponseWriter, r *http.Request) {
 
 // twoPeople names the two who open a period again, by their tokens. A person with two tokens is one.
 func (s *Server) twoPeople(r *app.PeriodRequest) error {
-	if s.api == nil || r.Tokens == nil {
+	if r.Tokens == nil {
 		return errors.New("opening a period again takes the API tokens of two people")
 	}
 	actor, err := s.api.Identify(r.Tokens.Actor, auth.Operations)

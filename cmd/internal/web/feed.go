@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/order-ledger/order-ledger/cmd/internal/api"
 	"github.com/order-ledger/order-ledger/cmd/internal/auth"
 )
 
@@ -14,8 +15,8 @@ func (s *Server) mayStillFollow(r *http.Request) bool {
 
 // feedClient names who a request comes from, for limits: a token, else an address.
 func feedClient(r *http.Request) string {
-	if name, ok := r.Context().Value(clientKey{}).(string); ok {
-		return name
+	if who, ok := api.Caller(r.Context()); ok {
+		return who.Name
 	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

@@ -45,7 +45,7 @@ type Freshness struct {
 }
 
 func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
-	s.json(w, r, http.StatusOK, map[string]string{"status": "alive"})
+	s.json(w, r, http.StatusOK, AliveAnswer{Status: "alive"})
 }
 
 // readyz says whether the ledger takes notifications in and shows them.

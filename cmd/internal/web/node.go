@@ -9,8 +9,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/order-ledger/order-ledger/cmd/internal/api"
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 )
@@ -37,19 +37,30 @@ func ListenNode(ctx context.Context, store *app.Store, address, token string, lo
 		return nil, fmt.Errorf("listen for the node's administration: %w", err)
 	}
 	s := &Server{
-		ledger: &app.Ledger{Store: store, Logger: logger}, logger: logger, token: token,
+		ledger: &app.Ledger{Store: store, Logger: logger}, logger: logger,
 		metrics: newMetrics(), registry: prometheus.NewRegistry(), stopping: make(chan struct{}),
 	}
 	s.listener = newBounded(listener, connectionsMax, s.metrics.connections.Inc)
 	s.registry.MustRegister(store.Collector(), s.metrics.connections, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.api = api.NewBare(api.Config{Owner: token, Logger: logger})
+	s.api.Add(s.nodeRoutes()...)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", s.healthz)
-	mux.HandleFunc("GET /readyz", s.nodeReadyz)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("POST /backup", s.backup)
+	s.api.Register(mux)
 	s.http = newHTTPServer(s.withRequestID(mux), logger)
 	return s, nil
+}
+
+func (s *Server) nodeRoutes() []*api.Route {
+	ready := &api.Route{
+		ID: "readyz", Method: http.MethodGet, Path: "/readyz", Tag: tagAbout, Access: api.Public, Summary: "The log can be written", Handler: s.nodeReadyz,
+		Answers: append(api.OK(nil, api.JSON[NodeHealth]()), api.Answer{
+			Status: http.StatusServiceUnavailable, About: "Not any more; the answer says why", Content: []api.Content{api.JSON[NodeHealth]()},
+		}),
+	}
+	backup := s.backupRoute()
+	backup.Access = api.OwnerOnly // a node knows no other tokens
+	return []*api.Route{s.healthRoute(), ready, s.metricsRoute(), backup}
 }
 
 func (s *Server) nodeReadyz(w http.ResponseWriter, r *http.Request) {

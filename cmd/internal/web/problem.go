@@ -4,28 +4,24 @@ package web
 import (
 	"encoding/json"
 	"net/http"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/api"
 )
 
-// Problem is an RFC 9457 answer. Detail is a sentence for the person who sent
-// the request; Code is for machines.
-type Problem struct {
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail"`
-	Code   string `json:"code"`
-	// RequestID finds the request in the logs.
-	RequestID string `json:"request_id,omitempty"`
+// Problem is an RFC 9457 answer.
+type Problem = api.Problem
+
+// problem answers with an error; detail is a sentence for the person who sent the request, code is for
+// machines.
+func (s *Server) problem(w http.ResponseWriter, _ *http.Request, status int, code, detail string) {
+	api.WriteProblem(w, &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Code: code})
 }
 
-func (s *Server) problem(w http.ResponseWriter, r *http.Request, status int, code, detail string) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	s.encode(w, r, Problem{
-		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Code: code,
-		RequestID: requestID(r.Context()),
-	})
+// decode reads a body that has no members but those of the document.
+func decode(w http.ResponseWriter, r *http.Request, into any) error {
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, BodyBytesMax))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(into)
 }
 
 func (s *Server) json(w http.ResponseWriter, r *http.Request, status int, body any) {

@@ -12,14 +12,14 @@ import (
 	"github.com/order-ledger/order-ledger/projections/rebuild"
 )
 
-// rebuild works on the read models for the owner of the data directory, and tells how far it is: lines of
+// rebuild works on the read models, and tells how far it is: lines of
 // app.RebuildLine. It stops when the caller goes away, and goes on when asked again.
 func (s *Server) rebuild(w http.ResponseWriter, r *http.Request) {
-	if _, ok := s.ownersPool(w, r); !ok {
+	if _, ok := s.pool(w, r); !ok {
 		return
 	}
 	var request app.RebuildRequest
-	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, BodyBytesMax)).Decode(&request)
+	err := decode(w, r, &request)
 	if err == nil {
 		err = request.Validate()
 	}

@@ -3,11 +3,14 @@ package web
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -15,11 +18,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/api"
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
-	"github.com/order-ledger/order-ledger/cmd/internal/auth"
 	"github.com/order-ledger/order-ledger/cmd/internal/feed"
 	"github.com/order-ledger/order-ledger/cmd/internal/schemas"
 )
@@ -41,8 +42,8 @@ const (
 type Server struct {
 	ledger   *app.Ledger
 	logger   *slog.Logger
-	token    string
 	http     *http.Server
+	secured  bool // it speaks TLS
 	listener net.Listener
 	metrics  *metrics
 	feed     *feed.Feed
@@ -53,20 +54,23 @@ type Server struct {
 	api      *api.API
 }
 
-// Listen takes the address of the settings. token opens the bulk endpoint;
-// empty closes it.
+// Listen takes the address of the settings. token is the owner's; empty lets no owner in.
 func Listen(ctx context.Context, l *app.Ledger, token string) (*Server, error) {
+	certificate, err := l.Settings.HTTPCertificate()
+	if err != nil {
+		return nil, err
+	}
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", l.Settings.HTTP)
 	if err != nil {
 		return nil, fmt.Errorf("listen for HTTP: %w", err)
 	}
 	s := &Server{
-		ledger: l, logger: l.Logger, token: token, metrics: newMetrics(), registry: prometheus.NewRegistry(),
+		ledger: l, logger: l.Logger, metrics: newMetrics(), registry: prometheus.NewRegistry(),
 		stopping: make(chan struct{}),
 	}
 	s.listener = newBounded(listener, connectionsMax, s.metrics.connections.Inc)
-	if s.api, err = orderAPI(l, listener.Addr()); err != nil {
+	if s.api, err = orderAPI(l, listener.Addr(), token); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	s.feed = feed.New(feed.Config{
@@ -78,7 +82,11 @@ func Listen(ctx context.Context, l *app.Ledger, token string) (*Server, error) {
 	l.WebhookSent = s.metrics.sent
 	s.registry.MustRegister(s.metrics, s.feed.Collector(), l.Store.Collector(), l.Runner.Collector(), l.Auditor.Collector(), l.Freshness, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.api.Add(s.describedRoutes()...)
 	s.http = newHTTPServer(s.withRequestID(s.readYourWrites(s.routes())), l.Logger)
+	if err := s.secure(certificate); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
 	return s, nil
 }
 
@@ -89,6 +97,22 @@ func newHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
+// secure has the server speak TLS, and leaves the certificate where commands on this machine find it; nil
+// is plain text.
+func (s *Server) secure(certificate *tls.Certificate) error {
+	file := s.ledger.Settings.HTTPCertFile()
+	if certificate == nil {
+		return os.RemoveAll(file) // of a ledger that was killed
+	}
+	s.secured = true
+	s.http.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*certificate}, MinVersion: tls.VersionTLS12}
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]})
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return fmt.Errorf("write the certificate of HTTP: %w", err)
+	}
+	return nil
+}
+
 // Addr is the address listened on.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
@@ -96,15 +120,28 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 func (s *Server) URL() string {
 	at, ok := s.listener.Addr().(*net.TCPAddr)
 	if !ok || !at.IP.IsUnspecified() {
-		return "http://" + s.Addr()
+		return s.scheme() + s.Addr()
 	}
-	return "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(at.Port)) // all interfaces, this one included
+	return s.scheme() + net.JoinHostPort("127.0.0.1", strconv.Itoa(at.Port)) // all interfaces, this one included
+}
+
+func (s *Server) scheme() string {
+	if s.secured {
+		return "https://"
+	}
+	return "http://"
 }
 
 // Serve answers requests until ctx ends, and then lets those under way end.
 func (s *Server) Serve(ctx context.Context) error {
 	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(s.listener) }()
+	go func() {
+		if s.secured {
+			served <- s.http.ServeTLS(s.listener, "", "")
+			return
+		}
+		served <- s.http.Serve(s.listener)
+	}()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve HTTP: %w", err)
@@ -125,38 +162,7 @@ func (s *Server) Serve(ctx context.Context) error {
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /webhooks/{gateway}", s.webhook)
-	mux.HandleFunc("POST /webhooks/{gateway}/{account}", s.webhook)
-	mux.HandleFunc("POST /ingest/{gateway}/{account}", s.ingest)
-	mux.HandleFunc("POST /backup", s.backup)
-	for _, pattern := range []string{"GET /orders/{id}", "GET /orders/{id}/{$}"} {
-		mux.Handle(pattern, s.mayRead(auth.OrdersRead, s.order))
-	}
-	mux.Handle("GET /orders/{id}/history", s.mayRead(auth.OrdersRead, s.history))
-	mux.Handle("GET /orders/{id}/explain", s.mayRead(auth.OrdersRead, s.explain))
-	mux.Handle("GET /schemas/", s.schemas)
-	mux.Handle("GET /events", s.mayRead(auth.FeedRead, s.feed.Events))
-	mux.Handle("GET /events/stream", s.mayRead(auth.FeedRead, s.feed.Stream))
-	mux.Handle("GET /orders/{id}/audit-pack", s.mayRead(auth.AccountingRead, s.auditPack))
-	mux.Handle("GET /reports", s.mayRead(auth.AccountingRead, s.reports))
-	mux.Handle("GET /reports/overview", s.mayRead(auth.AccountingRead, s.overview))
-	mux.Handle("GET /reports/{name}", s.mayRead(auth.AccountingRead, s.report))
-	mux.Handle("GET /periods", s.mayRead(auth.AccountingRead, s.periods))
-	mux.HandleFunc("POST /periods", s.changePeriod)
-	mux.HandleFunc("POST /audit", s.audit)
-	mux.HandleFunc("POST /rebuild", s.rebuild)
-	mux.HandleFunc("POST /erase", s.erase)
-	mux.HandleFunc("POST /exports", s.recordExport)
-	mux.HandleFunc("POST /parked/{id}/retry", s.retryParked)
-	if s.api != nil {
-		s.api.Register(mux)
-	} else {
-		mux.HandleFunc("POST /orders/", s.noAPI)
-	}
-	mux.HandleFunc("GET /healthz", s.healthz)
-	mux.HandleFunc("GET /readyz", s.readyz)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /{$}", s.index)
+	s.api.Register(mux)
 	mux.HandleFunc("/", s.unknown(mux))
 	return mux
 }

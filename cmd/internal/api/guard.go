@@ -1,0 +1,107 @@
+package api
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/auth"
+)
+
+// ownerName is who asks with the token in the data directory.
+const ownerName = "owner"
+
+// callerKey is where a request's context says whose token let it in.
+type callerKey struct{}
+
+// Caller is whose token let a request in; false when none was needed.
+func Caller(ctx context.Context) (auth.Principal, bool) {
+	who, ok := ctx.Value(callerKey{}).(auth.Principal)
+	return who, ok
+}
+
+// IsOwner tells whether a caller came with the token in the data directory.
+func IsOwner(who auth.Principal) bool { return who.Name == ownerName }
+
+// guard lets those to a route who may, and not more often than they may.
+func (a *API) guard(rt *Route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rt.Access == Public || rt.Access == Reading && a.Open && r.Header.Get("Authorization") == "" {
+			rt.Handler(w, r)
+			return
+		}
+		who, err := a.authorise(r, rt)
+		if err == nil {
+			err = a.admit(w, who)
+		}
+		if err != nil {
+			a.refuse(w, r, err)
+			return
+		}
+		rt.Handler(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, who)))
+	})
+}
+
+// May tells whether a request's token allows reading now.
+func (a *API) May(r *http.Request, scope auth.Scope) bool {
+	_, err := a.authorise(r, &Route{Access: Reading, Scope: scope})
+	return err == nil
+}
+
+func (a *API) authorise(r *http.Request, rt *Route) (auth.Principal, error) {
+	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok && rt.Access == OwnerOnly {
+		return auth.Principal{}, problem(http.StatusUnauthorized, "token_required", "This takes the token in the ledger's data directory: Authorization: Bearer TOKEN.")
+	}
+	if !ok {
+		return auth.Principal{}, problem(http.StatusUnauthorized, "token_required", "The request needs a header Authorization: Bearer TOKEN.")
+	}
+	if (rt.Access == Operating || rt.Access == OwnerOnly) && same(secret, a.Owner) {
+		return auth.Principal{Name: ownerName}, nil
+	}
+	if rt.Access == OwnerOnly {
+		return auth.Principal{}, problem(http.StatusUnauthorized, "token_refused", "This takes the token in the ledger's data directory.")
+	}
+	return a.Identify(secret, rt.Scope)
+}
+
+// Identify tells whose token it is; a *Problem when it is nobody's or does not have the scope.
+func (a *API) Identify(secret string, scope auth.Scope) (auth.Principal, error) {
+	who := auth.Principal{Name: "development", Person: "development", Scopes: auth.Scopes()}
+	if !same(secret, a.development) {
+		var err error
+		who, err = a.Tokens.Verify(secret)
+		if errors.Is(err, auth.ErrRefused) {
+			return who, problem(http.StatusUnauthorized, "token_refused", "The token is unknown, wrong or revoked.")
+		}
+		if err != nil {
+			return who, err
+		}
+	}
+	if !who.May(scope) {
+		return who, problem(http.StatusForbidden, "scope_missing", "The token does not have the scope "+string(scope)+".")
+	}
+	return who, nil
+}
+
+// same compares secrets; an empty one is nobody's.
+func same(given, want string) bool {
+	return want != "" && subtle.ConstantTimeCompare([]byte(given), []byte(want)) == 1
+}
+
+// admit bounds how often a token may ask. The token in the data directory is not bounded.
+func (a *API) admit(w http.ResponseWriter, who auth.Principal) error {
+	if a.Limits == nil || IsOwner(who) {
+		return nil
+	}
+	wait, ok := a.Limits.Allow(who.Name, a.Clock())
+	if ok {
+		return nil
+	}
+	w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
+	return problem(http.StatusTooManyRequests, "too_many_requests", "The token calls more often than it may; wait as Retry-After says.")
+}
