@@ -57,6 +57,9 @@ func feed(
 		sub.After = &from.Position
 	}
 	for message, err := range log.SubscribeAll(ctx, sub) {
+		if errors.Is(err, eventstore.ErrInvalid) && from.Known { // the log has no such position
+			return fmt.Errorf("%w: follow it from %s: %w", ErrForeignLog, from, err)
+		}
 		if err != nil {
 			return fmt.Errorf("follow the log from %s: %w", from, err)
 		}

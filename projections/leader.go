@@ -29,6 +29,9 @@ func (r *Runner) recogniseLog(ctx context.Context, conn *pgx.Conn) error {
 	}
 	at := eventstore.Position{Commit: commit, Prepare: commit}
 	for ev, err := range r.cfg.Log.ReadAll(ctx, eventstore.AllRead{From: &at, Count: 1}) {
+		if errors.Is(err, eventstore.ErrInvalid) { // the log has no such position
+			break
+		}
 		if err != nil {
 			return fmt.Errorf("look for the newest projected event in the log: %w", err)
 		}

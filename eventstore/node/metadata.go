@@ -18,6 +18,20 @@ const (
 	tombstoneType  = "$streamDeleted"
 )
 
+// What reads of $all do not show, as in EventStoreDB: the state that persistent subscriptions to $all
+// keep. Whoever followed it would make it change by following it.
+const (
+	allGroupsPrefix  = "$persistentsubscription-$all::"
+	checkpointSuffix = "-checkpoint"
+	parkedSuffix     = "-parked"
+)
+
+// hiddenInAll tells whether $all does not show a stream.
+func hiddenInAll(stream string) bool {
+	name, ok := strings.CutPrefix(stream, allGroupsPrefix)
+	return ok && (strings.HasSuffix(name, checkpointSuffix) || strings.HasSuffix(name, parkedSuffix))
+}
+
 // truncatedForEver is the "$tb" of a soft-deleted stream.
 const truncatedForEver = math.MaxInt64
 

@@ -35,7 +35,8 @@ func (n *Node) ReadStream(ctx context.Context, stream string, read eventstore.St
 	}
 }
 
-// ReadAll implements eventstore.Reader. It shows the log as of the start of the sequence.
+// ReadAll implements eventstore.Reader. It shows the log as of the start of the sequence, without the
+// state of persistent subscriptions to $all.
 func (n *Node) ReadAll(ctx context.Context, read eventstore.AllRead) iter.Seq2[eventstore.RecordedEvent, error] {
 	return func(yield func(eventstore.RecordedEvent, error) bool) {
 		scan, err := n.scanAll(read)
@@ -134,21 +135,21 @@ func (n *Node) scanAll(read eventstore.AllRead) (*logScan, error) {
 	if read.From == nil {
 		return s, nil
 	}
-	if err := validatePosition(*read.From); err != nil {
+	if err := validatePosition(*read.From, s.head+1); err != nil {
 		return nil, err
 	}
-	if s.backwards {
-		s.next = min(s.next, read.From.Commit)
-	} else {
-		s.next = read.From.Commit
-	}
+	s.next = read.From.Commit
 	return s, nil
 }
 
-// validatePosition refuses what no log hands out.
-func validatePosition(p eventstore.Position) error {
-	if p.Commit < p.Prepare {
+// validatePosition refuses what this log never handed out: it is most likely of another one, or of a
+// copy that knew more, and silence would hide that.
+func validatePosition(p eventstore.Position, greatest uint64) error {
+	switch {
+	case p.Commit < p.Prepare:
 		return fmt.Errorf("%w: position %s has its commit before its prepare", eventstore.ErrInvalid, p)
+	case p.Commit > greatest:
+		return fmt.Errorf("%w: position %s is beyond the end of the log", eventstore.ErrInvalid, p)
 	}
 	return nil
 }
@@ -190,6 +191,9 @@ func (s *logScan) chunk(n uint64) (out []window, err error) {
 		} else {
 			w.from = int(max(s.next, pos) - pos)
 			s.next = pos + uint64(w.frame.count)
+		}
+		if hiddenInAll(w.frame.name) {
+			continue
 		}
 		out = append(out, w)
 		events += uint64(w.to - w.from)

@@ -155,7 +155,7 @@ func (n *Node) followAll(ctx context.Context, sub eventstore.AllSubscription, sh
 	}
 	a.follower = follower{node: n, show: show, catchUp: a.catchUp, consider: a.consider, idle: a.idle}
 	if sub.After != nil {
-		if err := validatePosition(*sub.After); err != nil {
+		if err := validatePosition(*sub.After, n.live.head()); err != nil {
 			return err
 		}
 		a.cursor = sub.After.Commit
@@ -189,13 +189,21 @@ func (a *allFollower) catchUp(ctx context.Context) error {
 				return err
 			}
 		}
-		if err != nil || len(windows) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(windows) == 0 {
+			a.cursor = max(a.cursor, scan.head) // what is hidden was passed
+			return nil
 		}
 	}
 }
 
 func (a *allFollower) consider(f liveFrame) error {
+	if hiddenInAll(f.stream) {
+		a.cursor = f.lastPosition()
+		return nil
+	}
 	w := window{frame: copyFrame(f.frame), to: int(f.count)}
 	w.from = int(max(a.cursor+1, f.position) - f.position)
 	return a.showWindow(&w)

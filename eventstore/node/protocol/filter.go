@@ -36,16 +36,13 @@ type wireFilter[E expression] interface {
 }
 
 // filterOf reads a client's filter; a regular expression wins over prefixes. It
-// returns it also as a function, with the number of events between checkpoints.
+// returns it also as a function, with the number of events between checkpoints,
+// which matters to subscriptions only.
 func filterOf[E expression](f wireFilter[E]) (
 	filter eventstore.Filter, match func(*eventstore.RecordedEvent) bool, checkpointEvery uint32, err error,
 ) {
-	multiplier := f.GetCheckpointIntervalMultiplier()
-	if multiplier == 0 {
-		return filter, nil, 0, fail(codes.InvalidArgument, "the checkpoint interval multiplier must not be zero")
-	}
 	window := uint64(max(1, f.GetMax()))
-	checkpointEvery = uint32(min(window*uint64(multiplier), math.MaxUint32))
+	checkpointEvery = uint32(min(window*uint64(f.GetCheckpointIntervalMultiplier()), math.MaxUint32))
 	var none E
 	byStream, byType := f.GetStreamIdentifier(), f.GetEventType()
 	switch {

@@ -19,11 +19,10 @@ import (
 // Streams and event types in which persistent subscriptions keep their state;
 // the names are the real server's.
 const (
-	configStream    = "$persistentSubscriptionConfig"
-	configType      = "$PersistentConfig"
-	checkpointType  = "$SubscriptionCheckpoint"
-	groupPrefix     = "$persistentsubscription-"
-	allGroupsPrefix = groupPrefix + "$all::"
+	configStream   = "$persistentSubscriptionConfig"
+	configType     = "$PersistentConfig"
+	checkpointType = "$SubscriptionCheckpoint"
+	groupPrefix    = "$persistentsubscription-"
 )
 
 // Limits on what one group may ask for.
@@ -172,17 +171,15 @@ func (p *persistentService) startOfStream(ctx context.Context, c *groupConfig, o
 }
 
 func (p *persistentService) startOfAll(ctx context.Context, c *groupConfig, commit, prepare uint64, start, end bool) error {
+	head, _, err := p.streams.node.Head(ctx)
 	switch {
+	case err != nil:
+		return err
 	case start:
 		c.StartFrom, c.First = "C:0/P:0", 0
 	case end:
-		c.StartFrom, c.First = "C:-1/P:-1", 0
-		head, _, err := p.streams.node.Head(ctx)
-		if err != nil {
-			return err
-		}
-		c.First = head.Commit + 1
-	case commit < prepare || commit >= math.MaxInt64:
+		c.StartFrom, c.First = "C:-1/P:-1", head.Commit+1
+	case commit < prepare || commit > head.Commit+1:
 		return fail(codes.InvalidArgument, "the log has no such position")
 	default:
 		c.First = commit

@@ -148,19 +148,36 @@ func (g *group) follow() error {
 				return nil
 			}
 		case eventstore.CheckpointReached:
-			g.consider(int64(m.Position.Commit))
+			if err := g.consider(int64(m.Position.Commit)); err != nil {
+				return err
+			}
 		case eventstore.CaughtUp:
 		}
 	}
 	return nil
 }
 
-// consider notes a place at which nothing is to be shown.
-func (g *group) consider(place int64) {
+// consider notes a place in $all up to which nothing is to be shown. It counts
+// towards a checkpoint only when $all shows an event on the way there: what
+// groups on $all write themselves would keep them writing for ever.
+func (g *group) consider(place int64) error {
+	g.mu.Lock()
+	from := eventstore.Position{Commit: uint64(g.considered + 1), Prepare: uint64(g.considered + 1)}
+	g.mu.Unlock()
+	moved := false
+	for e, err := range g.service.streams.node.ReadAll(g.ctx, eventstore.AllRead{From: &from, Count: 1}) {
+		if err != nil {
+			return err
+		}
+		moved = int64(e.Position.Commit) <= place
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.considered = place
-	g.settled++
+	if moved {
+		g.settled++
+	}
+	return nil
 }
 
 // add puts the next event into the group, waiting for room; false when the
@@ -169,9 +186,6 @@ func (g *group) add(e eventstore.RecordedEvent) bool {
 	m := &message{event: e, place: int64(e.Revision), parkedAt: -1}
 	if g.config.Stream == allStream {
 		m.place = int64(e.Position.Commit)
-		if len(e.Stream) >= len(allGroupsPrefix) && e.Stream[:len(allGroupsPrefix)] == allGroupsPrefix {
-			return true // a group that showed its own checkpoints would never rest
-		}
 	}
 	g.resolve(m)
 	for {
@@ -245,7 +259,8 @@ func (g *group) saveState(ctx context.Context, final bool) {
 	place, now := g.processed(), time.Now()
 	due := final || g.settled >= int64(g.config.MaxCheckpointCount) ||
 		g.settled >= int64(g.config.MinCheckpointCount) && now.Sub(g.checkpointedAt) >= g.config.checkpointAfter()
-	due = due && g.started && place > g.checkpoint
+	due = due && g.started && g.settled > 0 && place > g.checkpoint
+	settled := g.settled
 	if due {
 		g.settled, g.checkpointedAt = 0, now
 	}
@@ -254,11 +269,14 @@ func (g *group) saveState(ctx context.Context, final bool) {
 	g.mu.Unlock()
 	var err error
 	if due {
-		if err = g.service.saveCheckpoint(ctx, g.config.key(), place); err == nil {
-			g.mu.Lock()
+		err = g.service.saveCheckpoint(ctx, g.config.key(), place)
+		g.mu.Lock()
+		if err == nil {
 			g.checkpoint = place
-			g.mu.Unlock()
+		} else {
+			g.settled += settled // still to be saved
 		}
+		g.mu.Unlock()
 	}
 	if truncateDue {
 		truncateErr := g.service.truncateParked(ctx, g.config.key(), truncate)

@@ -96,11 +96,13 @@ func (r *reading) readAll(o *streams.ReadReq_Options_AllOptions) error {
 	read := eventstore.AllRead{Direction: r.direction(), Count: r.options.GetCount()}
 	switch o.GetAllOption().(type) {
 	case *streams.ReadReq_Options_AllOptions_Position:
-		p, err := positionOf(o.GetPosition())
-		if err != nil {
+		p, atEnd, err := positionOf(o.GetPosition())
+		if err != nil || atEnd && read.Direction == eventstore.Forwards {
 			return err
 		}
-		read.From = p
+		if !atEnd {
+			read.From = &p
+		}
 	case *streams.ReadReq_Options_AllOptions_Start:
 		if read.Direction == eventstore.Backwards {
 			return nil
@@ -109,6 +111,9 @@ func (r *reading) readAll(o *streams.ReadReq_Options_AllOptions) error {
 		if read.Direction == eventstore.Forwards {
 			return nil
 		}
+	}
+	if err := r.mustExist(read.From, 1); err != nil {
+		return err
 	}
 	if r.options.GetFilter() != nil {
 		return r.readFiltered(read)
@@ -143,11 +148,22 @@ func (r *reading) readFiltered(read eventstore.AllRead) error {
 
 // positionOf reads a client's position; the greatest number stands for the
 // end.
-func positionOf(p *streams.ReadReq_Options_Position) (*eventstore.Position, error) {
-	if p.GetCommitPosition() < p.GetPreparePosition() {
-		return nil, fail(codes.InvalidArgument, "a commit position cannot be before its prepare position")
+func positionOf(p *streams.ReadReq_Options_Position) (position eventstore.Position, atEnd bool, err error) {
+	position = eventstore.Position{Commit: p.GetCommitPosition(), Prepare: p.GetPreparePosition()}
+	if position.Commit < position.Prepare {
+		return position, false, fail(codes.InvalidArgument, "a commit position cannot be before its prepare position")
 	}
-	return &eventstore.Position{Commit: p.GetCommitPosition(), Prepare: p.GetPreparePosition()}, nil
+	return position, position.Prepare == math.MaxUint64, nil
+}
+
+// mustExist refuses a position more than so many beyond the last, nil is none. No event
+// stands there: it is of another log, or of a copy that knew more.
+func (r *reading) mustExist(p *eventstore.Position, beyond uint64) error {
+	head, _, err := r.service.node.Head(r.call.Context())
+	if err == nil && p != nil && p.Commit > head.Commit+beyond {
+		err = fail(codes.InvalidArgument, "Trying to read from an invalid position.")
+	}
+	return err
 }
 
 // send sends the events of a counted read.
@@ -212,24 +228,30 @@ func (r *reading) followAll(o *streams.ReadReq_Options_AllOptions) error {
 	sub := eventstore.AllSubscription{}
 	switch o.GetAllOption().(type) {
 	case *streams.ReadReq_Options_AllOptions_Position:
-		p, err := positionOf(o.GetPosition())
+		p, atEnd, err := positionOf(o.GetPosition())
 		if err != nil {
 			return err
 		}
-		if *p != (eventstore.Position{}) { // position 0 is the start
-			sub.After = p
+		if sub.After = &p; atEnd {
+			sub.After, err = r.lastPosition()
+		}
+		if err != nil {
+			return err
 		}
 	case *streams.ReadReq_Options_AllOptions_End:
-		head, ok, err := r.service.node.Head(r.call.Context())
-		if err != nil {
+		var err error
+		if sub.After, err = r.lastPosition(); err != nil {
 			return err
 		}
-		if ok {
-			sub.After = &head
-		}
+	}
+	if err := r.mustExist(sub.After, 0); err != nil {
+		return err
 	}
 	if f := r.options.GetFilter(); f != nil {
 		filter, _, every, err := filterOf(f)
+		if err == nil && every == 0 {
+			err = fail(codes.InvalidArgument, "the checkpoint interval multiplier must not be zero")
+		}
 		if err != nil {
 			return err
 		}
@@ -238,6 +260,15 @@ func (r *reading) followAll(o *streams.ReadReq_Options_AllOptions) error {
 	return r.follow(func(ctx context.Context) iter.Seq2[eventstore.Message, error] {
 		return r.service.node.SubscribeAll(ctx, sub)
 	})
+}
+
+// lastPosition is where the log ends; nil when it is empty.
+func (r *reading) lastPosition() (*eventstore.Position, error) {
+	head, ok, err := r.service.node.Head(r.call.Context())
+	if err != nil || !ok {
+		return nil, err
+	}
+	return &head, nil
 }
 
 // follow confirms a subscription and sends its messages until the client

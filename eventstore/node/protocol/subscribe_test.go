@@ -3,6 +3,7 @@ package protocol_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -65,7 +66,8 @@ func TestSubscribe_Script(t *testing.T) {
 		"AllZero":        {readOptions(ofAll([2]uint64{})), []string{"ok", "0", "1", "2", "live"}},
 		"AllPosition":    {readOptions(ofAll([2]uint64{2, 2})), []string{"ok", "2", "live"}},
 		"AllEnd":         {readOptions(ofAll("end")), []string{"ok", "live"}},
-		"AllBeyondEnd":   {readOptions(ofAll([2]uint64{99, 99})), []string{"ok", "live"}},
+		"AllLast":        {readOptions(ofAll([2]uint64{3, 3})), []string{"ok", "live"}},
+		"AllGreatest":    {readOptions(ofAll([2]uint64{math.MaxUint64, math.MaxUint64})), []string{"ok", "live"}},
 		"Filtered":       {readOptions(ofAll("start"), filtered(only("s"))), []string{"ok", "0", "1", "@2", "2", "live"}},
 		"FilteredOut":    {readOptions(ofAll("start"), filtered(only("x"))), []string{"ok", "@2", "@3", "live"}},
 	} {
