@@ -113,36 +113,6 @@ func (o *Orders) Get(ctx context.Context, orderID string) (order.Category, order
 	return target.Category, state, err
 }
 
-// Register brings an order into being. OrderID of the registration is chosen here, and the merchant's
-// reference of an order that is to be created at the gateway, if it has none. Errors: those of Do,
-// *ReferenceTakenError.
-func (o *Orders) Register(ctx context.Context, r Request, reg order.OrderRegistered, atGateway bool) (Done, error) {
-	digest, err := r.digest()
-	if err != nil {
-		return Done{}, err
-	}
-	target := link{OrderID: o.in.ids.next(o.in.clock().UTC()), Category: order.CategoryOf(reg.Kind, reg.IsTest), Account: reg.SourceAccount}
-	target, err = o.bind(ctx, reg.Source, "command", digest, target)
-	if err != nil {
-		return Done{}, err
-	}
-	if reg.MerchantReference == "" && atGateway { // by it the gateway's notifications find the order
-		reg.MerchantReference = target.OrderID
-	}
-	if ref := reg.MerchantReference; ref != "" {
-		owner, err := o.bind(ctx, reg.Source, order.ReferenceMerchant, reg.SourceAccount+"/"+ref, target)
-		if err != nil {
-			return Done{}, err
-		}
-		if owner.OrderID != target.OrderID {
-			return Done{}, &ReferenceTakenError{Reference: ref, OrderID: owner.OrderID}
-		}
-	}
-	reg.OrderID = target.OrderID
-	r.Revision = nil
-	return o.carryOut(ctx, target, r, digest, order.Register{Order: reg, AtGateway: atGateway})
-}
-
 // Do carries out an action on an order. Errors: ErrOrderNotFound, *order.Rejection when the order's
 // state does not allow it, *KeyReusedError, *RevisionError.
 func (o *Orders) Do(ctx context.Context, orderID string, r Request, action order.Action) (Done, error) {
@@ -167,26 +137,6 @@ func (r *Request) digest() (string, error) {
 	}
 	sum := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(sum[:]), nil
-}
-
-// bind links a name to an order, and answers with the order that the name belongs to.
-func (o *Orders) bind(ctx context.Context, gateway, kind, name string, target link) (link, error) {
-	stream := order.ReferenceStream(gateway, kind, name)
-	if kind == "command" { // of no gateway
-		stream = order.ReferenceStream("api", kind, name)
-	}
-	refs := o.in.references
-	owner, found, err := refs.lookUp(ctx, stream)
-	if err != nil || found {
-		return owner, err
-	}
-	now := o.in.clock().UTC()
-	err = refs.append(ctx, Notification{Gateway: gateway, Account: target.Account, ReceivedAt: now}, stream, target)
-	if errors.Is(err, errReferenceTaken) {
-		owner, _, err = refs.lookUp(ctx, stream)
-		return owner, err
-	}
-	return target, err
 }
 
 // find looks an order of ours up by its id.

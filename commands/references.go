@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/oklog/ulid/v2"
 
@@ -30,6 +31,8 @@ type link struct {
 	OrderID  string
 	Category order.Category
 	Account  string
+	// Reference is what an order was to be called, where the name is an idempotency key.
+	Reference string
 	// minted: the order was made up in this call and has no stream yet.
 	minted bool
 }
@@ -214,7 +217,7 @@ func (r *references) lookUp(ctx context.Context, key string) (link, bool, error)
 		if !ok {
 			return link{}, false, fmt.Errorf("reference %q holds an event of type %s", key, recorded.Type)
 		}
-		l := link{OrderID: linked.OrderID, Category: linked.Category, Account: linked.Account}
+		l := link{OrderID: linked.OrderID, Category: linked.Category, Account: linked.Account, Reference: linked.MerchantReference}
 		r.known.Add(key, l)
 		return l, true, nil
 	}
@@ -273,7 +276,26 @@ func (r *references) claim(ctx context.Context, n Notification, k keys, target l
 }
 
 func (r *references) append(ctx context.Context, n Notification, name string, target link) error {
-	linked := order.ReferenceLinked{OrderID: target.OrderID, Category: target.Category, Account: target.Account}
+	return r.write(ctx, n, name, target, eventstore.NoStream, order.EventID(target.OrderID, name, order.ReferenceLinked{}.EventType()))
+}
+
+// relink gives a name to another order, unless somebody else is doing so.
+func (r *references) relink(ctx context.Context, n Notification, name string, target link) error {
+	for last, err := range r.log.ReadStream(ctx, name, eventstore.StreamRead{Direction: eventstore.Backwards, Count: 1}) {
+		if err != nil {
+			return fmt.Errorf("read reference %q: %w", name, err)
+		}
+		return r.write(ctx, n, name, target, eventstore.Revision(last.Revision), order.EventID(target.OrderID, name, fmt.Sprint(last.Revision)))
+	}
+	return fmt.Errorf("read reference %q: %w", name, eventstore.ErrStreamNotFound)
+}
+
+func (r *references) write(
+	ctx context.Context, n Notification, name string, target link, expected eventstore.ExpectedRevision, id uuid.UUID,
+) error {
+	linked := order.ReferenceLinked{
+		OrderID: target.OrderID, Category: target.Category, Account: target.Account, MerchantReference: target.Reference,
+	}
 	eventType, data, metadata, err := order.Encode(linked, order.Metadata{
 		OccurredAt: n.ReceivedAt, OccurredAtBasis: order.BasisReceived, ReceivedAt: n.ReceivedAt, RecordedAt: n.ReceivedAt,
 		Source: n.Gateway, SourceAccount: n.Account, Actor: "system",
@@ -281,8 +303,8 @@ func (r *references) append(ctx context.Context, n Notification, name string, ta
 	if err != nil {
 		return err
 	}
-	_, err = r.log.Append(ctx, name, eventstore.NoStream, eventstore.EventData{
-		ID: order.EventID(target.OrderID, name, eventType), Type: eventType, JSON: true, Data: data, Metadata: metadata,
+	_, err = r.log.Append(ctx, name, expected, eventstore.EventData{
+		ID: id, Type: eventType, JSON: true, Data: data, Metadata: metadata,
 	})
 	var wrong *eventstore.WrongExpectedRevisionError
 	if errors.As(err, &wrong) {
@@ -291,6 +313,6 @@ func (r *references) append(ctx context.Context, n Notification, name string, ta
 	if err != nil {
 		return fmt.Errorf("link %q: %w", name, err)
 	}
-	r.known.Add(name, link{OrderID: target.OrderID, Category: target.Category, Account: target.Account})
+	r.known.Add(name, link{OrderID: target.OrderID, Category: target.Category, Account: target.Account, Reference: target.Reference})
 	return nil
 }

@@ -7,6 +7,9 @@ import (
 	"github.com/order-ledger/order-ledger/domain/money"
 )
 
+// CodeOrderExists is the refusal of a registration of an order that is there.
+const CodeOrderExists = "order_exists"
+
 func refuse(code, format string, args ...any) error {
 	return &Rejection{Code: code, Reason: fmt.Sprintf(format, args...)}
 }
@@ -19,7 +22,7 @@ func decideInstruct(state State, c Instruct) ([]Decided, error) {
 	at := At{Key: "cmd:" + c.Evidence.KeySHA256, OccurredAt: c.At, Basis: BasisOperator}
 	if register, ok := c.Action.(Register); ok {
 		if state.Exists {
-			return nil, refuse("order_exists", "there is such an order already")
+			return nil, refuse(CodeOrderExists, "there is such an order already")
 		}
 		d.emit(at, register.Order) // an order's stream begins with it
 		d.emit(at, c.Evidence)

@@ -14,6 +14,8 @@ type ReferenceLinked struct {
 	// Category says in which kind of stream the order lives.
 	Category Category `json:"category"`
 	Account  string   `json:"account"`
+	// MerchantReference is what the order was to be called, where the name is an idempotency key.
+	MerchantReference string `json:"merchant_reference,omitempty"`
 }
 
 // NotificationQuarantined keeps a notification that belongs to no order.

@@ -381,6 +381,21 @@ func TestCorrections_OnePersonTwoTokens(t *testing.T) {
 	}
 }
 
+// TestNumberOfARefusedRequest: a number in a request that was refused for its key is free for another.
+func TestNumberOfARefusedRequest(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	body := `{"number":%q,"products":[{"title":"x","price":"1.00"}]}`
+	first := s.want(s.call("POST", "/orders/", fmt.Sprintf(body, "A-1"), "Idempotency-Key", "k1"), 201).at("id")
+	before := s.events("")
+	s.want(s.call("POST", "/orders/", fmt.Sprintf(body, "A-2"), "Idempotency-Key", "k1"), 422, "code", "idempotency_key_reused", "errors.0.field", "number")
+	taken := s.want(s.call("POST", "/orders/", fmt.Sprintf(body, "A-1"), "Idempotency-Key", "k2"), 409, "code", "reference_taken")
+	if after := s.events(""); after != before || !strings.Contains(taken.at("detail"), first) {
+		t.Errorf("%d events of refused requests; %s", after-before, taken.text)
+	}
+	s.want(s.call("POST", "/orders/", fmt.Sprintf(body, "A-2"), "Idempotency-Key", "k3"), 201)
+}
+
 // TestIfMatch: the second of two who act on what they saw is told.
 func TestIfMatch(t *testing.T) {
 	t.Parallel()
@@ -477,7 +492,7 @@ func FuzzOperations(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, body []byte, key string) {
 		s := &shop{t: t, log: s.log, server: s.server, token: s.token}
 		target := targets[int(which)%len(targets)]
-		before := s.events("order")
+		before := s.events("")
 		path := target[1]
 		if target[0] == http.MethodGet {
 			path += "?" + url.Values{"q": {key}, "after": {key}, "from": {string(body)}, "limit": {key}}.Encode()
@@ -486,7 +501,7 @@ func FuzzOperations(f *testing.F) {
 		if r.status >= 500 {
 			t.Errorf("%v with %q: %s", target, body, r.text)
 		}
-		if r.status >= 400 && s.events("order") != before {
+		if r.status >= 400 && s.events("") != before {
 			t.Errorf("%v with %q was refused and wrote events", target, body)
 		}
 	})
