@@ -233,3 +233,39 @@ func TestRefund_NamedByGateway(t *testing.T) {
 		}
 	}
 }
+
+// TestRefund_FailedByTheGatewaysClock: a refund that we asked for has failed also where the gateway's clock,
+// which counts in seconds, is behind ours; a failure of long ago is not that of a refund asked for today.
+func TestRefund_FailedByTheGatewaysClock(t *testing.T) {
+	t.Parallel()
+	asked := day.AddDate(0, 6, 0).Add(700 * time.Millisecond)
+	for name, c := range map[string]struct {
+		failed time.Time
+		ended  bool
+	}{
+		"SameSecond": {asked.Truncate(time.Second), true}, "ClockBehind": {asked.Add(-time.Minute), true},
+		"Later": {asked.Add(time.Hour), true}, "LongAgo": {asked.Add(-24 * time.Hour), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := paid(t, registered(t, "100.00", ""), "100.00")
+			command := instruct("r", order.RefundPayment{Amount: ptr(eur("10.00")), AtGateway: true})
+			command.At = asked
+			s = after(t, s, command)
+			at := func(status string) order.At {
+				return order.At{Key: status, OccurredAt: c.failed, Basis: order.BasisStatusChange, Status: status}
+			}
+			s = after(t, s, observe("failed", order.Registration{SourceOrderID: "o1"}, order.RefundTotals{
+				At: at("refund_failed"), Payment: card, ModifiedAt: c.failed, Steps: []order.RefundStepAt{
+					{At: at("refund_initiated"), Step: order.RefundStepInitiated}, {At: at("refund_failed"), Step: order.RefundStepFailed},
+				},
+			}))
+			if pending := s.Balances().RefundPending; pending.IsZero() != c.ended {
+				t.Errorf("%s is pending after a failure at %s of a refund asked for at %s", pending, c.failed, asked)
+			}
+			if c.ended && (len(s.Refunds) != 1 || s.GatewayStatus != "refund_failed") {
+				t.Errorf("%d refunds, the gateway's status is %s", len(s.Refunds), s.GatewayStatus)
+			}
+		})
+	}
+}

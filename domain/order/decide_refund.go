@@ -160,15 +160,41 @@ func (d *decider) refundInitiated(paymentID string, st *RefundStepAt, f RefundTo
 	}
 	if amount != nil && !open.AmountKnown {
 		d.emit(st.with(":amount:"+amount.String()), RefundInitiated{RefundID: open.ID, PaymentID: paymentID, Amount: amount})
+		return
+	}
+	if d.s.asked(open) { // what we asked for is open since then
+		d.emit(st.At, GatewayStatusObserved{PaymentID: paymentID, RefundID: open.ID, Status: st.Status, Recognised: true})
 	}
 }
 
 func (d *decider) refundFailed(paymentID string, st *RefundStepAt) {
 	id := DeriveID(d.orderID, "refund", st.Key)
-	if open := d.s.openRefund(paymentID); open != nil && !open.InitiatedAt.After(st.OccurredAt) {
+	if open := d.openRefundAt(paymentID, st.OccurredAt); open != nil {
 		id = open.ID
 	}
 	d.emit(st.At, RefundFailed{RefundID: id, PaymentID: paymentID, Phase: st.Phase})
+}
+
+// clockTolerance is how far the clock of a gateway may be behind ours.
+const clockTolerance = 2 * time.Minute
+
+// openRefundAt is the newest refund that was open at a time of the source's; nil for none. One that we
+// asked for was begun by our clock, and the source's may be behind it, or count in seconds.
+func (d *decider) openRefundAt(paymentID string, at time.Time) *Refund {
+	for i := len(d.s.Refunds) - 1; i >= 0; i-- {
+		r := &d.s.Refunds[i]
+		if r.PaymentID != paymentID || !r.Open {
+			continue
+		}
+		since := r.InitiatedAt
+		if d.s.asked(r) {
+			since = since.Add(-clockTolerance)
+		}
+		if !since.After(at) {
+			return r
+		}
+	}
+	return nil
 }
 
 // countRefunded turns the refund counter into a completion of its growth.
@@ -325,7 +351,7 @@ func (d *decider) refundWord(at At, f RefundWord) {
 
 func (d *decider) refundWordInitiated(at At, paymentID string, open *Refund, amount *money.Money) {
 	if open != nil {
-		d.emit(at, GatewayStatusObserved{PaymentID: paymentID, Status: at.Status, Recognised: true})
+		d.emit(at, GatewayStatusObserved{PaymentID: paymentID, RefundID: open.ID, Status: at.Status, Recognised: true})
 		return
 	}
 	n, id := 0, ""

@@ -142,6 +142,9 @@ func (d *decider) releaseRest(at At, id string) {
 func (d *decider) takeBack(at At, id string, f Totals) {
 	p := d.s.payment(id)
 	at = at.on(f.ReversedAt)
+	if f.ReversedStatus != "" {
+		at.Status = f.ReversedStatus
+	}
 	counter, full := money.Money{}, false
 	switch {
 	case f.TakenBack != nil && f.TakenBack.IsPositive():

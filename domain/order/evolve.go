@@ -168,10 +168,13 @@ func (s *State) noteStatus(r *Recorded) {
 
 // courseRank orders events along the usual course of a payment.
 func courseRank(e Event) int {
-	switch e.(type) {
+	switch e := e.(type) {
 	case PaymentInitiated, OrderIssued:
 		return 10
 	case GatewayStatusObserved:
+		if e.RefundID != "" {
+			return 90
+		}
 		return 20
 	case OrderViewed:
 		return 30

@@ -32,6 +32,16 @@ func (s *State) openRefund(paymentID string) *Refund {
 	return nil
 }
 
+// asked tells whether a refund was asked for by a command of ours, through the gateway.
+func (s *State) asked(r *Refund) bool {
+	for i := range s.GatewayActions {
+		if s.GatewayActions[i].RefundID == r.ID {
+			return true
+		}
+	}
+	return false
+}
+
 // applyRefund folds the events about refunds; false when r is another's.
 func (s *State) applyRefund(r *Recorded) bool {
 	var f *Refund

@@ -231,7 +231,7 @@ type (
 		// TakenBack may contain reversed money.
 		ReversalReported bool
 		ReversedAt       time.Time
-		ReversalKey      string
+		ReversedStatus   string // verbatim
 	}
 	// ReversalStarted: a reversal was asked for.
 	ReversalStarted struct {

@@ -144,7 +144,8 @@ func (r *reading) totals() {
 		At:      order.At{Key: r.key, OccurredAt: r.modified, Basis: order.BasisSourceField, Status: r.out.Status},
 		Payment: r.payment(), Held: r.holds(), HeldAt: hold.at,
 		Captured: captured, CaptureImplied: implied, Method: r.method(), Scheme: r.scheme(), ARN: r.code(r.details.Get("arn")),
-		TakenBack: r.counter("amount_reversed"), ReversalReported: reversed.status != "", ReversedAt: reversed.at,
+		TakenBack: r.counter("amount_reversed"), ReversalReported: reversed.status != "",
+		ReversedAt: reversed.at, ReversedStatus: reversed.verbatim,
 	}
 	for _, at := range []time.Time{r.paid, r.captured, r.first(statusPaid).at, r.first(statusWithdrawn).at} {
 		if f.CapturedAt.IsZero() {

@@ -70,7 +70,7 @@ func TestTranslate_Statuses(t *testing.T) {
 			return []order.Fact{order.ReversalStarted{At: at, Payment: ref}, total}
 		}},
 		{"Reversed", "reversed", func(at order.At, total order.Totals) []order.Fact {
-			total.ReversalReported, total.ReversedAt = true, at.OccurredAt
+			total.ReversalReported, total.ReversedAt, total.ReversedStatus = true, at.OccurredAt, at.Status
 			return []order.Fact{total}
 		}},
 		{"Reversal failed", "reversal_failed", func(at order.At, total order.Totals) []order.Fact {

@@ -61,9 +61,14 @@ func (f *Fake) connectpayCreate(_ *http.Request, body []byte) reply {
 	if !ok {
 		return reply{status: http.StatusBadRequest, body: object{}}
 	}
-	o := &gatewayOrder{gateway: ConnectPay, reference: in.Identifiers.MerchantReference, total: total, status: "PendingMerchant"}
+	o := &gatewayOrder{gateway: ConnectPay, reference: in.Identifiers.MerchantReference, total: total, status: "Initiated"}
 	f.add(o)
-	return reply{status: http.StatusCreated, changed: o, body: object{
+	initiated, err := f.hooks(o)
+	if err != nil {
+		return reply{status: http.StatusInternalServerError, body: object{}}
+	}
+	o.to(f, "PendingMerchant")
+	return reply{first: initiated, status: http.StatusCreated, changed: o, body: object{
 		"payment": object{"paymentId": o.payment, "redirectUrl": "https://pay.example?key=" + o.payment},
 	}}
 }
@@ -87,7 +92,6 @@ func (f *Fake) connectpayRefund(_ *http.Request, body []byte) reply {
 	if _, ok := o.askRefund(f, asked); !ok {
 		return reply{status: http.StatusBadRequest, body: object{}}
 	}
-	o.to(f, "PendingRefund")
 	return reply{status: http.StatusCreated, body: o.connectpayBody(), changed: o}
 }
 
@@ -102,6 +106,6 @@ func (o *gatewayOrder) connectpayBody() any {
 			"instructedAmount": object{"amount": o.total.String(), "currency": o.currency.Code()},
 		},
 		"identifiers": object{"merchantReference": o.reference},
-		"status":      object{"code": o.status, "isTerminal": terminal},
+		"status":      object{"code": o.status, "isTerminal": terminal != o.contradicts, "description": o.remark},
 	}
 }

@@ -3,6 +3,7 @@ package fakegateway
 import (
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"github.com/order-ledger/order-ledger/domain/money"
 )
@@ -41,8 +42,11 @@ func (f *Fake) dectaCreate(_ *http.Request, body []byte) reply {
 	var in struct {
 		Number, Currency string
 		Products         []struct{ Price json.RawMessage }
-		SkipCapture      bool `json:"skip_capture"`
-		IsTest           bool `json:"is_test"`
+		SkipCapture      bool  `json:"skip_capture"`
+		IsTest           bool  `json:"is_test"`
+		Due              int64 `json:"due"`
+		DenyOverdue      bool  `json:"deny_overdue_payment"`
+		AttemptsMax      int   `json:"max_payment_attempts"`
 	}
 	bad := reply{status: http.StatusBadRequest, body: dectaError("invalid", "Invalid order")}
 	if json.Unmarshal(body, &in) != nil || len(in.Products) != 1 {
@@ -52,7 +56,13 @@ func (f *Fake) dectaCreate(_ *http.Request, body []byte) reply {
 	if !ok {
 		return bad
 	}
-	o := &gatewayOrder{gateway: Decta, reference: in.Number, total: total, status: "issued", skipCapture: in.SkipCapture, isTest: in.IsTest}
+	o := &gatewayOrder{
+		gateway: Decta, reference: in.Number, total: total, status: "issued", skipCapture: in.SkipCapture, isTest: in.IsTest,
+		denyOverdue: in.DenyOverdue, attemptsMax: in.AttemptsMax,
+	}
+	if in.Due > 0 {
+		o.due = time.Unix(in.Due, 0)
+	}
 	f.add(o)
 	return reply{status: http.StatusCreated, body: o.dectaBody(), changed: o}
 }
@@ -88,14 +98,15 @@ func (f *Fake) dectaAct(o *gatewayOrder, action string, body []byte) reply {
 		if !given {
 			asked, _ = o.refundable()
 		}
-		if _, ok = o.askRefund(f, asked); ok {
-			o.to(f, "refund_initiated")
+		if _, ok = o.askRefund(f, asked); ok && !o.slow {
 			ok = o.finishRefunds(f) == nil
 		}
 	case "reverse/":
-		if ok = o.status == "paid" || o.status == "hold"; ok {
-			o.released = o.total
-			o.to(f, "reversed")
+		switch ok = o.status == "paid" || o.status == "hold" || o.status == "reversal_failed"; {
+		case ok && o.slow:
+			o.to(f, "reversal_initiated")
+		case ok:
+			o.reversed(f)
 		}
 	case "cancel/":
 		if ok = o.status == "issued" || o.status == "hold" || o.status == "viewed"; ok {
@@ -127,7 +138,6 @@ func (o *gatewayOrder) capture(f *Fake, asked money.Money) bool {
 
 // dectaBody is the order as GET and webhooks show it.
 func (o *gatewayOrder) dectaBody() any {
-	type object = map[string]any
 	history := make([]object, 0, len(o.history))
 	var paid any
 	for _, c := range o.history {
@@ -136,12 +146,17 @@ func (o *gatewayOrder) dectaBody() any {
 			paid = c.at.Unix()
 		}
 	}
+	kind := "order"
+	if o.payout {
+		kind = "payout"
+	}
 	return object{
-		"type": "order", "id": o.id, "number": o.reference, "status": o.status, "currency": o.currency.Code(),
+		"type": kind, "id": o.id, "number": o.reference, "status": o.status, "currency": o.currency.Code(),
 		"total": number(o.total.String()), "is_test": o.isTest, "skip_capture": o.skipCapture, "issued": o.created.Unix(),
 		"modified": o.changed.Unix(), "paid": paid, "status_changes": history,
 		"full_page_checkout": "https://gate.example/payform/" + o.id + "/",
-		"amount_refunded":    number(o.refunded.String()),
+		"amount_refunded":    number(o.refunded.String()), "amount_refund_initial": number(o.pending.String()),
+		"amount_refund_reversal": number(o.refundReversed.String()), "max_payment_attempts": o.attemptsMax,
 		"transaction_details": object{
 			"method": "card", "amount_refunded": number(o.refunded.String()), "amount_reversed": number(o.released.String()),
 			"chargebacks": number(o.disputed.String()), "chargebacks_reversed": number(o.returned.String()), "errors": []any{},

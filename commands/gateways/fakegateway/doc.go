@@ -6,6 +6,7 @@
 //	/everifin/token, /everifin/api/v2/{orders,payments}/…   OAuth2 client credentials
 //	/connectpay/merchant/{payments,refunds}/…       Basic, X-Request-ID, X-Signature
 //
-// What a customer or a bank does is done by the methods of Fake: Pay, Fail, Refunded, …. What the
-// documents do not tell is a guess in one place, here as in the clients.
+// What a customer, a bank or the gateway's people do is done by the methods of Fake: Pay, Decline, Turn,
+// Dispute, …. Time passes for an order by Pass, once it is backdated. What the documents do not tell is a
+// guess in one place, here as in the clients.
 package fakegateway

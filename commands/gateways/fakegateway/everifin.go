@@ -18,9 +18,9 @@ func (f *Fake) everifin() {
 		id, secret, ok := r.BasicAuth()
 		return ok && id == ClientID && secret == ClientSecret
 	}, func(*http.Request, []byte) reply {
-		f.token, f.ends = rand.Text(), f.o.Clock().Add(tokenLifetime)
+		f.token, f.ends = rand.Text(), f.o.Clock().Add(f.o.TokenLifetime)
 		return reply{status: http.StatusOK, body: object{
-			"access_token": f.token, "token_type": "Bearer", "expires_in": int(tokenLifetime.Seconds()), "scope": "",
+			"access_token": f.token, "token_type": "Bearer", "expires_in": int(f.o.TokenLifetime.Seconds()), "scope": "",
 		}}
 	})
 	bearer := func(r *http.Request, _ []byte) bool {
@@ -42,16 +42,21 @@ func (f *Fake) everifin() {
 	f.handle(Everifin, "GET "+root+"orders/{id}", "order", bearer, with(func(o *gatewayOrder, _ []byte) reply {
 		return success(o.everifinOrder())
 	}))
-	f.handle(Everifin, "GET "+root+"payments/{id}", "payment", bearer, with(func(o *gatewayOrder, _ []byte) reply {
-		return success(o.everifinPayment())
-	}))
+	f.handle(Everifin, "GET "+root+"payments/{id}", "payment", bearer, func(r *http.Request, _ []byte) reply {
+		o := f.find(Everifin, r)
+		if o == nil {
+			return refuse(http.StatusNotFound, "NOT_FOUND")
+		}
+		return success(o.everifinPayment(o.paymentOf(r.PathValue("id"))))
+	})
 	f.handle(Everifin, "PATCH "+root+"orders/{id}", "order", bearer, with(f.everifinUpdate))
 	f.handle(Everifin, "POST "+root+"orders/{id}/withdraw", "withdraw", bearer, with(func(o *gatewayOrder, _ []byte) reply {
-		switch o.status {
-		case "CREATED", "SEEN":
-			o.to(f, "WITHDRAWN")
-		case "WITHDRAWN":
-		default:
+		switch p := o.payments[len(o.payments)-1]; {
+		case len(o.payments) > 1:
+			return refuse(http.StatusConflict, "ORDER_CANNOT_BE_WITHDRAWN")
+		case p.open():
+			o.turn(f, p, "WITHDRAWN", "")
+		case p.status != "WITHDRAWN":
 			return refuse(http.StatusConflict, "ORDER_CANNOT_BE_WITHDRAWN")
 		}
 		answer := success(o.everifinOrder())
@@ -92,6 +97,7 @@ func (f *Fake) everifinCreate(_ *http.Request, body []byte) reply {
 	}
 	o := &gatewayOrder{gateway: Everifin, reference: in.ExternalID, total: total, status: "CREATED"}
 	f.add(o)
+	o.payments = []*payment{{id: o.payment, status: o.status, amount: total, created: o.created}}
 	o.instructions["order "+in.InstructionID] = nil
 	answer := success(o.everifinCreated())
 	answer.changed = o
@@ -113,18 +119,69 @@ func (f *Fake) everifinUpdate(o *gatewayOrder, body []byte) reply {
 	if !ok || !total.IsPositive() {
 		return refuse(http.StatusBadRequest, "INVALID_ORDER_AMOUNT")
 	}
-	switch more, err := total.Sub(o.total); {
-	case o.status == "CREATED" || o.status == "SEEN":
-	case err != nil || o.status != "BOOKED" || o.further != nil:
-		return refuse(http.StatusConflict, "ORDER_CANNOT_BE_UPDATED")
-	case !more.IsPositive():
-		return refuse(http.StatusBadRequest, "INVALID_ORDER_AMOUNT")
-	default:
-		o.further = &payment{id: uuid.NewString(), status: "CREATED", amount: more}
-		f.byID[o.further.id] = o
+	last := o.payments[len(o.payments)-1]
+	paid, err := o.paid()
+	if err != nil {
+		return refuse(http.StatusInternalServerError, "OTHER")
 	}
-	o.total, o.changed = total, f.o.Clock().UTC()
+	rest, err := total.Sub(paid)
+	switch {
+	case err != nil || rest.IsNegative():
+		return refuse(http.StatusBadRequest, "INVALID_ORDER_AMOUNT")
+	case last.open() && rest.IsPositive():
+		last.amount = rest
+	case last.status != "BOOKED" && !rest.IsZero():
+		return refuse(http.StatusConflict, "ORDER_CANNOT_BE_UPDATED")
+	case rest.IsPositive():
+		p := &payment{id: uuid.NewString(), status: "CREATED", amount: rest, created: o.now(f)}
+		o.payments = append(o.payments, p)
+		f.byID[p.id] = o
+	}
+	o.total, o.changed = total, o.now(f)
 	return success(o.everifinOrder())
+}
+
+// open tells whether the customer has not begun the payment.
+func (p *payment) open() bool { return p.status == "CREATED" || p.status == "SEEN" }
+
+// paid is what the booked payments come to.
+func (o *gatewayOrder) paid() (money.Money, error) {
+	sum := money.Zero(o.currency)
+	var err error
+	for _, p := range o.payments {
+		if p.status == "BOOKED" && err == nil {
+			sum, err = sum.Add(p.amount)
+		}
+	}
+	return sum, err
+}
+
+// paymentOf is the payment with an id, or the newest one.
+func (o *gatewayOrder) paymentOf(id string) *payment {
+	for _, p := range o.payments {
+		if p.id == id {
+			return p
+		}
+	}
+	return o.payments[len(o.payments)-1]
+}
+
+func (o *gatewayOrder) turnPayment(f *Fake, id, status, reason string) error {
+	o.turn(f, o.paymentOf(id), status, reason)
+	var err error
+	o.captured, err = o.paid()
+	return err
+}
+
+func (o *gatewayOrder) turn(f *Fake, p *payment, status, reason string) {
+	o.to(f, status)
+	p.status, p.reason, o.told = status, reason, p.id
+	switch status {
+	case "CONFIRMED":
+		p.confirmed = o.changed
+	case "BOOKED", "EXPIRED", "WITHDRAWN", "FAILED", "PROCESSING_EXPIRED":
+		p.finalized = o.changed
+	}
 }
 
 func (f *Fake) everifinRefund(o *gatewayOrder, body []byte) reply {
@@ -149,7 +206,7 @@ func (f *Fake) everifinRefund(o *gatewayOrder, body []byte) reply {
 	}
 	o.instructions["refund "+in.InstructionID] = created
 	answer := success(json.RawMessage(created))
-	answer.changed, answer.refund = o, r.id
+	answer.changed = o
 	return answer
 }
 
@@ -160,58 +217,57 @@ func (o *gatewayOrder) everifinOrder() any {
 			"id": r.id, "status": r.status, "amount": number(r.amount.String()), "currency": o.currency.Code(), "paymentId": o.payment,
 		})
 	}
-	status, paid := "UNPAID", money.Zero(o.currency)
-	first := o.total
-	if o.further != nil {
-		if less, err := o.total.Sub(o.further.amount); err == nil {
-			first = less
-		}
-	}
-	payments := []object{{"id": o.payment, "status": o.status, "amount": number(first.String()), "currency": o.currency.Code()}}
-	if o.status == "BOOKED" {
-		status, paid = "PAID", first
-	}
-	if o.further != nil {
+	payments := make([]object, 0, len(o.payments))
+	withdrawn, updated := true, true
+	for _, p := range o.payments {
 		payments = append(payments, object{
-			"id": o.further.id, "status": o.further.status, "amount": number(o.further.amount.String()), "currency": o.currency.Code(),
+			"id": p.id, "status": p.status, "amount": number(p.amount.String()), "currency": o.currency.Code(),
 		})
-		if status = "PARTIALLY_PAID"; o.further.status == "BOOKED" {
-			status, paid = "PAID", o.total
-		}
+		withdrawn = withdrawn && p.open()
+		updated = updated && (p.open() || p.status == "BOOKED")
+	}
+	paid, err := o.paid()
+	if err != nil {
+		return object{}
+	}
+	status := "UNPAID"
+	switch c, err := paid.Cmp(o.total); {
+	case err == nil && c >= 0:
+		status = "PAID"
+	case paid.IsPositive():
+		status = "PARTIALLY_PAID"
 	}
 	return object{
 		"id": o.id, "amount": number(o.total.String()), "currency": o.currency.Code(), "status": status,
 		"externalId": o.reference, "refundLimitPercentage": 100, "createdAt": iso(o.created),
 		"sumOfPaid": number(paid.String()), "sumOfRefunded": number(o.refunded.String()),
-		"canBeWithdrawn": o.status == "CREATED", "canBeUpdated": o.status == "CREATED",
+		"canBeWithdrawn": withdrawn, "canBeUpdated": updated,
 		"payments": payments, "refunds": refunds,
 	}
 }
 
-func (o *gatewayOrder) everifinPayment() any {
+func (o *gatewayOrder) everifinPayment(p *payment) any {
 	body := object{
-		"id": o.payment, "orderId": o.id, "externalId": o.reference, "amount": number(o.total.String()),
-		"currency": o.currency.Code(), "status": o.status, "createdAt": iso(o.created), "confirmedAt": nil, "finalizedAt": nil,
+		"id": p.id, "orderId": o.id, "externalId": o.reference, "amount": number(p.amount.String()),
+		"currency": o.currency.Code(), "status": p.status, "createdAt": iso(p.created), "confirmedAt": nil, "finalizedAt": nil,
 	}
-	if o.status == "BOOKED" || o.status == "EXPIRED" || o.status == "WITHDRAWN" || o.status == "FAILED" {
-		body["finalizedAt"] = iso(o.changed)
+	for member, at := range map[string]time.Time{"confirmedAt": p.confirmed, "finalizedAt": p.finalized} {
+		if !at.IsZero() {
+			body[member] = iso(at)
+		}
 	}
-	if o.reason != "" {
-		body["reasonCode"] = o.reason
+	if p.reason != "" {
+		body["reasonCode"] = p.reason
 	}
 	return body
 }
 
-func (o *gatewayOrder) everifinHook(now time.Time, refundID string) any {
-	data := object{"orderId": o.id, "externalId": o.reference, "paymentId": o.payment, "status": o.status}
-	if refundID == "" && len(o.refunds) > 0 {
-		refundID = o.refunds[len(o.refunds)-1].id
-	}
-	if o.further != nil && o.status == "BOOKED" { // what happened last
-		data["paymentId"], data["status"] = o.further.id, o.further.status
-	}
+// everifinHook is about the payment or refund that changed last.
+func (o *gatewayOrder) everifinHook(now time.Time) any {
+	p := o.paymentOf(o.told)
+	data := object{"orderId": o.id, "externalId": o.reference, "paymentId": p.id, "status": p.status}
 	for _, r := range o.refunds {
-		if r.id == refundID {
+		if r.id == o.told {
 			delete(data, "paymentId")
 			data["refundId"], data["status"] = r.id, r.status
 		}

@@ -3,25 +3,23 @@ package fakegateway
 import (
 	"context"
 	"crypto/rsa"
-	"fmt"
 	"net/http"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
-
-	"github.com/order-ledger/order-ledger/domain/money"
 )
 
 // Credentials that the fake accepts; they protect nothing.
 const (
-	DectaKey      = "fake-decta-key"
-	ClientID      = "fake-client"
-	ClientSecret  = "fake-client-secret" //nolint:gosec // G101: of a stand-in, protects nothing
-	User          = "fake-user"
-	Password      = "fake-password"
+	DectaKey     = "fake-decta-key"
+	ClientID     = "fake-client"
+	ClientSecret = "fake-client-secret" //nolint:gosec // G101: of a stand-in, protects nothing
+	User         = "fake-user"
+	Password     = "fake-password"
+
 	bodyBytesMax  = 1 << 20
 	tokenLifetime = 5 * time.Minute
+	// redeliveriesMax is how often a webhook is sent again before the gateway gives up (ConnectPay, Everifin).
+	redeliveriesMax = 5
 )
 
 // Gateways of the fake.
@@ -51,6 +49,11 @@ type Options struct {
 	HookToken  string
 	// ClientKey verifies the signature of requests to ConnectPay; nil verifies none.
 	ClientKey *rsa.PublicKey
+	// TokenLifetime is how long Everifin's access tokens are good; 0 is five minutes.
+	TokenLifetime time.Duration
+	// Redelivers keeps a webhook that was not taken for Redeliver, as the gateways do. Otherwise the call
+	// that caused it fails.
+	Redelivers bool
 }
 
 // Fault is a failure on request.
@@ -75,10 +78,18 @@ type Fake struct {
 	token string
 	ends  time.Time
 
-	faults map[string][]Fault // by gateway
-	calls  map[string]int     // by gateway and "METHOD action"
-	lose   int                // webhooks to lose
-	twice  int                // webhooks to send twice
+	faults map[string][]Fault       // by gateway
+	calls  map[string]int           // by gateway and "METHOD action"
+	lose   int                      // webhooks to lose
+	twice  int                      // webhooks to send twice
+	ages   map[string]time.Duration // of orders to come, by merchant reference
+	queue  []delivery               // webhooks that were not taken
+}
+
+// delivery is a webhook that is sent again.
+type delivery struct {
+	hook  Hook
+	tries int // so far, again
 }
 
 // New makes a fake.
@@ -86,9 +97,12 @@ func New(o Options) *Fake {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	if o.TokenLifetime == 0 {
+		o.TokenLifetime = tokenLifetime
+	}
 	f := &Fake{
 		o: o, mux: http.NewServeMux(), byID: map[string]*gatewayOrder{},
-		faults: map[string][]Fault{}, calls: map[string]int{},
+		faults: map[string][]Fault{}, calls: map[string]int{}, ages: map[string]time.Duration{},
 	}
 	f.decta()
 	f.everifin()
@@ -119,186 +133,13 @@ func (f *Fake) Calls(gateway, action string) int {
 	return f.calls[gateway+" "+action]
 }
 
-// gatewayOrder is an order, or for ConnectPay a payment.
-type gatewayOrder struct {
-	gateway, id, payment, reference string
-	currency                        money.Currency
-	total                           money.Money
-	captured, released              money.Money
-	refunded, pending               money.Money
-	status                          string
-	skipCapture, isTest             bool
-	created, changed                time.Time
-	history                         []change
-	refunds                         []refund
-	reason                          string            // Everifin: why the payment failed
-	further                         *payment          // Everifin: for the difference, after the order's amount went up
-	disputed, returned              money.Money       // Decta: taken and given back by disputes
-	instructions                    map[string][]byte // answers by instructionId
-}
+// EndTokens makes Everifin take the present access token no more, before its time.
+func (f *Fake) EndTokens() { f.mu.Lock(); f.token = ""; f.mu.Unlock() }
 
-type change struct {
-	status string
-	at     time.Time
-}
-
-// payment is a further one of an order.
-type payment struct {
-	id, status string
-	amount     money.Money
-}
-
-type refund struct {
-	id, status string
-	amount     money.Money
-}
-
-func (f *Fake) add(o *gatewayOrder) {
-	o.id, o.payment = uuid.NewString(), uuid.NewString()
-	if o.gateway == Decta {
-		o.payment = o.id
-	}
-	o.currency = o.total.Currency()
-	zero := money.Zero(o.currency)
-	o.captured, o.released, o.refunded, o.pending, o.disputed, o.returned = zero, zero, zero, zero, zero, zero
-	o.created = f.o.Clock().UTC()
-	o.instructions = map[string][]byte{}
-	o.to(f, o.status)
-	f.order = append(f.order, o)
-	f.byID[o.id], f.byID[o.payment] = o, o
-}
-
-func (o *gatewayOrder) to(f *Fake, status string) {
-	o.status, o.changed = status, f.o.Clock().UTC()
-	o.history = append(o.history, change{status: status, at: o.changed})
-}
-
-// event changes an order as the world outside does, and sends its webhook.
-func (f *Fake) event(ctx context.Context, id string, do func(*gatewayOrder) error) error {
+// Backdate lets the order that will be issued under a merchant reference be so old already. Time then
+// passes for it by Pass.
+func (f *Fake) Backdate(reference string, age time.Duration) {
 	f.mu.Lock()
-	o, ok := f.byID[id]
-	if !ok {
-		f.mu.Unlock()
-		return fmt.Errorf("the fake has no order %q", id)
-	}
-	if err := do(o); err != nil {
-		f.mu.Unlock()
-		return err
-	}
-	hooks, err := f.hooks(o, "")
-	f.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	return f.deliver(ctx, hooks)
-}
-
-// Pay makes the customer pay: a hold where one was asked for, else the money.
-func (f *Fake) Pay(ctx context.Context, id string) error {
-	return f.event(ctx, id, func(o *gatewayOrder) error {
-		switch o.gateway {
-		case Decta:
-			o.to(f, "in_progress")
-			if o.skipCapture {
-				o.to(f, "hold")
-				return nil
-			}
-			o.to(f, "paid")
-		case Everifin:
-			if o.further != nil && o.further.id == id {
-				o.further.status = "BOOKED"
-				break
-			}
-			o.to(f, "BOOKED")
-		case ConnectPay:
-			o.to(f, "Approved")
-		}
-		o.captured = o.total
-		return nil
-	})
-}
-
-// Turn gives an order, or the payment of an Everifin order, another status of the gateway's; reason is
-// Everifin's code of a failure.
-func (f *Fake) Turn(ctx context.Context, id, status, reason string) error {
-	return f.event(ctx, id, func(o *gatewayOrder) error {
-		o.reason = reason
-		o.to(f, status)
-		return nil
-	})
-}
-
-// Dispute moves the dispute of a Decta order on: taken and returned are its counters of disputed money.
-func (f *Fake) Dispute(ctx context.Context, id, status string, taken, returned money.Money) error {
-	return f.event(ctx, id, func(o *gatewayOrder) error {
-		o.disputed, o.returned = taken, returned
-		o.to(f, status)
-		return nil
-	})
-}
-
-// Lapse lets the order end without money.
-func (f *Fake) Lapse(ctx context.Context, id string) error {
-	return f.event(ctx, id, func(o *gatewayOrder) error {
-		o.to(f, map[string]string{Decta: "cancelled", Everifin: "EXPIRED", ConnectPay: "Abandoned"}[o.gateway])
-		return nil
-	})
-}
-
-// FinishRefunds completes the refunds that are under way.
-func (f *Fake) FinishRefunds(ctx context.Context, id string) error {
-	return f.event(ctx, id, func(o *gatewayOrder) error { return o.finishRefunds(f) })
-}
-
-func (o *gatewayOrder) finishRefunds(f *Fake) error {
-	refunded, err := o.refunded.Add(o.pending)
-	if err != nil {
-		return err
-	}
-	o.refunded, o.pending = refunded, money.Zero(o.currency)
-	for i := range o.refunds {
-		if o.refunds[i].status == "CREATED" {
-			o.refunds[i].status = "BOOKED"
-		}
-	}
-	switch o.gateway {
-	case Decta:
-		o.to(f, "refunded")
-	case ConnectPay:
-		if refunded.Equal(o.captured) {
-			o.to(f, "Refunded")
-		} else {
-			o.to(f, "PartialyRefunded")
-		}
-	}
-	return nil
-}
-
-// refundable is what a refund may still ask for.
-func (o *gatewayOrder) refundable() (money.Money, error) {
-	left, err := o.captured.Sub(o.refunded)
-	if err != nil {
-		return money.Money{}, err
-	}
-	return left.Sub(o.pending)
-}
-
-// askRefund begins a refund; false when there is not so much to give back.
-func (o *gatewayOrder) askRefund(f *Fake, amount money.Money) (refund, bool) {
-	left, err := o.refundable()
-	if err != nil {
-		return refund{}, false
-	}
-	if c, err := amount.Cmp(left); err != nil || c > 0 || !amount.IsPositive() {
-		return refund{}, false
-	}
-	pending, err := o.pending.Add(amount)
-	if err != nil {
-		return refund{}, false
-	}
-	o.pending = pending
-	r := refund{id: uuid.NewString(), status: "CREATED", amount: amount}
-	o.refunds = append(o.refunds, r)
-	f.byID[r.id] = o
-	return r, true
+	defer f.mu.Unlock()
+	f.ages[reference] = age
 }

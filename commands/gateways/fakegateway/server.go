@@ -16,7 +16,7 @@ type reply struct {
 	status  int
 	body    any
 	changed *gatewayOrder
-	refund  string // the refund that the webhook is about, if any
+	first   []Hook // go out before that
 }
 
 type handler func(r *http.Request, body []byte) reply
@@ -68,8 +68,8 @@ func (f *Fake) work(do handler, r *http.Request, body []byte) (reply, []Hook, er
 	if answer.changed == nil {
 		return answer, nil, nil
 	}
-	hooks, err := f.hooks(answer.changed, answer.refund)
-	return answer, hooks, err
+	hooks, err := f.hooks(answer.changed)
+	return answer, append(answer.first, hooks...), err
 }
 
 func (f *Fake) fault(gateway, action, method string) (Fault, bool) {
@@ -96,11 +96,11 @@ func fail(w http.ResponseWriter, r *http.Request, fault Fault) {
 }
 
 // hooks are the webhooks of an order's present state, less the lost, with the repeated.
-func (f *Fake) hooks(o *gatewayOrder, refundID string) ([]Hook, error) {
-	if f.o.Deliver == nil {
+func (f *Fake) hooks(o *gatewayOrder) ([]Hook, error) {
+	if f.o.Deliver == nil || o.muted {
 		return nil, nil
 	}
-	hook, err := f.hook(o, refundID)
+	hook, err := f.hook(o)
 	if err != nil {
 		return nil, err
 	}
@@ -115,13 +115,24 @@ func (f *Fake) hooks(o *gatewayOrder, refundID string) ([]Hook, error) {
 	return []Hook{hook}, nil
 }
 
-func (f *Fake) hook(o *gatewayOrder, refundID string) (Hook, error) {
+// Hook is the webhook of an order's present state, signed and not sent.
+func (f *Fake) Hook(id string) (Hook, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	o := f.byID[id]
+	if o == nil {
+		return Hook{}, fmt.Errorf("the fake has no order %q", id)
+	}
+	return f.hook(o)
+}
+
+func (f *Fake) hook(o *gatewayOrder) (Hook, error) {
 	var told any
 	switch o.gateway {
 	case Decta:
 		told = o.dectaBody()
 	case Everifin:
-		told = o.everifinHook(f.o.Clock().UTC(), refundID)
+		told = o.everifinHook(o.now(f))
 	case ConnectPay:
 		told = o.connectpayBody()
 	}
@@ -147,11 +158,36 @@ func (f *Fake) hook(o *gatewayOrder, refundID string) (Hook, error) {
 
 func (f *Fake) deliver(ctx context.Context, hooks []Hook) error {
 	for _, h := range hooks {
-		if err := f.o.Deliver(ctx, h); err != nil {
+		err := f.o.Deliver(ctx, h)
+		switch {
+		case err != nil && f.o.Redelivers:
+			f.mu.Lock()
+			f.queue = append(f.queue, delivery{hook: h})
+			f.mu.Unlock()
+		case err != nil:
 			return fmt.Errorf("deliver a webhook of %s: %w", h.Gateway, err)
 		}
 	}
 	return nil
+}
+
+// Redeliver sends the webhooks that were not taken once more, in order, and returns how many are still not
+// taken. After five times the gateway gives up.
+func (f *Fake) Redeliver(ctx context.Context) int {
+	f.mu.Lock()
+	waiting := f.queue
+	f.queue = nil
+	f.mu.Unlock()
+	var left []delivery
+	for _, d := range waiting {
+		if d.tries++; f.o.Deliver(ctx, d.hook) != nil && d.tries < redeliveriesMax {
+			left = append(left, d)
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.queue = append(left, f.queue...)
+	return len(f.queue)
 }
 
 func number(text string) json.RawMessage { return json.RawMessage(text) }
