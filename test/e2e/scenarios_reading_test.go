@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// reading pages through orders, and reads one with its parts; nobody without a token does.
+// reading pages through orders, and reads one with its parts.
 func reading(t *testing.T, m *merchant) {
 	var ids []string
 	for i := range 5 {
