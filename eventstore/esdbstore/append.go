@@ -94,11 +94,21 @@ func (s *Store) Append(
 }
 
 // reasonFor finds out why the server ended an append before it was sent whole.
-// The client reports only that it did, but a read of the same stream is refused
-// for the same reason, and reads keep theirs.
+// The client reports only that it did. An append of nothing to the same stream
+// is refused for the same reason, and has nothing to send after the refusal; a
+// read may be, and keeps its reason in any case.
 func (s *Store) reasonFor(ctx context.Context, stream string, err error) error {
+	isReason := func(err error) bool {
+		return errors.Is(err, eventstore.ErrAccessDenied) || errors.Is(err, eventstore.ErrStreamDeleted)
+	}
+	_, nothing := call(ctx, s, func(c *esdb.Client) (*esdb.WriteResult, error) {
+		return c.AppendToStream(ctx, stream, esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}})
+	})
+	if reason := translate(ctx, stream, eventstore.Any, nothing); isReason(reason) {
+		return reason
+	}
 	for _, reason := range s.readStream(ctx, stream, eventstore.StreamRead{Direction: eventstore.Backwards, Count: 1}) {
-		if errors.Is(reason, eventstore.ErrAccessDenied) || errors.Is(reason, eventstore.ErrStreamDeleted) {
+		if isReason(reason) {
 			return reason
 		}
 	}

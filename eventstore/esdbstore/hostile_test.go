@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/order-ledger/order-ledger/eventstore"
@@ -28,6 +29,12 @@ type stub struct {
 
 func (s *stub) Read(req *streams.ReadReq, call streams.Streams_ReadServer) error {
 	return s.read(req, call)
+}
+
+// deniedAppend refuses as a real server does: without reading what is still sent.
+func deniedAppend(call streams.Streams_AppendServer) error {
+	call.SetTrailer(metadata.Pairs("exception", "access-denied"))
+	return status.Error(codes.PermissionDenied, "Access Denied")
 }
 
 func (s *stub) Append(call streams.Streams_AppendServer) error { return s.append(call) }
@@ -210,5 +217,24 @@ func TestHostile_AnswersWithoutNumbers(t *testing.T) {
 	result, err := store.Append(ctx, "s", eventstore.Any, newEvent())
 	if err != nil || result.Position.Commit != 5 || result.Revision != 4 {
 		t.Errorf("append that was stored: %+v, %v", result, err)
+	}
+}
+
+// TestHostile_DeniedAppends: a server that refuses an append before it has read it, and lets the stream
+// be read, has refused it all the same.
+func TestHostile_DeniedAppends(t *testing.T) {
+	t.Parallel()
+	store, ctx := connectTo(t, &stub{append: deniedAppend, read: func(_ *streams.ReadReq, call streams.Streams_ReadServer) error {
+		return call.Send(eventAt(1))
+	}}, 0)
+	for i := range 40 {
+		events := make([]eventstore.EventData, 1+i*2)
+		for n := range events {
+			events[n] = newEvent()
+			events[n].Data = make([]byte, 12_000)
+		}
+		if _, err := store.Append(ctx, "s", eventstore.Any, events...); !errors.Is(err, eventstore.ErrAccessDenied) {
+			t.Errorf("append %d of %d events: %v, want ErrAccessDenied", i, len(events), err)
+		}
 	}
 }

@@ -18,21 +18,20 @@ import (
 	"github.com/order-ledger/order-ledger/eventstore/node"
 )
 
-// drainBytesMax bounds what is read of an append that has failed already, so
-// that its client gets the status instead of a broken stream.
-const drainBytesMax = 64 << 20
-
 // streamsService is the Streams service over a node.
 type streamsService struct {
 	streams.UnimplementedStreamsServer
 	node     *node.Node
 	logger   *slog.Logger
 	stopping <-chan struct{}
+	budget   *budget
 }
 
 // Append is one atomic append: options, then events, then the end.
 func (s *streamsService) Append(call streams.Streams_AppendServer) error {
-	name, expected, events, err := s.receiveAppend(call)
+	held := share{budget: s.budget}
+	defer held.giveBack()
+	name, expected, events, err := s.receiveAppend(call, &held)
 	var result eventstore.AppendResult
 	if err == nil {
 		result, err = s.node.Append(call.Context(), name, expected, events...)
@@ -51,20 +50,26 @@ func (s *streamsService) Append(call streams.Streams_AppendServer) error {
 
 // receiveAppend reads a whole append. A malformed one is read to its end
 // before it is refused.
-func (s *streamsService) receiveAppend(call streams.Streams_AppendServer) (
+func (s *streamsService) receiveAppend(call streams.Streams_AppendServer, held *share) (
 	name string, expected eventstore.ExpectedRevision, events []eventstore.EventData, err error,
 ) {
+	refuse := func(err error) (string, eventstore.ExpectedRevision, []eventstore.EventData, error) {
+		held.giveBack()
+		events = nil
+		drain(call)
+		return name, expected, nil, err
+	}
 	first, err := call.Recv()
 	if err != nil {
 		return "", expected, nil, received(err)
 	}
 	options := first.GetOptions()
 	if options == nil {
-		return "", expected, nil, s.drain(call, fail(codes.Unknown, "Exception was thrown by handler."))
+		return refuse(fail(codes.Unknown, "Exception was thrown by handler."))
 	}
 	name = string(options.GetStreamIdentifier().GetStreamName())
 	if expected, err = expectedOf(options); err != nil {
-		return name, expected, nil, s.drain(call, err)
+		return refuse(err)
 	}
 	size := 0
 	for {
@@ -77,12 +82,15 @@ func (s *streamsService) receiveAppend(call streams.Streams_AppendServer) (
 		}
 		p := message.GetProposedMessage()
 		event, err := proposed(p.GetId(), p.GetMetadata(), p.GetData(), p.GetCustomMetadata())
+		if err == nil {
+			err = held.take(&event)
+		}
 		if err != nil {
-			return name, expected, nil, s.drain(call, err)
+			return refuse(err)
 		}
 		events = append(events, event)
 		if size += eventstore.AppendSize(events[len(events)-1:]); size > eventstore.MaxAppendSize {
-			return name, expected, nil, s.drain(call, &eventstore.TooLargeError{Size: size, Limit: eventstore.MaxAppendSize})
+			return refuse(&eventstore.TooLargeError{Size: size, Limit: eventstore.MaxAppendSize})
 		}
 	}
 }
@@ -93,19 +101,6 @@ func received(err error) error {
 		return fail(codes.Unknown, "Exception was thrown by handler.")
 	}
 	return err
-}
-
-// drain reads what is left of a failed append and returns its failure.
-func (s *streamsService) drain(call streams.Streams_AppendServer, failure error) error {
-	for size := 0; size < drainBytesMax; {
-		message, err := call.Recv()
-		if err != nil {
-			break
-		}
-		p := message.GetProposedMessage()
-		size += len(p.GetData()) + len(p.GetCustomMetadata()) + 1
-	}
-	return failure
 }
 
 // proposed checks one event of a client.

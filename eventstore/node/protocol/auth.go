@@ -23,6 +23,7 @@ import (
 type authenticator struct {
 	users, readers map[string]string
 	readOnly       bool
+	drains         drains
 }
 
 // readingMethods are the calls that change no stream. Who reads through a persistent subscription moves
@@ -97,8 +98,7 @@ func (a authenticator) unary(ctx context.Context, req any, call *grpc.UnaryServe
 
 func (a authenticator) stream(server any, stream grpc.ServerStream, call *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	if err := a.check(stream.Context(), call.FullMethod); err != nil {
-		stream.SetTrailer(trailersOf(err))
-		return err
+		return a.drains.refuse(stream, call, err)
 	}
 	return next(server, stream)
 }

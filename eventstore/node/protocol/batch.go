@@ -20,10 +20,10 @@ import (
 
 const (
 	// batchesPendingMax bounds the batches of one call that are begun and not
-	// final, batchBytesPendingMax their events, and batchesRunningMax the
-	// appends that one call has under way.
+	// final, batchBytesPendingMax the memory of their events, and
+	// batchesRunningMax the appends that one call has under way.
 	batchesPendingMax    = 256
-	batchBytesPendingMax = 64 << 20
+	batchBytesPendingMax = 16 << 20
 	batchesRunningMax    = 64
 )
 
@@ -32,7 +32,8 @@ type batch struct {
 	correlation *shared.UUID
 	options     *streams.BatchAppendReq_Options
 	events      []eventstore.EventData
-	size        int
+	size        int // as appends are counted
+	held        share
 	// err is why it will be refused; the rest of it is discarded.
 	err error
 }
@@ -43,7 +44,7 @@ type batchCall struct {
 	service *streamsService
 	call    streams.Streams_BatchAppendServer
 	pending map[string]*batch // by correlation id
-	size    int               // bytes of all pending events
+	bytes   int64             // that all pending events take in memory
 
 	running chan struct{} // a place for each append under way
 	done    sync.WaitGroup
@@ -63,7 +64,7 @@ func (s *streamsService) BatchAppend(call streams.Streams_BatchAppendServer) err
 		service: s, call: call, pending: map[string]*batch{},
 		running: make(chan struct{}, batchesRunningMax), last: map[string]chan struct{}{},
 	}
-	defer b.done.Wait()
+	defer b.end()
 	for {
 		req, err := call.Recv()
 		if errors.Is(err, io.EOF) {
@@ -83,6 +84,14 @@ func (s *streamsService) BatchAppend(call streams.Streams_BatchAppendServer) err
 	}
 }
 
+// end waits for the appends under way and forgets what was never finished.
+func (b *batchCall) end() {
+	b.done.Wait()
+	for _, unfinished := range b.pending {
+		unfinished.held.giveBack()
+	}
+}
+
 // take adds a message to its batch and starts the append when it is the last.
 func (b *batchCall) take(req *streams.BatchAppendReq) error {
 	id, err := parseUUID(req.GetCorrelationId())
@@ -95,27 +104,35 @@ func (b *batchCall) take(req *streams.BatchAppendReq) error {
 		if len(b.pending) >= batchesPendingMax {
 			return fail(codes.ResourceExhausted, fmt.Sprintf("more than %d batches are not final", batchesPendingMax))
 		}
-		current = &batch{correlation: req.GetCorrelationId()}
+		current = &batch{correlation: req.GetCorrelationId(), held: share{budget: b.service.budget}}
 		b.pending[key] = current
 	}
 	if o := req.GetOptions(); o != nil {
 		current.options = o
 	}
+	before := current.held.bytes
 	for _, p := range req.GetProposedMessages() {
-		b.add(current, p)
+		current.add(p)
 	}
-	if b.size > batchBytesPendingMax {
+	b.bytes += current.held.bytes - before
+	if b.bytes > batchBytesPendingMax {
 		return fail(codes.ResourceExhausted, fmt.Sprintf("batches that are not final hold more than %d bytes", batchBytesPendingMax))
 	}
 	if !req.GetIsFinal() {
 		return nil
 	}
 	delete(b.pending, key)
-	b.size -= current.size
-	return b.start(current)
+	b.bytes -= current.held.bytes
+	if err := b.start(current); err != nil {
+		current.held.giveBack()
+		return err
+	}
+	return nil
 }
 
-func (b *batchCall) add(to *batch, p *streams.BatchAppendReq_ProposedMessage) {
+// add takes an event up; after a mistake or without room the batch holds nothing
+// any more.
+func (to *batch) add(p *streams.BatchAppendReq_ProposedMessage) {
 	if to.err != nil {
 		return
 	}
@@ -124,14 +141,16 @@ func (b *batchCall) add(to *batch, p *streams.BatchAppendReq_ProposedMessage) {
 	if err == nil && to.size+size > eventstore.MaxAppendSize {
 		err = &eventstore.TooLargeError{Size: to.size + size, Limit: eventstore.MaxAppendSize}
 	}
+	if err == nil {
+		err = to.held.take(&event)
+	}
 	if err != nil {
-		b.size -= to.size
+		to.held.giveBack()
 		to.err, to.events, to.size = err, nil, 0
 		return
 	}
 	to.events = append(to.events, event)
 	to.size += size
-	b.size += size
 }
 
 // start runs a batch beside those of other streams.
@@ -156,6 +175,7 @@ func (b *batchCall) start(current *batch) error {
 	b.done.Go(func() {
 		defer func() { <-b.running }()
 		defer close(answered)
+		defer current.held.giveBack()
 		if before != nil {
 			<-before
 		}

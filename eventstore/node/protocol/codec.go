@@ -18,7 +18,8 @@ import (
 // costs more than everything else together, so events are written to the wire
 // directly.
 
-// frameCodec is the protobuf codec, but for answers that are encoded already.
+// frameCodec is the protobuf codec, but for answers that are encoded already, and for messages that
+// nobody wants.
 type frameCodec struct{ encoding.CodecV2 }
 
 func newFrameCodec() frameCodec { return frameCodec{encoding.GetCodecV2("proto")} }
@@ -29,6 +30,15 @@ func (c frameCodec) Marshal(v any) (mem.BufferSlice, error) {
 		return mem.BufferSlice{f.encode()}, nil
 	}
 	return c.CodecV2.Marshal(v)
+}
+
+// Unmarshal implements encoding.CodecV2.
+func (c frameCodec) Unmarshal(data mem.BufferSlice, v any) error {
+	if d, ok := v.(*discarded); ok {
+		d.bytes = data.Len()
+		return nil
+	}
+	return c.CodecV2.Unmarshal(data, v)
 }
 
 // eventFrame is the ReadResp message of one event.

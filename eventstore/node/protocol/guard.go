@@ -17,6 +17,7 @@ import (
 type guard struct {
 	logger *slog.Logger
 	open   atomic.Int64
+	drains drains
 }
 
 func (g *guard) unary(ctx context.Context, req any, call *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
@@ -31,7 +32,7 @@ func (g *guard) unary(ctx context.Context, req any, call *grpc.UnaryServerInfo, 
 func (g *guard) stream(server any, stream grpc.ServerStream, call *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
 	defer g.recover(stream.Context(), call.FullMethod, &err)
 	if err := g.enter(); err != nil {
-		return err
+		return g.drains.refuse(stream, call, err)
 	}
 	defer g.open.Add(-1)
 	return next(server, stream)

@@ -62,7 +62,10 @@ type Options struct {
 	Readers map[string]string
 	// ReadOnly lets nobody append, delete or change persistent subscriptions through the server.
 	ReadOnly bool
-	Logger   *slog.Logger // nil discards
+	// AppendBytes bounds the memory of all appends that are being received or wait
+	// for the writer; more are answered with Unavailable. 0 is 128 MiB.
+	AppendBytes int64
+	Logger      *slog.Logger // nil discards
 }
 
 // Server serves one node until it is stopped.
@@ -105,8 +108,9 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		_ = listener.Close()
 		return nil, err
 	}
-	auth := authenticator{users: o.Users, readers: o.Readers, readOnly: o.ReadOnly}
-	guard := &guard{logger: o.Logger}
+	refused := newDrains()
+	auth := authenticator{users: o.Users, readers: o.Readers, readOnly: o.ReadOnly, drains: refused}
+	guard := &guard{logger: o.Logger, drains: refused}
 	options := []grpc.ServerOption{
 		grpc.KeepaliveEnforcementPolicy(keepaliveEnforcement()),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTime}),
@@ -121,7 +125,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		})))
 	}
 	s.grpc = grpc.NewServer(options...)
-	service := &streamsService{node: o.Node, logger: o.Logger, stopping: s.stopping}
+	service := &streamsService{node: o.Node, logger: o.Logger, stopping: s.stopping, budget: newBudget(o.AppendBytes)}
 	if s.persistent, err = newPersistentService(ctx, service); err != nil {
 		_ = listener.Close()
 		return nil, err
