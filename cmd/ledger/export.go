@@ -40,12 +40,13 @@ Each export is recorded in the log.`,
 	} {
 		parent.AddCommand(c.exportOf(what, short))
 	}
-	parent.AddCommand(c.verifyExport())
+	parent.AddCommand(c.verifyExport(), c.exportKey())
 	return parent
 }
 
 func (c *cli) exportOf(what export.What, short string) *cobra.Command {
-	var format, out, views, actor, lake string
+	var format, out, views, actor string
+	var lake lakeRun
 	asked := map[string]*string{}
 	cmd := &cobra.Command{
 		Use: string(what) + " --out FILE", Short: short, Args: cobra.NoArgs,
@@ -62,10 +63,11 @@ func (c *cli) exportOf(what export.What, short string) *cobra.Command {
 			}
 			switch {
 			case err != nil:
-			case lake != "" && (what != export.History || job.Format != export.Parquet || out != ""):
+			case lake.dir != "" && (what != export.History || job.Format != export.Parquet || out != ""):
 				err = errors.New("a lake is of the history, in parquet, and without --out")
-			case lake != "" && actor != "":
-				return c.runLake(cmd.Context(), lake, actor)
+			case lake.dir != "" && actor != "":
+				lake.actor = actor
+				return c.runLake(cmd.Context(), lake)
 			case out == "":
 				err = errors.New("say where to: --out FILE")
 			case actor == "":
@@ -99,75 +101,13 @@ func (c *cli) exportOf(what export.What, short string) *cobra.Command {
 		})
 	}
 	if what == export.History {
-		cmd.Flags().StringVar(&lake, "lake", "", "with --format parquet: append what is new to this folder, partitioned by day; needs a running ledger")
+		lake.flags(cmd)
 	}
 	cmd.Flags().StringVar(&format, "format", "csv", "csv, jsonl, parquet or xlsx; the journal as hledger or beancount too")
 	cmd.Flags().StringVar(&out, "out", "", "file to write")
 	cmd.Flags().StringVar(&views, "views", "ledger", "schema of the views: that of a frozen copy (`ledger rebuild --into`) exports that moment")
 	cmd.Flags().StringVar(&actor, "actor", c.env("USER"), "who exports; recorded")
 	return cmd
-}
-
-func (c *cli) verifyExport() *cobra.Command {
-	var key string
-	verify := &cobra.Command{
-		Use: "verify MANIFEST", Short: "Check a manifest's signature and its file", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			if lake, err := export.VerifyLake(args[0], key, true); err == nil {
-				c.say("%d files of the lake are as they were written: %d events from %s to %s; the feed goes on after %s", len(lake.Files), lake.Events,
-					lake.First, lake.Last, lake.Cursor)
-				return nil
-			} else if lake.What != "" && lake.Number > 0 {
-				return &exitError{code: exitDiffers, err: err}
-			}
-			m, err := export.Verify(args[0], key)
-			if errors.Is(err, export.ErrNotProven) {
-				return &exitError{code: exitDiffers, err: err}
-			}
-			if err != nil {
-				return err
-			}
-			if c.json {
-				return c.printJSON(m)
-			}
-			c.say("%s is as it was written: %d rows of %s up to position %d, signed by %s", m.File, m.Rows, m.What, m.Commit, m.PublicKey)
-			return nil
-		},
-	}
-	verify.Flags().StringVar(&key, "public-key", "", "the key that must have signed, base64; without it the manifest's own is taken")
-	return verify
-}
-
-// runLake appends what is new in the running ledger's feed to a lake.
-func (c *cli) runLake(ctx context.Context, dir, actor string) error {
-	running := c.runningLedger()
-	if running == "" {
-		return fmt.Errorf("no ledger runs on %s: start one with `ledger serve`; a lake is made of its feed", c.settings.DataDir)
-	}
-	sign, err := app.ExportKey(c.settings)
-	if err != nil {
-		return err
-	}
-	m, err := export.LakeJob{URL: running, Token: c.env("LEDGER_TOKEN"), Dir: dir, Sign: sign}.Run(ctx)
-	if err != nil {
-		return err
-	}
-	if m.Events == 0 {
-		c.say("nothing is new")
-		return nil
-	}
-	text, err := json.Marshal(m)
-	if err != nil {
-		return err
-	}
-	if err := c.ask(ctx, http.MethodPost, running+"/exports", app.ExportProduced{Manifest: text, Actor: actor}, &struct{}{}); err != nil {
-		return fmt.Errorf("the lake is written, and not recorded: %w", err)
-	}
-	if c.json {
-		return c.printJSON(m)
-	}
-	c.say("%d events in %d files, from %s to %s; the feed goes on after %s", m.Events, len(m.Files), m.First, m.Last, m.Cursor)
-	return nil
 }
 
 func (c *cli) runExport(ctx context.Context, job export.Job, actor string) error {

@@ -38,12 +38,12 @@ func askWith(ctx context.Context, client *http.Client, tokenFile, method, url st
 	if err != nil {
 		return err
 	}
-	if method != http.MethodGet {
-		token, err := os.ReadFile(tokenFile)
-		if err != nil {
-			return fmt.Errorf("a ledger is running, and its token cannot be read: %w", err)
-		}
+	token, err := os.ReadFile(tokenFile)
+	switch {
+	case err == nil:
 		req.Header.Set("Authorization", "Bearer "+string(token))
+	case method != http.MethodGet: // on a loopback address anybody may read
+		return fmt.Errorf("a ledger is running, and its token cannot be read: %w", err)
 	}
 	answer, err := client.Do(req)
 	if err != nil {

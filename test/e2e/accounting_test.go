@@ -3,15 +3,11 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/parquet-go/parquet-go"
 
 	"github.com/order-ledger/order-ledger/test/harness"
 )
@@ -173,109 +169,5 @@ func TestExport(t *testing.T) {
 		if r := s.Run(t, wrong...); r.Code == 0 || r.Stderr == "" {
 			t.Errorf("%v: exit code %d, %q", wrong, r.Code, r.Stderr)
 		}
-	}
-}
-
-// TestLake appends to a lake while the ledger goes on, with a run that was cut off in between: the lake's
-// events and those of the feed after its last manifest are the log, in order, each once.
-func TestLake(t *testing.T) {
-	t.Parallel()
-	s := harness.NewSite(t, harness.Options{})
-	dir, lake := t.TempDir(), filepath.Join(t.TempDir(), "lake")
-	s.RunOK(t, "simulate", "--orders", "40", "--seed", "79", "--out", dir)
-	if r := s.Run(t, "export", "history", "--format", "parquet", "--lake", lake, "--actor", "kim"); r.Code == 0 || !strings.Contains(r.Stderr, "ledger serve") {
-		t.Errorf("a lake of no ledger: exit code %d, %s", r.Code, r.Stderr)
-	}
-	l := s.Serve(t)
-	var cursor string
-	for i, gateway := range []string{"decta", "everifin", "connectpay"} {
-		s.RunOK(t, "ingest", "--gateway", gateway, filepath.Join(dir, gateway+".ndjson"))
-		if i == 2 {
-			break // the feed has the rest
-		}
-		if i == 1 { // what a run that was cut off leaves behind
-			for _, name := range []string{"part-000002-1.parquet", "part-000002-9.parquet.new"} {
-				days, err := filepath.Glob(filepath.Join(lake, "day=*"))
-				if err != nil || len(days) == 0 {
-					t.Fatalf("%v: %v", err, days)
-				}
-				if err := os.WriteFile(filepath.Join(days[0], name), []byte("torn"), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		var m struct {
-			Cursor string `json:"cursor"`
-			Events int    `json:"events"`
-		}
-		if err := json.Unmarshal([]byte(s.RunOK(t, "export", "history", "--format", "parquet", "--lake", lake, "--actor", "kim", "--json").Stdout), &m); err != nil || m.Events == 0 {
-			t.Fatalf("%v: %+v", err, m)
-		}
-		cursor = m.Cursor
-	}
-	var got []string
-	for _, manifest := range []string{"000001.json", "000002.json"} {
-		s.RunOK(t, "export", "verify", filepath.Join(lake, "_manifests", manifest))
-		var m struct {
-			Files []struct{ Path string } `json:"files"`
-		}
-		text, err := os.ReadFile(filepath.Join(lake, "_manifests", manifest))
-		if err == nil {
-			err = json.Unmarshal(text, &m)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range m.Files {
-			got = append(got, lakeIDs(t, filepath.Join(lake, f.Path))...)
-		}
-	}
-	files, err := filepath.Glob(filepath.Join(lake, "day=*", "*"))
-	if err != nil || len(files) != 2 {
-		t.Errorf("%v: the lake holds %v", err, files)
-	}
-	got = append(got, feedIDs(t, l, "?test=true&after="+cursor)...)
-	if want := feedIDs(t, l, "?test=true"); !slices.Equal(got, want) {
-		t.Errorf("lake and feed have %d events, the log %d", len(got), len(want))
-	}
-	if err := os.WriteFile(files[0], []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if r := s.Run(t, "export", "verify", filepath.Join(lake, "_manifests", "000001.json")); r.Code != 4 {
-		t.Errorf("a changed file: exit code %d, %s", r.Code, r.Stderr)
-	}
-}
-
-func feedIDs(t *testing.T, l *harness.Ledger, query string) []string {
-	t.Helper()
-	a := l.Do(t, "GET", "/events"+query, "", http.Header{"Accept": {"application/x-ndjson"}})
-	var ids []string
-	for line := range strings.SplitSeq(strings.TrimSpace(a.Body), "\n") {
-		var e struct {
-			ID string `json:"id"`
-		}
-		if err := json.Unmarshal([]byte(line), &e); err != nil {
-			t.Fatalf("%v in %s", err, line)
-		}
-		ids = append(ids, e.ID)
-	}
-	return ids
-}
-
-func lakeIDs(t *testing.T, file string) []string {
-	t.Helper()
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	rows := parquet.NewReader(f)
-	var ids []string
-	for {
-		row := map[string]any{}
-		if err := rows.Read(&row); err != nil {
-			return ids
-		}
-		ids = append(ids, fmt.Sprint(row["id"]))
 	}
 }

@@ -60,7 +60,7 @@ func (a *API) authorise(r *http.Request, rt *Route) (auth.Principal, error) {
 	if !ok {
 		return auth.Principal{}, problem(http.StatusUnauthorized, "token_required", "The request needs a header Authorization: Bearer TOKEN.")
 	}
-	if (rt.Access == Operating || rt.Access == OwnerOnly) && same(secret, a.Owner) {
+	if rt.Access != WithToken && same(secret, a.Owner) {
 		return auth.Principal{Name: ownerName}, nil
 	}
 	if rt.Access == OwnerOnly {

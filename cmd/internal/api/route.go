@@ -19,7 +19,7 @@ const (
 	// WithToken takes a token with the route's scope.
 	WithToken Access = iota
 	// Reading takes a token with the route's scope too, but none on a loopback address without a proxy
-	// before it. A token that is sent must be good all the same.
+	// before it; and the token in the data directory. A token that is sent must be good all the same.
 	Reading
 	// Operating takes the token in the data directory, or a token with the route's scope.
 	Operating

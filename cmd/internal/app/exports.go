@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/cmd/internal/export"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 )
@@ -54,4 +56,26 @@ func RecordExport(ctx context.Context, log eventstore.Appender, e ExportProduced
 		return fmt.Errorf("record the export: %w", err)
 	}
 	return nil
+}
+
+// RecordedLake is the newest manifest of a lake that the log has a record of, zero when there is none.
+func RecordedLake(ctx context.Context, log eventstore.Reader, lake string) (export.LakeMark, error) {
+	for e, err := range log.ReadStream(ctx, exportsStream, eventstore.StreamRead{Direction: eventstore.Backwards}) {
+		if errors.Is(err, eventstore.ErrStreamNotFound) {
+			break
+		}
+		if err != nil {
+			return export.LakeMark{}, fmt.Errorf("read what was exported: %w", err)
+		}
+		var produced struct {
+			Manifest export.LakeMark `json:"manifest"`
+		}
+		if err := json.Unmarshal(e.Data, &produced); err != nil {
+			return export.LakeMark{}, fmt.Errorf("read what was exported: event %s: %w", e.ID, err)
+		}
+		if produced.Manifest.Lake == lake {
+			return produced.Manifest, nil
+		}
+	}
+	return export.LakeMark{}, nil
 }

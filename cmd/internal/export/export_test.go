@@ -60,6 +60,10 @@ func key() ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
 }
 
+func otherKey() ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{8}, ed25519.SeedSize))
+}
+
 func october(t *testing.T) reports.Params {
 	t.Helper()
 	month, err := accounting.ParsePeriod("2026-10")

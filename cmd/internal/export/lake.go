@@ -1,7 +1,6 @@
 package export
 
 import (
-	"bufio"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -10,43 +9,56 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
+	"io/fs"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
+
+	"github.com/google/uuid"
 )
 
 // LakeJob appends what is new in a running ledger's feed to a folder of Parquet files, partitioned by the day
-// of recording (UTC): DIR/day=2026-10-31/part-000007-1.parquet. Each run that finds something adds one
-// manifest, DIR/_manifests/000007.json, after its files are durable; only files that a manifest names count.
+// of recording (UTC): DIR/day=2026-10-31/part-000007-1.parquet. What it has written so far is committed every
+// PartEvents events by a manifest, DIR/_manifests/000007.json, after the files are durable; only files that a
+// manifest names count. Manifests are a chain: each has the digest of the one before, and continues the feed
+// where that ended. DIR/_manifests/latest.json is the newest, so that one missing at the end is noticed.
 type LakeJob struct {
 	// URL is the ledger's; Token may be empty where reading the feed takes none.
 	URL, Token string
-	Dir        string
-	Sign       ed25519.PrivateKey
-	Said       func(events int64)
+	// Client asks it; nil is http.DefaultClient.
+	Client *http.Client
+	Dir    string
+	Sign   ed25519.PrivateKey
+	// PartEvents is how many events a manifest commits at most; 0 is 250,000.
+	PartEvents int64
+	// Said is called now and then with the events of this run; nil is nobody.
+	Said func(events int64)
 }
 
-// LakeManifest says what one run added, and where it began and ended in the feed. It is signed like a
-// Manifest.
+// LakeManifest says what one part of a run added, and where it began and ended in the feed.
 type LakeManifest struct {
 	Version int    `json:"version"`
 	What    string `json:"what"` // lake
+	Lake    string `json:"lake"` // UUID, the same in all manifests of a lake
 	Number  int    `json:"number"`
-	// After is the cursor that the run began after, empty for the beginning; Cursor is where the feed goes on:
+	// Previous is the SHA-256 (hex) of the file of the manifest before, empty for the first.
+	Previous string `json:"previous"`
+	// After is the cursor that the part began after, empty for the beginning; Cursor is where the feed goes on:
 	// GET /events?after=CURSOR&test=true.
-	After  string     `json:"after"`
-	Cursor string     `json:"cursor"`
-	Events int64      `json:"events"`
-	First  string     `json:"first_position"`
-	Last   string     `json:"last_position"`
-	Files  []LakeFile `json:"files"`
-	// PublicKey and Signature as in Manifest.
+	After  string `json:"after"`
+	Cursor string `json:"cursor"`
+	// LastEvent is the id of the last event. Where the log was copied to another engine it is what the feed
+	// goes on after; ContinuedAfterEvent tells that this part did, and that positions start anew.
+	LastEvent           string     `json:"last_event"`
+	ContinuedAfterEvent bool       `json:"continued_after_event,omitempty"`
+	Events              int64      `json:"events"`
+	First               string     `json:"first_position"`
+	Last                string     `json:"last_position"`
+	Files               []LakeFile `json:"files"` // by first position
+	// PublicKey is of the key (Ed25519, base64) that Signature is made with, over the manifest as JSON without
+	// the member signature, without spaces, members sorted by name.
 	PublicKey string `json:"public_key"`
 	Signature string `json:"signature"`
 }
@@ -60,15 +72,226 @@ type LakeFile struct {
 	Last   string `json:"last_position"`
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"` // hex
+
+	number int // in the order of first positions
 }
 
-// lakeWhat marks the manifests of a lake.
-const lakeWhat = "lake"
+// LakeRun is what one run added.
+type LakeRun struct {
+	// Newest is the newest manifest of the lake, of this run or an earlier one; zero in an empty lake.
+	Newest LakeManifest `json:"-"`
+	// Manifests are the numbers of the manifests that were added, Files their files.
+	Manifests []int      `json:"manifests"`
+	After     string     `json:"after"`
+	Cursor    string     `json:"cursor"`
+	Events    int64      `json:"events"`
+	First     string     `json:"first_position"`
+	Last      string     `json:"last_position"`
+	Files     []LakeFile `json:"files"`
+}
 
-func (m *LakeManifest) text() ([]byte, error) {
-	unsigned := *m
-	unsigned.Signature = ""
-	return json.Marshal(unsigned)
+const (
+	// lakeWhat marks the manifests of a lake.
+	lakeWhat = "lake"
+	// lakePartEvents bounds what is written again after a crash.
+	lakePartEvents = 250_000
+	latestName     = "latest.json"
+)
+
+// Run appends what is new. What was committed before an error stays, and the next run goes on after it; so
+// the run is right with an error, too.
+func (j LakeJob) Run(ctx context.Context) (LakeRun, error) {
+	if j.Client == nil {
+		j.Client = http.DefaultClient
+	}
+	if j.PartEvents == 0 {
+		j.PartEvents = lakePartEvents
+	}
+	if err := os.MkdirAll(manifestsOf(j.Dir), 0o750); err != nil {
+		return LakeRun{}, err
+	}
+	unlock, err := lockLake(j.Dir)
+	if err != nil {
+		return LakeRun{}, err
+	}
+	defer unlock()
+	w := &lakeWriter{job: &j, run: LakeRun{Manifests: []int{}, Files: []LakeFile{}}}
+	if w.last, w.lastDigest, err = newest(j.Dir); err != nil {
+		return LakeRun{}, err
+	}
+	w.run.Newest, w.run.After, w.run.Cursor = w.last, w.last.Cursor, w.last.Cursor
+	if err := j.sweep(w.last.Number + 1); err != nil {
+		return LakeRun{}, err
+	}
+	defer w.abandon()
+	for more := true; more; {
+		if more, err = j.read(ctx, w); err != nil {
+			return w.run, err
+		}
+	}
+	return w.run, nil
+}
+
+func manifestsOf(dir string) string { return filepath.Join(dir, "_manifests") }
+
+func manifestPath(dir string, number int) string {
+	return filepath.Join(manifestsOf(dir), fmt.Sprintf("%06d.json", number))
+}
+
+// newest is the last manifest of a lake, zero when there is none, and its digest. A run that ended between
+// the two files of a commit is completed.
+func newest(dir string) (LakeManifest, string, error) {
+	numbers, err := manifestNumbers(dir)
+	if err != nil {
+		return LakeManifest{}, "", err
+	}
+	text, err := os.ReadFile(filepath.Join(manifestsOf(dir), latestName))
+	if errors.Is(err, fs.ErrNotExist) && len(numbers) == 0 {
+		return LakeManifest{}, "", nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return LakeManifest{}, "", fmt.Errorf("%w: %s is missing", ErrNotProven, latestName)
+	}
+	if err != nil {
+		return LakeManifest{}, "", err
+	}
+	m, err := parseLakeManifest(text, latestName)
+	if err != nil {
+		return m, "", err
+	}
+	switch known := len(numbers); {
+	case known == m.Number-1:
+		if err := writeDurably(manifestPath(dir, m.Number), text); err != nil {
+			return m, "", err
+		}
+	case known != m.Number || numbers[known-1] != known:
+		return m, "", fmt.Errorf("%w: the lake has %d manifests, and %s is number %d", ErrNotProven, known, latestName, m.Number)
+	}
+	return m, digest(text), nil
+}
+
+// manifestNumbers are those of the files that are there, sorted.
+func manifestNumbers(dir string) ([]int, error) {
+	entries, err := os.ReadDir(manifestsOf(dir))
+	if err != nil {
+		return nil, err
+	}
+	var numbers []int
+	for _, e := range entries {
+		var n int
+		if _, err := fmt.Sscanf(e.Name(), "%d.json", &n); err == nil && filepath.Base(manifestPath(dir, n)) == e.Name() {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers) // by name, a million would come before two
+	return numbers, nil
+}
+
+// sweep removes what a run left behind that ended before its manifest.
+func (j *LakeJob) sweep(number int) error {
+	for _, pattern := range []string{fmt.Sprintf("part-%06d-*.parquet", number), "*.new"} {
+		left, err := filepath.Glob(filepath.Join(j.Dir, "day=*", pattern))
+		if err != nil {
+			return err
+		}
+		for _, path := range left {
+			if err := os.Remove(path); err != nil {
+				return fmt.Errorf("remove what was left behind: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func digest(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// sign completes a manifest, and returns the text of its file.
+func (m *LakeManifest) sign(key ed25519.PrivateKey) ([]byte, error) {
+	m.PublicKey = base64.StdEncoding.EncodeToString(key[ed25519.PrivateKeySize-ed25519.PublicKeySize:])
+	text, err := json.Marshal(m)
+	if err == nil {
+		text, err = signedPart(text)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write the manifest: %w", err)
+	}
+	m.Signature = base64.StdEncoding.EncodeToString(ed25519.Sign(key, text))
+	text, err = json.MarshalIndent(m, "", "  ")
+	return append(text, '\n'), err
+}
+
+// signedPart is what of a manifest is signed: all its members but the signature, also those that this
+// version of the program does not know. Manifests are kept for years.
+func signedPart(text []byte) ([]byte, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return nil, err
+	}
+	delete(members, "signature")
+	return json.Marshal(members) // sorted by name, without spaces
+}
+
+// parseLakeManifest reads a manifest and checks its signature, by the key that it names.
+func parseLakeManifest(text []byte, name string) (LakeManifest, error) {
+	var m LakeManifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return m, fmt.Errorf("%w: %s cannot be read: %w", ErrNotProven, name, err)
+	}
+	key, keyErr := base64.StdEncoding.DecodeString(m.PublicKey)
+	signature, signatureErr := base64.StdEncoding.DecodeString(m.Signature)
+	signed, err := signedPart(text)
+	if m.What != lakeWhat || err != nil || keyErr != nil || signatureErr != nil || len(key) != ed25519.PublicKeySize || !ed25519.Verify(key, signed, signature) {
+		return m, fmt.Errorf("%w: %s was changed after it was signed", ErrNotProven, name)
+	}
+	return m, nil
+}
+
+// begin makes the manifest of the next part.
+func (w *lakeWriter) begin() *LakeManifest {
+	m := &LakeManifest{
+		Version: 1, What: lakeWhat, Lake: w.last.Lake, Number: w.last.Number + 1, Previous: w.lastDigest,
+		After: w.last.Cursor, Files: []LakeFile{}, ContinuedAfterEvent: w.jumped,
+	}
+	if m.Lake == "" {
+		m.Lake = uuid.NewString()
+	}
+	w.jumped = false
+	return m
+}
+
+// commit makes what was written since the last commit part of the lake. latest.json comes first: from then on
+// the part counts, and newest completes what a crash interrupts.
+func (w *lakeWriter) commit() error {
+	m := w.manifest
+	if m == nil {
+		return nil
+	}
+	for len(w.open) > 0 {
+		if err := w.finish(0); err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(m.Files, func(a, b LakeFile) int { return a.number - b.number })
+	text, err := m.sign(w.job.Sign)
+	if err != nil {
+		return err
+	}
+	for _, path := range []string{filepath.Join(manifestsOf(w.job.Dir), latestName), manifestPath(w.job.Dir, m.Number)} {
+		if err := writeDurably(path, text); err != nil {
+			return err
+		}
+	}
+	w.last, w.lastDigest, w.manifest = *m, digest(text), nil
+	r := &w.run
+	if r.First == "" {
+		r.First = m.First
+	}
+	r.Newest, r.Last, r.Cursor, r.Events = *m, m.Last, m.Cursor, r.Events+m.Events
+	r.Manifests, r.Files = append(r.Manifests, m.Number), append(r.Files, m.Files...)
+	return nil
 }
 
 // lakeColumns are those of the files; event is the whole CloudEvent, as the feed has it.
@@ -93,272 +316,13 @@ type lakeEvent struct {
 	Revision   uint64 `json:"revision"`
 }
 
-const (
-	// lakeLineMax bounds one event of the feed.
-	lakeLineMax = 16 << 20
-	// lakeOpenMost bounds the files that are written at once: recording times hardly go back.
-	lakeOpenMost = 3
-)
-
-// Run appends what is new. Without anything new the manifest is zero.
-func (j LakeJob) Run(ctx context.Context) (LakeManifest, error) {
-	before, err := j.last()
-	if err != nil {
-		return LakeManifest{}, err
-	}
-	m := LakeManifest{Version: 1, What: lakeWhat, Number: before.Number + 1, After: before.Cursor, Cursor: before.Cursor, Files: []LakeFile{}}
-	if err := j.sweep(m.Number); err != nil {
-		return LakeManifest{}, err
-	}
-	w := &lakeWriter{job: &j, manifest: &m}
-	defer w.abandon()
-	if err := j.read(ctx, w); err != nil {
-		return LakeManifest{}, err
-	}
-	if m.Events == 0 {
-		return LakeManifest{}, nil
-	}
-	for len(w.open) > 0 {
-		if err := w.finish(0); err != nil {
-			return LakeManifest{}, err
-		}
-	}
-	m.PublicKey = base64.StdEncoding.EncodeToString(j.Sign[ed25519.PrivateKeySize-ed25519.PublicKeySize:])
-	text, err := m.text()
-	if err != nil {
-		return LakeManifest{}, err
-	}
-	m.Signature = base64.StdEncoding.EncodeToString(ed25519.Sign(j.Sign, text))
-	if err := os.MkdirAll(j.manifests(), 0o750); err != nil {
-		return LakeManifest{}, err
-	}
-	return m, writeWhole(filepath.Join(j.manifests(), fmt.Sprintf("%06d.json", m.Number)), m)
-}
-
-func (j *LakeJob) manifests() string { return filepath.Join(j.Dir, "_manifests") }
-
-// last is the newest manifest, zero when there is none.
-func (j *LakeJob) last() (LakeManifest, error) {
-	names, err := filepath.Glob(filepath.Join(j.manifests(), "[0-9]*.json"))
-	if err != nil || len(names) == 0 {
-		return LakeManifest{}, err
-	}
-	slices.Sort(names)
-	return VerifyLake(names[len(names)-1], "", false)
-}
-
-// sweep removes what a run left behind that ended before its manifest.
-func (j *LakeJob) sweep(number int) error {
-	for _, pattern := range []string{fmt.Sprintf("part-%06d-*.parquet", number), "*.new"} {
-		left, err := filepath.Glob(filepath.Join(j.Dir, "day=*", pattern))
-		if err != nil {
-			return err
-		}
-		for _, path := range left {
-			if err := os.Remove(path); err != nil {
-				return fmt.Errorf("remove what was left behind: %w", err)
-			}
-		}
-	}
-	return nil
-}
-
-// read follows the feed to its end.
-func (j *LakeJob) read(ctx context.Context, w *lakeWriter) error {
-	query := url.Values{"test": {"true"}}
-	if w.manifest.After != "" {
-		query.Set("after", w.manifest.After)
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, j.URL+"/events?"+query.Encode(), nil)
-	if err != nil {
-		return fmt.Errorf("ask the ledger: %w", err)
-	}
-	r.Header.Set("Accept", "application/x-ndjson")
-	if j.Token != "" {
-		r.Header.Set("Authorization", "Bearer "+j.Token)
-	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return fmt.Errorf("ask the ledger: %w", err)
-	}
-	defer func() { _ = answer.Body.Close() }()
-	if answer.StatusCode != http.StatusOK {
-		var p struct{ Detail string }
-		_ = json.NewDecoder(io.LimitReader(answer.Body, lakeLineMax)).Decode(&p) // the status must do without it
-		return fmt.Errorf("the ledger answers %s: %s", answer.Status, p.Detail)
-	}
-	lines := bufio.NewScanner(answer.Body)
-	lines.Buffer(make([]byte, 1<<20), lakeLineMax)
-	for lines.Scan() {
-		if err := w.add(lines.Bytes()); err != nil {
-			return err
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("read the feed: %w", err)
-	}
-	if len(answer.Trailer) == 0 || answer.Trailer.Get("Link") == "" {
-		return errors.New("the feed broke off: what was written does not count; run it again")
-	}
-	return nil
-}
-
-// lakeWriter writes the files of one run.
-type lakeWriter struct {
-	job      *LakeJob
-	manifest *LakeManifest
-	open     []*lakePart
-}
-
-// lakePart is a file that is being written.
-type lakePart struct {
-	LakeFile
-
-	file *os.File
-	hash hash.Hash
-	rows *parquetRows
-}
-
-func (w *lakeWriter) add(line []byte) error {
-	var e lakeEvent
-	if err := json.Unmarshal(line, &e); err != nil || len(e.RecordedAt) < len("2006-01-02") || e.Cursor == "" {
-		return fmt.Errorf("the feed says what is no event: %w", errors.Join(err, errors.New(string(line[:min(len(line), 200)]))))
-	}
-	part, err := w.part(e.RecordedAt[:len("2006-01-02")])
-	if err != nil {
-		return err
-	}
-	revision := strconv.FormatUint(e.Revision, 10)
+// row is the event's row; line is the whole event.
+func (e *lakeEvent) row(line []byte) Row {
 	row := make(Row, 0, len(lakeColumns()))
-	for _, v := range []string{e.ID, e.Type, e.Category, e.Stream, e.Position, e.Cursor, e.Time, e.RecordedAt, e.Gateway, e.Account, e.Subject, revision} {
+	for _, v := range []string{
+		e.ID, e.Type, e.Category, e.Stream, e.Position, e.Cursor, e.Time, e.RecordedAt, e.Gateway, e.Account, e.Subject, strconv.FormatUint(e.Revision, 10),
+	} {
 		row = append(row, []byte(v))
 	}
-	if err := part.rows.row(append(row, line)); err != nil {
-		return err
-	}
-	if part.First == "" {
-		part.First = e.Position
-	}
-	part.Last, part.Events = e.Position, part.Events+1
-	m := w.manifest
-	if m.First == "" {
-		m.First = e.Position
-	}
-	m.Last, m.Cursor, m.Events = e.Position, e.Cursor, m.Events+1
-	if w.job.Said != nil && m.Events%DefaultSaveEvery == 0 {
-		w.job.Said(m.Events)
-	}
-	return nil
-}
-
-// part is the file of a day.
-func (w *lakeWriter) part(day string) (*lakePart, error) {
-	for _, p := range w.open {
-		if p.Day == day {
-			return p, nil
-		}
-	}
-	if len(w.open) == lakeOpenMost {
-		if err := w.finish(0); err != nil {
-			return nil, err
-		}
-	}
-	path := fmt.Sprintf("day=%s/part-%06d-%d.parquet", day, w.manifest.Number, len(w.manifest.Files)+len(w.open)+1)
-	full := filepath.Join(w.job.Dir, filepath.FromSlash(path))
-	if err := os.MkdirAll(filepath.Dir(full), 0o750); err != nil {
-		return nil, err
-	}
-	file, err := os.OpenFile(full+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	p := &lakePart{LakeFile: LakeFile{Path: path, Day: day}, file: file, hash: sha256.New()}
-	p.rows = newParquet(io.MultiWriter(file, p.hash), lakeColumns())
-	w.open = append(w.open, p)
-	return p, nil
-}
-
-// finish makes a file durable under its name.
-func (w *lakeWriter) finish(i int) error {
-	p := w.open[i]
-	w.open = slices.Delete(w.open, i, i+1)
-	full := filepath.Join(w.job.Dir, filepath.FromSlash(p.Path))
-	err := p.rows.close()
-	if err == nil {
-		p.Bytes, err = p.file.Seek(0, io.SeekCurrent)
-	}
-	if err = errors.Join(err, p.file.Sync(), p.file.Close()); err == nil {
-		err = os.Rename(full+".new", full)
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", p.Path, err)
-	}
-	p.SHA256 = hex.EncodeToString(p.hash.Sum(nil))
-	w.manifest.Files = append(w.manifest.Files, p.LakeFile)
-	for _, path := range []string{filepath.Dir(full), w.job.Dir} {
-		dir, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// abandon closes what a failed run was writing; the next run removes it.
-func (w *lakeWriter) abandon() {
-	for _, p := range w.open {
-		_ = p.file.Close()
-	}
-}
-
-// VerifyLake reads a manifest of a lake and checks its signature and, with files, every file that it names.
-func VerifyLake(manifest, publicKey string, files bool) (LakeManifest, error) {
-	var m LakeManifest
-	text, err := os.ReadFile(manifest)
-	if err != nil {
-		return m, err
-	}
-	if err := json.Unmarshal(text, &m); err != nil {
-		return m, fmt.Errorf("read %s: %w", manifest, err)
-	}
-	key, keyErr := base64.StdEncoding.DecodeString(m.PublicKey)
-	signature, signatureErr := base64.StdEncoding.DecodeString(m.Signature)
-	signed, err := m.text()
-	if m.What != lakeWhat || err != nil || keyErr != nil || signatureErr != nil || len(key) != ed25519.PublicKeySize || !ed25519.Verify(key, signed, signature) ||
-		(publicKey != "" && publicKey != m.PublicKey) {
-		return m, fmt.Errorf("%w: %s was changed after it was signed, or somebody else signed it", ErrNotProven, filepath.Base(manifest))
-	}
-	if !files {
-		return m, nil
-	}
-	dir := filepath.Dir(filepath.Dir(manifest))
-	for _, f := range m.Files {
-		if !filepath.IsLocal(f.Path) || !strings.HasPrefix(f.Path, "day=") {
-			return m, fmt.Errorf("%w: %q is no file of the lake", ErrNotProven, f.Path)
-		}
-		if err := f.check(filepath.Join(dir, filepath.FromSlash(f.Path))); err != nil {
-			return m, err
-		}
-	}
-	return m, nil
-}
-
-func (f *LakeFile) check(path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = file.Close() }()
-	sum := sha256.New()
-	n, err := io.Copy(sum, file)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", f.Path, err)
-	}
-	if n != f.Bytes || hex.EncodeToString(sum.Sum(nil)) != f.SHA256 {
-		return fmt.Errorf("%w: %s was changed", ErrNotProven, f.Path)
-	}
-	return nil
+	return append(row, line)
 }

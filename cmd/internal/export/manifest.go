@@ -97,18 +97,26 @@ func Verify(manifest, publicKey string) (Manifest, error) {
 	if m.File != filepath.Base(m.File) || strings.HasPrefix(m.File, ".") {
 		return m, fmt.Errorf("%w: %q is no file beside the manifest", ErrNotProven, m.File)
 	}
-	file, err := os.Open(filepath.Join(filepath.Dir(manifest), m.File))
+	n, sum, err := hashFile(filepath.Join(filepath.Dir(manifest), m.File))
 	if err != nil {
 		return m, err
 	}
-	defer func() { _ = file.Close() }()
-	sum := sha256.New()
-	n, err := io.Copy(sum, file)
-	if err != nil {
-		return m, fmt.Errorf("read %s: %w", m.File, err)
-	}
-	if n != m.Bytes || hex.EncodeToString(sum.Sum(nil)) != m.SHA256 {
+	if n != m.Bytes || sum != m.SHA256 {
 		return m, fmt.Errorf("%w: %s was changed", ErrNotProven, m.File)
 	}
 	return m, nil
+}
+
+// hashFile returns a file's size and its SHA-256 in hex.
+func hashFile(path string) (size int64, sum string, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = file.Close() }()
+	h := sha256.New()
+	if size, err = io.Copy(h, file); err != nil {
+		return 0, "", fmt.Errorf("read %s: %w", path, err)
+	}
+	return size, hex.EncodeToString(h.Sum(nil)), nil
 }

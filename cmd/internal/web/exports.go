@@ -22,3 +22,14 @@ func (s *Server) recordExport(w http.ResponseWriter, r *http.Request) {
 	}
 	s.json(w, r, http.StatusOK, RecordedAnswer{Recorded: "yes"})
 }
+
+// recordedLake answers which manifest of a lake was recorded last.
+func (s *Server) recordedLake(w http.ResponseWriter, r *http.Request) {
+	mark, err := app.RecordedLake(r.Context(), s.ledger.Store, r.PathValue("id"))
+	if err != nil {
+		s.logger.ErrorContext(r.Context(), "the log could not be read", errAttr(err))
+		s.problem(w, r, http.StatusServiceUnavailable, "log_unavailable", "The event log could not be read.")
+		return
+	}
+	s.json(w, r, http.StatusOK, mark)
+}

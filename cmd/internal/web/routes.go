@@ -10,6 +10,7 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/api"
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/auth"
+	"github.com/order-ledger/order-ledger/cmd/internal/export"
 	"github.com/order-ledger/order-ledger/projections/audit"
 	"github.com/order-ledger/order-ledger/projections/history"
 	"github.com/order-ledger/order-ledger/projections/journal"
@@ -184,6 +185,11 @@ func (s *Server) feedRoutes() []*api.Route {
 		}, {
 			ID: "schemas", Method: http.MethodGet, Path: "/schemas/", Tag: tagFeed, Access: api.Public, Handler: s.schemas.ServeHTTP,
 			Summary: "The schemas of events", Answers: api.OK(nil, api.JSON[SchemaList]()),
+		},
+		{
+			ID: "recordedLake", Method: http.MethodGet, Path: "/exports/lakes/{id}", Tag: tagFeed, Access: api.Reading, Scope: auth.FeedRead, Handler: s.recordedLake,
+			Summary: "The newest manifest of a lake that was recorded", Answers: api.OK(nil, api.JSON[export.LakeMark]()),
+			Refusals: []int{http.StatusServiceUnavailable},
 		},
 		s.schemaRoute("schema", "/schemas/{type}"), s.schemaRoute("schemaVersion", "/schemas/{type}/{version}"),
 	}
