@@ -130,17 +130,6 @@ type Reader interface {
 	Head(ctx context.Context) (Position, bool, error)
 }
 
-// Filter chooses the events that a subscription to $all shows. At most one
-// field is set; the zero value shows everything.
-type Filter struct {
-	// StreamPrefixes lets pass events whose stream begins with one of them.
-	StreamPrefixes []string
-	// TypePrefixes lets pass events whose type begins with one of them.
-	TypePrefixes []string
-	// StreamRegex and TypeRegex are RE2 expressions.
-	StreamRegex, TypeRegex string
-}
-
 // AllSubscription says what part of $all is followed.
 type AllSubscription struct {
 	// After is the position after which events are shown (exclusive); nil

@@ -7,7 +7,6 @@ import (
 	"iter"
 	"log/slog"
 	"math/rand/v2"
-	"regexp"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +27,8 @@ const (
 // SubscribeAll implements eventstore.Subscriber.
 func (s *Store) SubscribeAll(ctx context.Context, sub eventstore.AllSubscription) iter.Seq2[eventstore.Message, error] {
 	after := sub.After
-	filter, err := clientFilter(sub.Filter)
+	match, err := sub.Filter.Matcher()
+	filter := clientFilter(sub.Filter)
 	return func(yield func(eventstore.Message, error) bool) {
 		if err != nil {
 			yield(nil, err)
@@ -36,13 +36,14 @@ func (s *Store) SubscribeAll(ctx context.Context, sub eventstore.AllSubscription
 		}
 		var from atomic.Pointer[eventstore.Position] // the watchdog looks at it too
 		from.Store(after)
+		interval := max(1, int(sub.CheckpointEvery)/searchWindow)
 		s.supervise(ctx, subscription{
 			name: "$all",
 			open: func(ctx context.Context, c *esdb.Client) (*esdb.Subscription, error) {
 				options := esdb.SubscribeToAllOptions{From: esdb.Start{}, Filter: filter}
 				if filter != nil {
 					options.MaxSearchWindow = searchWindow
-					options.CheckpointInterval = max(1, int(sub.CheckpointEvery)/searchWindow)
+					options.CheckpointInterval = interval
 				}
 				if p := from.Load(); p != nil {
 					options.From = esdb.Position{Commit: p.Commit, Prepare: p.Prepare}
@@ -60,9 +61,8 @@ func (s *Store) SubscribeAll(ctx context.Context, sub eventstore.AllSubscription
 				from.Store(&p)
 				return true
 			},
-			behind: func(head eventstore.Position) bool {
-				last := from.Load()
-				return last == nil || last.Compare(head) < 0
+			missed: func(ctx context.Context) (bool, error) {
+				return s.missedInAll(ctx, from.Load(), match, 2*interval*searchWindow)
 			},
 		}, yield)
 	}
@@ -75,13 +75,14 @@ func (s *Store) SubscribeStream(ctx context.Context, stream string, after *uint6
 			yield(nil, err)
 			return
 		}
-		from := after
+		var from atomic.Pointer[uint64] // the watchdog looks at it too
+		from.Store(after)
 		s.supervise(ctx, subscription{
 			name: stream,
 			open: func(ctx context.Context, c *esdb.Client) (*esdb.Subscription, error) {
 				options := esdb.SubscribeToStreamOptions{From: esdb.Start{}}
-				if from != nil {
-					options.From = esdb.Revision(*from)
+				if last := from.Load(); last != nil {
+					options.From = esdb.Revision(*last)
 				}
 				return c.SubscribeToStream(ctx, stream, options)
 			},
@@ -90,12 +91,13 @@ func (s *Store) SubscribeStream(ctx context.Context, stream string, after *uint6
 				if !ok {
 					return true
 				}
-				if from != nil && e.Event.Revision <= *from {
+				if last := from.Load(); last != nil && e.Event.Revision <= *last {
 					return false
 				}
-				from = &e.Event.Revision
+				from.Store(&e.Event.Revision)
 				return true
 			},
+			missed: func(ctx context.Context) (bool, error) { return s.missedInStream(ctx, stream, from.Load()) },
 		}, yield)
 	}
 }
@@ -119,9 +121,8 @@ type subscription struct {
 	// processed notes that a message is about to be delivered; false when it
 	// was delivered before.
 	processed func(eventstore.Message) (fresh bool)
-	// behind tells whether a silent subscription has missed something; nil
-	// when that cannot be told from the log's head.
-	behind func(head eventstore.Position) bool
+	// missed tells whether a silent subscription should have shown something.
+	missed func(ctx context.Context) (bool, error)
 }
 
 // supervise delivers a subscription's messages and renews it when it drops,
@@ -176,59 +177,27 @@ func (s *Store) follow(
 	if err != nil {
 		return false, false, translate(outer, sub.name, eventstore.Any, err)
 	}
-	var count atomic.Int64
+	var p progress
 	watched := make(chan struct{})
 	defer func() { cancel(nil); <-watched }()
 	go func() {
 		defer close(watched)
-		s.watch(ctx, sub, &count, cancel)
+		s.watch(ctx, sub, &p, cancel)
 	}()
 	for {
+		p.waiting.Store(true)
 		m, err := take(ctx, messages, ses)
+		p.waiting.Store(false)
 		if err != nil {
 			return delivered, false, translate(outer, sub.name, eventstore.Any, err)
 		}
-		count.Add(1)
+		p.messages.Add(1)
 		if m == nil || !sub.processed(m) {
 			continue
 		}
 		delivered = true
 		if !yield(m, nil) {
 			return true, true, nil
-		}
-	}
-}
-
-// watch ends a subscription that stays silent although the log has grown.
-func (s *Store) watch(ctx context.Context, sub subscription, messages *atomic.Int64, cancel context.CancelCauseFunc) {
-	if sub.behind == nil {
-		<-ctx.Done()
-		return
-	}
-	ticker := time.NewTicker(s.watchdog)
-	defer ticker.Stop()
-	seen, suspect := int64(-1), eventstore.Position{}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		if n := messages.Load(); n != seen {
-			seen, suspect = n, eventstore.Position{}
-			continue
-		}
-		// Silent for a whole period: dead only if what was the head a period
-		// ago has still not come.
-		head, ok, err := s.Head(ctx)
-		switch {
-		case err != nil || !ok || !sub.behind(head):
-			suspect = eventstore.Position{}
-		case suspect != (eventstore.Position{}):
-			cancel(fmt.Errorf("%w: subscription is silent behind %s", eventstore.ErrUnavailable, suspect))
-			return
-		default:
-			suspect = head
 		}
 	}
 }
@@ -254,26 +223,18 @@ func nextMessage(opened *esdb.Subscription) (eventstore.Message, error) {
 	return nil, nil
 }
 
-// clientFilter checks a filter and puts it into the client's form.
-func clientFilter(f eventstore.Filter) (*esdb.SubscriptionFilter, error) {
-	var out *esdb.SubscriptionFilter
-	set := 0
-	add := func(present bool, filter esdb.SubscriptionFilter) {
-		if present {
-			set, out = set+1, &filter
-		}
+// clientFilter puts a filter, which was checked, into the client's form; nil
+// for one that shows everything.
+func clientFilter(f eventstore.Filter) *esdb.SubscriptionFilter {
+	switch {
+	case len(f.StreamPrefixes) > 0:
+		return &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: f.StreamPrefixes}
+	case len(f.TypePrefixes) > 0:
+		return &esdb.SubscriptionFilter{Type: esdb.EventFilterType, Prefixes: f.TypePrefixes}
+	case f.StreamRegex != "":
+		return &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Regex: f.StreamRegex}
+	case f.TypeRegex != "":
+		return &esdb.SubscriptionFilter{Type: esdb.EventFilterType, Regex: f.TypeRegex}
 	}
-	add(len(f.StreamPrefixes) > 0, esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: f.StreamPrefixes})
-	add(len(f.TypePrefixes) > 0, esdb.SubscriptionFilter{Type: esdb.EventFilterType, Prefixes: f.TypePrefixes})
-	add(f.StreamRegex != "", esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Regex: f.StreamRegex})
-	add(f.TypeRegex != "", esdb.SubscriptionFilter{Type: esdb.EventFilterType, Regex: f.TypeRegex})
-	if set > 1 {
-		return nil, fmt.Errorf("%w: a filter has one kind of condition", eventstore.ErrInvalid)
-	}
-	if out != nil && out.Regex != "" {
-		if _, err := regexp.Compile(out.Regex); err != nil {
-			return nil, fmt.Errorf("%w: filter: %w", eventstore.ErrInvalid, err)
-		}
-	}
-	return out, nil
+	return nil
 }

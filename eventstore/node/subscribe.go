@@ -145,7 +145,7 @@ func (n *Node) ended(ctx context.Context) error {
 
 // followAll is a subscription to $all.
 func (n *Node) followAll(ctx context.Context, sub eventstore.AllSubscription, show func(eventstore.Message) bool) error {
-	match, err := newMatcher(sub.Filter)
+	match, err := sub.Filter.Matcher()
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (n *Node) followAll(ctx context.Context, sub eventstore.AllSubscription, sh
 
 type allFollower struct {
 	follower
-	match matcher // nil shows everything, and then there are no checkpoints
+	match func(*eventstore.RecordedEvent) bool // nil shows everything, and then there are no checkpoints
 	every uint32
 	// considered counts the events since the last checkpoint; told is the position that the consumer
 	// knows of, by an event or a checkpoint.

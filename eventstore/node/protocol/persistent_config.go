@@ -203,7 +203,7 @@ func (p *persistentService) createdConfig(ctx context.Context, o *persistent.Cre
 		err = p.startOfAll(ctx, &c, at.GetCommitPosition(), at.GetPreparePosition(), all.GetStart() != nil, all.GetEnd() != nil)
 		if f := all.GetFilter(); f != nil && err == nil {
 			f.CheckpointIntervalMultiplier = max(1, f.GetCheckpointIntervalMultiplier()) // the official Go client leaves it out
-			c.Filter, _, c.CheckpointEvery, err = filterOf[*persistent.CreateReq_AllOptions_FilterOptions_Expression](f)
+			c.Filter, c.CheckpointEvery, err = filterOf[*persistent.CreateReq_AllOptions_FilterOptions_Expression](f)
 		}
 		return c, err
 	}

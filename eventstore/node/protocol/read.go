@@ -123,8 +123,12 @@ func (r *reading) readAll(o *streams.ReadReq_Options_AllOptions) error {
 
 // readFiltered counts only the events that match.
 func (r *reading) readFiltered(read eventstore.AllRead) error {
-	_, match, _, err := filterOf(r.options.GetFilter())
+	filter, _, err := filterOf(r.options.GetFilter())
 	if err != nil || read.Count == 0 {
+		return err
+	}
+	match, err := filter.Matcher()
+	if err != nil {
 		return err
 	}
 	left := read.Count
@@ -133,7 +137,7 @@ func (r *reading) readFiltered(read eventstore.AllRead) error {
 		if err != nil {
 			return err
 		}
-		if !match(&e) {
+		if match != nil && !match(&e) {
 			continue
 		}
 		if err := r.sendEvent(&e); err != nil {
@@ -248,7 +252,7 @@ func (r *reading) followAll(o *streams.ReadReq_Options_AllOptions) error {
 		return err
 	}
 	if f := r.options.GetFilter(); f != nil {
-		filter, _, every, err := filterOf(f)
+		filter, every, err := filterOf(f)
 		if err == nil && every == 0 {
 			err = fail(codes.InvalidArgument, "the checkpoint interval multiplier must not be zero")
 		}
