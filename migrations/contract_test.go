@@ -58,8 +58,9 @@ func contract() map[string]string {
 		"journal_lines": `entry_id text, event_id uuid, order_id text, revision bigint, posting_date date, value_date date,
 			recorded_at timestamp with time zone, account text, currency text, debit numeric, credit numeric, source text,
 			source_account text, late_posting boolean
-			+ position bigint, line integer`,
-		"accounts": `account text, name text, type text`,
+			+ position bigint, line integer, base_account text`,
+		"accounts": `account text, name text, type text
+			+ base_account text`,
 		"account_balances": `source text, source_account text, account text, name text, type text, currency text,
 			debit numeric, credit numeric, balance numeric`,
 		"trial_balance": `period text, source text, source_account text, account text, name text, type text, currency text,

@@ -80,7 +80,7 @@ day as it was known at that time.
 	for name, usage := range map[string]string{
 		"as_of": "what was known then: a time, or a date, which is its end (UTC)", "as_at": "what had happened by this day",
 		"period": "month of posting, like 2026-10", "from": "first day of posting", "through": "last day of posting",
-		"known_from": "restatements: the earlier moment of knowledge", "source": "this gateway only", "source_account": "this merchant account only",
+		"known_from": "restatements: the earlier moment of knowledge", "source": "this gateway only", "up_to": "what stands in the log up to this commit position", "source_account": "this merchant account only",
 	} {
 		asked[name] = cmd.Flags().String(strings.ReplaceAll(name, "_", "-"), "", usage)
 	}
@@ -265,6 +265,9 @@ Close and reopen work inside of the running ledger.`,
 	parent.AddCommand(&cobra.Command{
 		Use: "list", Short: "What was closed and opened again, by whom", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.listPeriods(cmd.Context()) },
+	}, &cobra.Command{
+		Use: "verify", Short: "Compare every closed trial balance with the books as they are; exit code 4 when one changed", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.verifyPeriods(cmd.Context()) },
 	})
 	return parent
 }
@@ -306,22 +309,71 @@ func (c *cli) showPeriod(a app.PeriodAnswer) error {
 	return nil
 }
 
-func (c *cli) listPeriods(ctx context.Context) error {
+// knownPeriods reads what was done to the periods, from the running ledger or from the log.
+func (c *cli) knownPeriods(ctx context.Context) ([]journal.Shown, error) {
 	shown := []journal.Shown{}
-	var err error
 	if running := c.runningLedger(); running != "" {
 		var answer struct {
 			Periods []journal.Shown `json:"periods"`
 		}
-		err = c.ask(ctx, http.MethodGet, running+"/periods", nil, &answer)
-		shown = append(shown, answer.Periods...)
-	} else {
-		err = c.withLog(func(log *app.Store, _ config.Accounts) error {
-			found, err := app.Periods(ctx, log, accounting.DefaultEntity)
-			shown = append(shown, found...)
+		err := c.ask(ctx, http.MethodGet, running+"/periods", nil, &answer)
+		return append(shown, answer.Periods...), err
+	}
+	err := c.withLog(func(log *app.Store, _ config.Accounts) error {
+		found, err := app.Periods(ctx, log, accounting.DefaultEntity)
+		shown = append(shown, found...)
+		return err
+	})
+	return shown, err
+}
+
+// verifyPeriods compares what was closed with the books as they are.
+func (c *cli) verifyPeriods(ctx context.Context) error {
+	if !c.hasDatabase() {
+		return c.noViews()
+	}
+	changes, err := c.knownPeriods(ctx)
+	if err != nil {
+		return err
+	}
+	var verdicts []app.PeriodVerdict
+	err = c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		if err := app.CheckRows(ctx, conn); err != nil {
+			return err
+		}
+		return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+			var err error
+			verdicts, err = app.VerifyPeriods(ctx, tx, changes)
 			return err
 		})
+	})
+	if err != nil {
+		return err
 	}
+	changed := 0
+	t := c.newTable("period", "closed", "by", "", "SHA-256 of the trial balance")
+	for i := range verdicts {
+		v := &verdicts[i]
+		what := "holds"
+		if !v.Holds {
+			what = "CHANGED"
+			changed++
+		}
+		t.AppendRow(table.Row{v.Change.Period, v.Change.RecordedAt.Format("2006-01-02 15:04:05"), v.Change.Actor, what, v.TrialBalanceSHA256})
+	}
+	if c.json {
+		err = c.printJSON(verdicts)
+	} else {
+		t.Render()
+	}
+	if err == nil && changed > 0 {
+		err = &exitError{code: exitDiffers, err: fmt.Errorf("%d of %d closed trial balances are not what they were", changed, len(verdicts))}
+	}
+	return err
+}
+
+func (c *cli) listPeriods(ctx context.Context) error {
+	shown, err := c.knownPeriods(ctx)
 	if err != nil {
 		return err
 	}

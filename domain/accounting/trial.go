@@ -1,6 +1,7 @@
 package accounting
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -21,15 +22,17 @@ type TrialLine struct {
 	Debit         string `json:"debit"`
 	Credit        string `json:"credit"`
 	Closing       string `json:"closing"`
+	// BaseAccount is the account's code in the chart without configuration; empty is Account.
+	BaseAccount string `json:"base_account,omitempty"`
 }
 
 // HashTrialBalance is the digest of a trial balance, hex. The order of its lines does not matter, nor do
-// names and types, which people may change; trailing zeros of amounts do not either.
+// codes, names and types, which people may change; trailing zeros of amounts do not either.
 func HashTrialBalance(lines []TrialLine) string {
 	texts := make([]string, len(lines))
 	for i := range lines {
 		l := &lines[i]
-		texts[i] = fmt.Sprintf("%q %q %q %q %s %s %s %s\n", l.Currency, l.Source, l.SourceAccount, l.Account,
+		texts[i] = fmt.Sprintf("%q %q %q %q %s %s %s %s\n", l.Currency, l.Source, l.SourceAccount, cmp.Or(l.BaseAccount, l.Account),
 			plain(l.Opening), plain(l.Debit), plain(l.Credit), plain(l.Closing))
 	}
 	slices.Sort(texts)

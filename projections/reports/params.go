@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/order-ledger/order-ledger/domain/accounting"
@@ -9,12 +10,12 @@ import (
 
 // ParamNames are the names that ParseParams asks for.
 func ParamNames() []string {
-	return []string{"as_of", "as_at", "from", "through", "period", "known_from", "by", "memo", "source", "source_account"}
+	return []string{"as_of", "as_at", "from", "through", "period", "up_to", "known_from", "by", "memo", "source", "source_account"}
 }
 
 // ParseParams reads parameters by their names: as_of and known_from (RFC 3339, or a date, which is its end in
-// UTC), as_at, from and through (dates), period (like 2026-10), by (day or month), memo, source and
-// source_account. What was known in the future cannot be told: as_of is at most now.
+// UTC), as_at, from and through (dates), period (like 2026-10), by (day or month), memo, source,
+// source_account, and up_to, a commit position in the log. What was known in the future cannot be told: as_of is at most now.
 func ParseParams(get func(name string) string, now time.Time) (Params, error) {
 	p := Params{Source: get("source"), SourceAccount: get("source_account")}
 	var err error
@@ -52,6 +53,11 @@ func ParseParams(get func(name string) string, now time.Time) (Params, error) {
 	}
 	if p.From != nil && p.Through != nil && p.Through.Before(*p.From) {
 		return p, fmt.Errorf("through %s is before from %s", p.Through.Format(time.DateOnly), p.From.Format(time.DateOnly))
+	}
+	if text := get("up_to"); text != "" {
+		if p.UpTo, err = strconv.ParseUint(text, 10, 63); err != nil || p.UpTo == 0 {
+			return p, fmt.Errorf("up_to %q is no commit position of the log, like 1234", text)
+		}
 	}
 	switch by := get("by"); by {
 	case "", "month":

@@ -20,6 +20,7 @@ var arguments = []struct{ name, argument, kind, otherwise string }{
 	{"as_at", "as_at", "date", "NULL"},
 	{"from", "from_day", "date", "NULL"},
 	{"through", "through_day", "date", "NULL"},
+	{"up_to", "up_to", "bigint", "NULL"},
 	{"known_from", "known_from", "timestamptz", "NULL"},
 	{"source", "of_source", "text", "NULL"},
 	{"source_account", "of_source_account", "text", "NULL"},

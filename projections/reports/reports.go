@@ -38,6 +38,8 @@ type Params struct {
 	From, Through *time.Time
 	// KnownFrom is the earlier moment of knowledge of the restatement.
 	KnownFrom *time.Time
+	// UpTo leaves out what stands after this commit position of the log; 0 leaves nothing out.
+	UpTo uint64
 	// Source and SourceAccount leave out other gateways and merchant accounts; empty leaves nothing out.
 	Source, SourceAccount string
 	// Daily sums up by day instead of month.
@@ -53,9 +55,14 @@ func (p *Params) Period(month accounting.Period) {
 }
 
 func (p *Params) named() pgx.NamedArgs {
+	var upTo *int64
+	if p.UpTo != 0 {
+		at := int64(p.UpTo)
+		upTo = &at
+	}
 	return pgx.NamedArgs{
 		"as_of": p.AsOf, "as_at": day(p.AsAt), "from": day(p.From), "through": day(p.Through), "known_from": p.KnownFrom,
-		"daily": p.Daily, "memo": p.Memo, "source": optional(p.Source), "source_account": optional(p.SourceAccount),
+		"up_to": upTo, "daily": p.Daily, "memo": p.Memo, "source": optional(p.Source), "source_account": optional(p.SourceAccount),
 	}
 }
 
@@ -88,11 +95,12 @@ type Report struct {
 var whole = strings.NewReplacer(
 	"@lines", `(SELECT * FROM ledger.journal_lines
     WHERE (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) AND (@as_at::date IS NULL OR value_date <= @as_at)
-      AND (@source::text IS NULL OR source = @source) AND (@source_account::text IS NULL OR source_account = @source_account))`,
+      AND (@up_to::bigint IS NULL OR position <= @up_to) AND (@source::text IS NULL OR source = @source) AND (@source_account::text IS NULL OR source_account = @source_account))`,
 	"@history", `(SELECT * FROM ledger.order_history
-    WHERE (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) AND (@as_at::date IS NULL OR (occurred_at AT TIME ZONE 'UTC')::date <= @as_at))`,
+    WHERE (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) AND (@as_at::date IS NULL OR (occurred_at AT TIME ZONE 'UTC')::date <= @as_at)
+      AND (@up_to::bigint IS NULL OR position <= @up_to))`,
 	"@today", `coalesce(@as_at::date, (@as_of::timestamptz AT TIME ZONE 'UTC')::date, (now() AT TIME ZONE 'UTC')::date)`,
-	"@now", `(@as_of::timestamptz IS NULL AND @as_at::date IS NULL)`,
+	"@now", `(@as_of::timestamptz IS NULL AND @as_at::date IS NULL AND @up_to::bigint IS NULL)`,
 )
 
 // All lists the reports by name.
@@ -206,7 +214,7 @@ func TrialBalance(ctx context.Context, db Querier, p Params) ([]accounting.Trial
 	for i, row := range table.Rows {
 		l := &lines[i]
 		for j, to := range []*string{
-			&l.Currency, &l.Source, &l.SourceAccount, &l.Account, &l.Name, &l.Type, &l.Opening, &l.Debit, &l.Credit, &l.Closing,
+			&l.Currency, &l.Source, &l.SourceAccount, &l.Account, &l.Name, &l.Type, &l.Opening, &l.Debit, &l.Credit, &l.Closing, &l.BaseAccount,
 		} {
 			if row[j] != nil {
 				*to = *row[j]

@@ -60,6 +60,27 @@ func TestMonthEnd(t *testing.T) {
 	if now := s.RunOK(t, "report", "trial-balance", "--period", "2026-10", "--memo", "--json").Stdout; now != october {
 		t.Errorf("the closed month changed:\n%s\n%s", october, now)
 	}
+	s.RunOK(t, "period", "verify")
+	s.Exec(t, `delete from ledger_data.journal_lines where (order_id, position) = (
+		select order_id, position from ledger_data.journal_lines where posting_date < '2026-11-01' limit 1)`)
+	if r := s.Run(t, "period", "verify", "--json"); r.Code != 4 || !strings.Contains(r.Stdout, `"holds": false`) {
+		t.Errorf("an entry is gone, and the closed month is said to hold: exit code %d, %s", r.Code, r.Stdout)
+	}
+	s.RunOK(t, "audit", "--all", "--heal")
+	s.RunOK(t, "period", "verify")
+	chart := filepath.Join(dir, "chart.yaml")
+	if err := os.WriteFile(chart, []byte("accounting: {mode: sub_ledger, accounts: {\"1200\": {code: \"311000\", name: Debtors}}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	booked := s.RunOK(t, "report", "trial-balance", "--csv", "--config", chart).Stdout
+	if !strings.Contains(booked, ",311000,Debtors,") || strings.Contains(booked, ",1200,Acc") || strings.Contains(booked, ",4000,") || !strings.Contains(booked, ",2900,Order control,liability,") {
+		t.Errorf("the trial balance of a sub-ledger with its own codes:\n%s", booked)
+	}
+	s.RunOK(t, "period", "verify") // names change, what was closed does not
+	if err := os.WriteFile(chart, []byte("accounting: {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.RunOK(t, "report", "trial-balance", "--config", chart)
 	lateRows := s.Rows(t, `select count(*) as n, min(posting_date)::text as day from ledger.journal_lines where late_posting`)
 	if lateRows[0]["n"] == float64(0) || lateRows[0]["day"] != "2026-11-01" {
 		t.Errorf("late postings: %v", lateRows)

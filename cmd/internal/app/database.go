@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/domain/accounting"
 	"github.com/order-ledger/order-ledger/migrations"
 	"github.com/order-ledger/order-ledger/projections/localpg"
 	"github.com/order-ledger/order-ledger/projections/reports"
@@ -193,10 +194,14 @@ func (d *Database) open(ctx context.Context, url string, shared bool) (*pgxpool.
 	if err != nil {
 		return nil, errors.New("LEDGER_DATABASE_URL is no PostgreSQL URL") // err may show the password
 	}
+	chart, err := config.LoadChart(d.settings)
+	if err != nil {
+		return nil, err
+	}
 	poolConfig.MaxConns = readersMax
 	schema.Use(poolConfig.ConnConfig, schema.Live)
 	for attempt := 0; ; attempt++ {
-		err := d.migrate(ctx, url)
+		err := d.migrate(ctx, url, chart)
 		if err == nil {
 			return pgxpool.NewWithConfig(ctx, poolConfig)
 		}
@@ -219,7 +224,7 @@ func (d *Database) open(ctx context.Context, url string, shared bool) (*pgxpool.
 	}
 }
 
-func (d *Database) migrate(ctx context.Context, url string) error {
+func (d *Database) migrate(ctx context.Context, url string, chart []accounting.ChartEntry) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return fmt.Errorf("connect to the database: %w", err)
@@ -230,6 +235,11 @@ func (d *Database) migrate(ctx context.Context, url string) error {
 	}})
 	if err != nil {
 		return err
+	}
+	if chart != nil {
+		if err := reports.SetChart(ctx, conn, chart); err != nil {
+			return err
+		}
 	}
 	return reports.Publish(ctx, conn)
 }

@@ -195,3 +195,35 @@ func Periods(ctx context.Context, log eventstore.Reader, entity string) ([]journ
 	}
 	return slices.DeleteFunc(shown, func(s journal.Shown) bool { return s.Closed && s.TrialBalanceSHA256 == "" }), nil
 }
+
+// PeriodVerdict says whether the books still hold what was closed.
+type PeriodVerdict struct {
+	Change journal.Shown `json:"change"`
+	// TrialBalanceSHA256 is the digest of the trial balance now, of what stood in the log when it was closed.
+	TrialBalanceSHA256 string `json:"trial_balance_sha256_now"`
+	Holds              bool   `json:"holds"`
+}
+
+// VerifyPeriods takes the trial balance of every closing again, of what stood in the log then, and compares its digest
+// with the one that the event holds. changes are those of Periods.
+func VerifyPeriods(ctx context.Context, tx pgx.Tx, changes []journal.Shown) ([]PeriodVerdict, error) {
+	verdicts := []PeriodVerdict{}
+	for _, change := range changes {
+		if !change.Closed || change.TrialBalanceSHA256 == "" {
+			continue
+		}
+		month, err := accounting.ParsePeriod(change.Period)
+		if err != nil {
+			return nil, err
+		}
+		p := reports.Params{Memo: true, UpTo: change.UpTo}
+		p.Period(month)
+		trial, err := reports.TrialBalance(ctx, tx, p)
+		if err != nil {
+			return nil, err
+		}
+		digest := accounting.HashTrialBalance(trial)
+		verdicts = append(verdicts, PeriodVerdict{Change: change, TrialBalanceSHA256: digest, Holds: digest == change.TrialBalanceSHA256})
+	}
+	return verdicts, nil
+}

@@ -206,8 +206,9 @@ type file struct {
 		Readers     map[string]string `yaml:"readers"`
 		ReadOnly    bool              `yaml:"read_only"`
 	} `yaml:"eventstore"`
-	Webhooks []webhook `yaml:"webhooks"`
-	Gateways []struct {
+	Accounting *books    `yaml:"accounting"`
+	Webhooks   []webhook `yaml:"webhooks"`
+	Gateways   []struct {
 		Gateway string           `yaml:"gateway"`
 		Account string           `yaml:"account"`
 		Verify  signature.Config `yaml:"verify"`

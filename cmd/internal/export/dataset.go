@@ -130,7 +130,7 @@ func datasetOf(s Spec) (dataset, error) {
 		}, nil
 	case TrialBalance:
 		return dataset{columns: slices.Concat(texts("currency", "source", "source_account", "account", "name", "type"),
-			amounts("opening", "debit", "credit", "closing"))}, nil
+			amounts("opening", "debit", "credit", "closing"), texts("base_account"))}, nil
 	}
 	return dataset{}, fmt.Errorf("there is no export %q", s.What)
 }

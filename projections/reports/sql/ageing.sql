@@ -1,7 +1,7 @@
 -- What customers owe, by the days since it fell due: since the due date of the order, or since the debt arose where it has none.
 WITH running AS (
   SELECT *, sum(debit - credit) OVER (PARTITION BY order_id ORDER BY position, line ROWS UNBOUNDED PRECEDING) AS owed
-  FROM @lines AS l WHERE account = '1200'
+  FROM @lines AS l WHERE base_account = '1200'
 ), open AS (
   SELECT order_id, source, source_account, currency, sum(debit - credit) AS owed,
     min(value_date) FILTER (WHERE position > coalesce((SELECT max(z.position) FROM running AS z WHERE z.order_id = r.order_id AND z.owed = 0), -1)) AS arose

@@ -17,7 +17,7 @@ WITH known AS (
   ORDER BY order_id, code, (event_type = 'AnomalyFlagged') DESC, revision DESC
 ), exposed AS (
   SELECT order_id, 'exposure_exceeds_captured' AS code, max(value_date)::timestamp AT TIME ZONE 'UTC' AS occurred_at
-  FROM @lines AS l WHERE account IN ('1010', '1100', '1110', '5200', '5210', '2100')
+  FROM @lines AS l WHERE base_account IN ('1010', '1100', '1110', '5200', '5210', '2100')
     AND NOT EXISTS (SELECT FROM ledger.payouts AS p WHERE p.order_id = l.order_id)
   GROUP BY order_id HAVING sum(debit - credit) < 0
 ), now_flagged AS (
@@ -38,11 +38,11 @@ WHERE (@source::text IS NULL OR coalesce(o.source, p.source) = @source)
   AND (@source_account::text IS NULL OR coalesce(o.source_account, p.source_account) = @source_account)
 UNION ALL
 SELECT 'quarantine', notification_id, source, source_account, code, detail, received_at::text FROM ledger.quarantine
-WHERE (@as_of::timestamptz IS NULL OR received_at <= @as_of) AND (@as_at::date IS NULL OR (received_at AT TIME ZONE 'UTC')::date <= @as_at)
+WHERE (@up_to::bigint IS NULL OR position <= @up_to) AND (@as_of::timestamptz IS NULL OR received_at <= @as_of) AND (@as_at::date IS NULL OR (received_at AT TIME ZONE 'UTC')::date <= @as_at)
   AND (@source::text IS NULL OR source = @source) AND (@source_account::text IS NULL OR source_account = @source_account)
 UNION ALL
 SELECT 'parked', k.order_id, o.source, o.source_account, 'parked', reason, since::text
 FROM ledger.parked_orders AS k LEFT JOIN ledger.orders AS o USING (order_id)
-WHERE (@as_of::timestamptz IS NULL OR since <= @as_of) AND (@as_at::date IS NULL OR (since AT TIME ZONE 'UTC')::date <= @as_at)
+WHERE (@up_to::bigint IS NULL OR k.position <= @up_to) AND (@as_of::timestamptz IS NULL OR since <= @as_of) AND (@as_at::date IS NULL OR (since AT TIME ZONE 'UTC')::date <= @as_at)
   AND (@source::text IS NULL OR o.source = @source) AND (@source_account::text IS NULL OR o.source_account = @source_account)
 ORDER BY since, id, code

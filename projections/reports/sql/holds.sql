@@ -2,7 +2,7 @@
 WITH open AS (
   SELECT order_id, source, source_account, currency, sum(debit - credit) AS held, min(value_date) AS since,
     max(value_date) FILTER (WHERE debit > 0) AS held_on
-  FROM @lines AS l WHERE account = '9100'
+  FROM @lines AS l WHERE base_account = '9100'
   GROUP BY order_id, source, source_account, currency HAVING sum(debit - credit) <> 0
 ), ending AS (
   SELECT o.*, coalesce((

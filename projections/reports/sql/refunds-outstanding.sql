@@ -1,7 +1,7 @@
 -- Refunds that were initiated and are not executed, per order, since the oldest that is open.
 WITH running AS (
   SELECT *, sum(credit - debit) OVER (PARTITION BY order_id ORDER BY position, line ROWS UNBOUNDED PRECEDING) AS balance
-  FROM @lines AS l WHERE account = '2100'
+  FROM @lines AS l WHERE base_account = '2100'
 ), open AS (
   SELECT order_id, source, source_account, currency, sum(credit - debit) AS outstanding,
     min(value_date) FILTER (WHERE position > coalesce((SELECT max(z.position) FROM running AS z WHERE z.order_id = r.order_id AND z.balance = 0), -1)) AS since

@@ -1,6 +1,6 @@
 -- What came in and went out per day or month of posting, gateway account and currency. The columns add up to net; fees come out of it.
 WITH cash AS (
-  SELECT j.*, h.event_type, debit - credit AS moved, account IN ('1010', '1100', '1110', '5200', '5210') AS is_cash
+  SELECT j.*, h.event_type, debit - credit AS moved, base_account IN ('1010', '1100', '1110', '5200', '5210') AS is_cash
   FROM @lines AS j JOIN ledger.order_history AS h USING (order_id, revision, position)
   WHERE (@from::date IS NULL OR j.posting_date >= @from) AND (@through::date IS NULL OR j.posting_date <= @through)
 )
@@ -14,5 +14,5 @@ SELECT CASE WHEN @daily::boolean THEN posting_date::text ELSE to_char(posting_da
   coalesce(sum(moved) FILTER (WHERE is_cash AND event_type NOT LIKE 'Payout%' AND event_type NOT IN ('PaymentCaptured', 'PaymentSettled',
     'OrderPaidExternally', 'PaymentReversed', 'RefundCompleted', 'RefundReversed', 'DisputeFundsWithdrawn', 'DisputeFundsReinstated')), 0) AS corrected,
   coalesce(sum(moved) FILTER (WHERE is_cash), 0) AS net,
-  coalesce(sum(moved) FILTER (WHERE account IN ('5200', '5210')), 0) AS fees
+  coalesce(sum(moved) FILTER (WHERE base_account IN ('5200', '5210')), 0) AS fees
 FROM cash GROUP BY 1, 2, 3, 4 HAVING bool_or(is_cash) ORDER BY 1, source COLLATE "C", source_account COLLATE "C", currency

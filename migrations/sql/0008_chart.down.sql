@@ -1,0 +1,2 @@
+-- Removes the configured chart.
+DROP SCHEMA ledger_chart CASCADE;
