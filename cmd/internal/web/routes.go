@@ -212,7 +212,8 @@ func (s *Server) accountingRoutes() []*api.Route {
 	params := []*huma.Param{
 		query("period", "A month like 2026-10."), query("from", "First posting date."), query("through", "Last posting date."),
 		query("as_of", "What was known then: a date or a time."), query("as_at", "What had happened by then: a date."),
-		query("known_from", "The earlier moment of knowledge of a restatement."), query("before", "Commit position of the log to stop before."),
+		query("known_from", "The earlier moment of knowledge of a restatement."), query("up_to", "Commit position of the log: what stands after it is left out."),
+		query("source", "This gateway only."), query("source_account", "This merchant account only."),
 		query("by", "day, to sum up by day instead of month."), query("memo", "true, for accounts off the balance sheet too."),
 	}
 	read := func(id, path, summary string, handler http.HandlerFunc) *api.Route {
