@@ -28,7 +28,7 @@ type ChartEntry struct {
 type Renamed struct{ Code, Name string }
 
 // chartCode keeps codes fit for plain-text accounting and spreadsheets.
-var chartCode = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$`)
+var chartCode = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.]{0,31}$`)
 
 // Chart is the chart of accounts as configured, in the order of the accounts: renamed is by the codes of the chart
 // without configuration. The journal stores those, so that a chart may change and the books stay.
@@ -55,7 +55,7 @@ func Chart(mode Mode, renamed map[string]Renamed) ([]ChartEntry, error) {
 			}
 		}
 		if !chartCode.MatchString(e.Code) {
-			return nil, fmt.Errorf("account %s: code %q is not made of letters, digits, '.', '_' and '-'", a.Code(), e.Code)
+			return nil, fmt.Errorf("account %s: code %q is not made of letters, digits and '.'", a.Code(), e.Code)
 		}
 		chart = append(chart, e)
 	}

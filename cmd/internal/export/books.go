@@ -22,7 +22,7 @@ func (a account) hledger(kinds map[string]string) string {
 }
 
 func (a account) beancount(kinds map[string]string) string {
-	return map[string]string{"asset": "Assets", "liability": "Liabilities", "income": "Income", "expense": "Expenses", "memo": "Equity:Memo"}[kinds[a.Code]] + ":A" + a.Code
+	return map[string]string{"asset": "Assets", "liability": "Liabilities", "income": "Income", "expense": "Expenses", "memo": "Equity:Memo"}[kinds[a.Code]] + ":A" + strings.ReplaceAll(a.Code, ".", "-")
 }
 
 // books writes the journal as a plain-text journal: opening balances, one transaction for each entry, and

@@ -10,12 +10,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/parquet-go/parquet-go"
+	"github.com/shopspring/decimal"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/export"
 	"github.com/order-ledger/order-ledger/domain/accounting"
@@ -154,26 +157,32 @@ func sameAsCSV(t *testing.T, text []byte, lines [][]string) {
 	}
 }
 
-// TestAccountingPrograms: hledger and Beancount accept the books, with the balances that the ledger has.
+// TestAccountingPrograms: hledger and Beancount accept the books, and have the balances of the manifest. CI installs both.
 func TestAccountingPrograms(t *testing.T) {
 	t.Parallel()
 	pool := books(t, 200)
 	dir := t.TempDir()
-	for f, program := range map[export.Format][]string{
-		export.Hledger: {"hledger", "check", "-f"}, export.Beancount: {"bean-check"},
+	for f, program := range map[export.Format]struct{ check, balances []string }{
+		export.Hledger: {[]string{"hledger", "check", "-f"}, []string{"hledger", "balance", "--flat", "--layout=bare", "--no-total", "-O", "csv", "-f"}},
+		export.Beancount: {
+			[]string{"bean-check"},
+			[]string{"bean-query", "-q", "-f", "csv", "-m", "FILE", "SELECT account, currency, sum(number) AS n GROUP BY account, currency"},
+		},
 	} {
-		if _, err := exec.LookPath(program[0]); err != nil {
-			t.Logf("%s is not installed: its file is written and not read", program[0])
+		if _, err := exec.LookPath(program.check[0]); err != nil {
+			if os.Getenv("CI") != "" {
+				t.Errorf("%s is not installed, and CI is to install it", program.check[0])
+			}
+			t.Logf("%s is not installed: its file is not read", program.check[0])
+			continue
 		}
 		for name, p := range map[string]reports.Params{"all": {}, "october": october(t)} {
 			out := filepath.Join(dir, name+"."+string(f))
 			m, text := run(t, pool, journal(f, p, out))
-			if _, err := exec.LookPath(program[0]); err != nil {
-				continue
+			if told, err := exec.CommandContext(t.Context(), program.check[0], append(program.check[1:], out)...).CombinedOutput(); err != nil {
+				t.Errorf("%s refuses %s: %v: %s", program.check[0], name, err, told)
 			}
-			if told, err := exec.CommandContext(t.Context(), program[0], append(program[1:], out)...).CombinedOutput(); err != nil {
-				t.Errorf("%s refuses %s: %v: %s", program[0], name, err, told)
-			}
+			wantBalances(t, m, asked(t, program.balances, out))
 			// The check can fail: another closing balance is refused.
 			closing := m.Balances[0].Closing + " " + m.Balances[0].Currency
 			at := bytes.LastIndex(text, []byte(closing))
@@ -181,10 +190,56 @@ func TestAccountingPrograms(t *testing.T) {
 			if err := os.WriteFile(out, wrong, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if told, err := exec.CommandContext(t.Context(), program[0], append(program[1:], out)...).CombinedOutput(); err == nil {
-				t.Errorf("%s accepts a wrong closing balance in %s: %s", program[0], name, told)
+			if told, err := exec.CommandContext(t.Context(), program.check[0], append(program.check[1:], out)...).CombinedOutput(); err == nil {
+				t.Errorf("%s accepts a wrong closing balance in %s: %s", program.check[0], name, told)
 			}
 		}
+	}
+}
+
+// asked runs a program that prints balances as CSV: account, currency, amount.
+func asked(t *testing.T, program []string, file string) [][]string {
+	t.Helper()
+	args := append(slices.Clone(program[1:]), file)
+	if i := slices.Index(args, "FILE"); i >= 0 {
+		args = args[:len(args)-1]
+		args[i] = file
+	}
+	said, err := exec.CommandContext(t.Context(), program[0], args...).Output()
+	if err != nil {
+		t.Fatalf("%v: %v", program, err)
+	}
+	reader := csv.NewReader(bytes.NewReader(said))
+	reader.TrimLeadingSpace = true
+	rows, err := reader.ReadAll()
+	if err != nil || len(rows) < 2 {
+		t.Fatalf("%v: %v: %s", program, err, said)
+	}
+	return rows[1:]
+}
+
+// wantBalances compares what a program has on each account with the closing balances of the manifest.
+func wantBalances(t *testing.T, m export.Manifest, rows [][]string) {
+	t.Helper()
+	got := map[string]string{}
+	for _, row := range rows {
+		code := row[0][strings.LastIndexByte(row[0], ':')+1:]
+		amount, err := decimal.NewFromString(strings.TrimSpace(row[2]))
+		if err != nil {
+			t.Fatalf("%v: %v", row, err)
+		}
+		if !amount.IsZero() {
+			got[strings.TrimPrefix(code, "A")+" "+strings.TrimSpace(row[1])] = amount.String()
+		}
+	}
+	want := map[string]string{}
+	for _, b := range m.Balances {
+		if amount := decimal.RequireFromString(b.Closing); !amount.IsZero() {
+			want[b.Account+" "+b.Currency] = amount.String()
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(want) == 0 {
+		t.Errorf("closing balances of the ledger (-) and of the program (+):\n%s", diff)
 	}
 }
 
