@@ -61,8 +61,8 @@ func categories() []order.Category {
 
 func hasEvents(ctx context.Context, log eventstore.Reader, stream string) (bool, error) {
 	for _, err := range log.ReadStream(ctx, stream, eventstore.StreamRead{Count: 1}) {
-		if errors.Is(err, eventstore.ErrStreamNotFound) || errors.Is(err, eventstore.ErrStreamDeleted) {
-			return false, nil
+		if errors.Is(err, eventstore.ErrStreamNotFound) || errors.Is(err, eventstore.ErrStreamDeleted) || errors.Is(err, eventstore.ErrInvalid) {
+			return false, nil // a name that no stream may have is no order's either
 		}
 		if err != nil {
 			return false, fmt.Errorf("look for %s: %w", stream, err)

@@ -55,8 +55,8 @@ func linked(ctx context.Context, log eventstore.Reader, references []string) ([]
 	var found []link
 	for _, reference := range references {
 		for ev, err := range log.ReadStream(ctx, reference, eventstore.StreamRead{Count: 1}) {
-			if errors.Is(err, eventstore.ErrStreamNotFound) || errors.Is(err, eventstore.ErrStreamDeleted) {
-				break
+			if errors.Is(err, eventstore.ErrStreamNotFound) || errors.Is(err, eventstore.ErrStreamDeleted) || errors.Is(err, eventstore.ErrInvalid) {
+				break // nothing can go by a name that no stream may have
 			}
 			if err != nil {
 				return nil, fmt.Errorf("read %s: %w", reference, err)

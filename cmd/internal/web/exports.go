@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -10,7 +11,11 @@ import (
 // recordExport records an export that the owner of the data directory made.
 func (s *Server) recordExport(w http.ResponseWriter, r *http.Request) {
 	var e app.ExportProduced
-	if err := decode(w, r, &e); err != nil {
+	err := decode(w, r, &e)
+	if err == nil && len(e.Manifest) == 0 {
+		err = errors.New("an export has a manifest")
+	}
+	if err != nil {
 		s.problem(w, r, http.StatusBadRequest, "export_invalid", err.Error()+".")
 		return
 	}

@@ -193,13 +193,6 @@ func otherMethods(mux *http.ServeMux, r *http.Request) (allowed []string) {
 	return allowed
 }
 
-type contextKey struct{}
-
-func requestID(ctx context.Context) string {
-	id, _ := ctx.Value(contextKey{}).(string)
-	return id
-}
-
 // withRequestID names each request, bounds it, and keeps a panic of one
 // request from being felt by others.
 func (s *Server) withRequestID(next http.Handler) http.Handler {
@@ -211,7 +204,6 @@ func (s *Server) withRequestID(next http.Handler) http.Handler {
 		deadline := time.Now().Add(bodyTimeout)
 		_ = control.SetReadDeadline(deadline) // both are supported by net/http's connections
 		_ = control.SetWriteDeadline(deadline)
-		r = r.WithContext(context.WithValue(r.Context(), contextKey{}, id))
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler { //nolint:errorlint // it is compared as net/http does
