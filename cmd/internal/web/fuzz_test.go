@@ -67,7 +67,7 @@ func (s *shop) states() map[string][]string {
 // FuzzDocument asks a whole ledger, with orders in several states and a gateway, for what its OpenAPI
 // document describes: bodies and parameters that it allows, and some that it does not. Nothing is answered
 // with a 5xx, nothing panics, what the document does not allow is refused, and a request that is refused
-// leaves no event in any stream. A longer run: go test -fuzz FuzzDocument ./cmd/internal/web.
+// leaves no event in any stream. A longer run: go test -run NONE -fuzz FuzzDocument ./cmd/internal/web.
 func FuzzDocument(f *testing.F) {
 	s := openShop(f)
 	pool := s.states()

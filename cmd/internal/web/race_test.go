@@ -82,7 +82,7 @@ func TestRefunds_ManyAtOnce(t *testing.T) {
 	if given == 0 || given > 50 || sum.Amount().IntPart() != int64(given) {
 		t.Errorf("%d of 64 refunds of 1.00 were taken, and %s is given back or on its way, of 50.00", given, sum)
 	}
-	if calls := s.fake.Calls("decta", "POST refund"); calls != given {
+	if calls := s.fake.Calls("decta", "POST refund/"); calls != given {
 		t.Errorf("the gateway was asked %d times, %d refunds were taken", calls, given)
 	}
 }
