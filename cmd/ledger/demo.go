@@ -52,21 +52,29 @@ func (c *cli) demo() *cobra.Command {
 		Use:   "demo",
 		Short: "Show everything: serve, with simulated traffic of all three gateways",
 		Long: `demo starts the event store, PostgreSQL, migrations, intake, projector and HTTP,
-sends simulated but wire-true notifications through the real webhooks, compares
-the views with what truly happened, and keeps serving until Ctrl-C. Its data is
-apart from that of "ledger serve", in the folder "demo" of the data directory.`,
+sends simulated but wire-true notifications through the real webhooks, sells a few
+things through the order API at stand-ins of the gateways, compares the views with
+what truly happened, and keeps serving until Ctrl-C. Its data is apart from that of
+"ledger serve", in the folder "demo" of the data directory.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.settings.DataDir = filepath.Join(c.settings.DataDir, "demo")
 			c.say("Starting the order ledger in %s", c.settings.DataDir)
 			c.settings.HTTP = c.demoAddress(cmd, "http", "LEDGER_HTTP", c.settings.HTTP)
 			c.settings.EventStoreListen = c.demoAddress(cmd, "eventstore-listen", "LEDGER_EVENTSTORE_LISTEN", c.settings.EventStoreListen)
-			err := c.run(cmd.Context(), c.logger(slog.LevelError), func(line string) { c.say("  · %s", line) },
-				func(ctx context.Context, l *app.Ledger, server *web.Server, events string) error {
-					return c.playDemo(ctx, f, l, server, events)
+			shop, err := c.openShop(cmd.Context())
+			if err != nil {
+				return err
+			}
+			err = c.run(cmd.Context(), c.logger(slog.LevelError), func(line string) { c.say("  · %s", line) },
+				func(ctx context.Context, l *app.Ledger, server *web.Server, _ string) error {
+					return c.playDemo(ctx, f, l, server, shop)
 				})
 			if errors.Is(err, errDemoOver) {
-				return nil
+				err = nil
+			}
+			if shop != nil {
+				err = errors.Join(err, shop.Close())
 			}
 			return err
 		},
@@ -97,7 +105,7 @@ func (c *cli) demoAddress(cmd *cobra.Command, flag, variable, address string) st
 	return address
 }
 
-func (c *cli) playDemo(ctx context.Context, f demoFlags, l *app.Ledger, server *web.Server, events string) error {
+func (c *cli) playDemo(ctx context.Context, f demoFlags, l *app.Ledger, server *web.Server, shop *demo.Shop) error {
 	select {
 	case <-l.Database.Ready():
 	case <-ctx.Done():
@@ -108,6 +116,13 @@ func (c *cli) playDemo(ctx context.Context, f demoFlags, l *app.Ledger, server *
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // Ctrl-C in the middle of the traffic
+		}
+		return err
+	}
+	stories, err := c.trade(ctx, shop, server)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // as above
 		}
 		return err
 	}
@@ -124,10 +139,11 @@ func (c *cli) playDemo(ctx context.Context, f demoFlags, l *app.Ledger, server *
 	if err != nil {
 		return err
 	}
-	if err := c.demoSummary(ctx, pool, result); err != nil {
+	if err := c.demoSummary(ctx, pool, result, stories); err != nil {
 		return err
 	}
-	c.demoFurther(l, server)
+	c.demoFurther(l, server, stories)
+	c.shopFurther(shop, server)
 	if f.once {
 		return errDemoOver
 	}
@@ -181,7 +197,7 @@ func textOf(s *string) string {
 }
 
 // demoSummary shows what the views hold and whether it is true.
-func (c *cli) demoSummary(ctx context.Context, pool *pgxpool.Pool, result demo.Result) error {
+func (c *cli) demoSummary(ctx context.Context, pool *pgxpool.Pool, result demo.Result, stories []demo.Story) error {
 	differences, err := demo.Compare(ctx, pool, result.Expected)
 	if err != nil {
 		return err
@@ -189,7 +205,7 @@ func (c *cli) demoSummary(ctx context.Context, pool *pgxpool.Pool, result demo.R
 	if c.json {
 		return errors.Join(c.printJSON(map[string]any{
 			"orders": len(result.Expected), "notifications": result.Notifications, "differences": differences,
-			"seconds": result.Took.Seconds(),
+			"seconds": result.Took.Seconds(), "order_api_orders": orderIDs(stories),
 		}), differenceError(differences))
 	}
 	c.say("\n%d notifications about %d orders taken in, %.0f a second\n",
@@ -206,6 +222,11 @@ func (c *cli) demoSummary(ctx context.Context, pool *pgxpool.Pool, result demo.R
 			union all select 'dispute', coalesce(outcome, stage, 'money moved'), count(*) from ledger.disputes group by 2 order by 1, 2`},
 	} {
 		if err := c.printQuery(ctx, pool, q.title, q.sql); err != nil {
+			return err
+		}
+	}
+	if len(stories) > 0 {
+		if err := c.printQuery(ctx, pool, "the shop's orders, through the order API", shopSQL, orderIDs(stories)); err != nil {
 			return err
 		}
 	}
@@ -231,8 +252,8 @@ func differenceError(differences []string) error {
 }
 
 // printQuery prints what a query finds as a table.
-func (c *cli) printQuery(ctx context.Context, db demo.Querier, title, sql string) error {
-	rows, err := db.Query(ctx, sql)
+func (c *cli) printQuery(ctx context.Context, db demo.Querier, title, sql string, args ...any) error {
+	rows, err := db.Query(ctx, sql, args...)
 	if err != nil {
 		return fmt.Errorf("query %s: %w", title, err)
 	}
@@ -264,10 +285,15 @@ func (c *cli) printQuery(ctx context.Context, db demo.Querier, title, sql string
 }
 
 // demoFurther says where to look next.
-func (c *cli) demoFurther(l *app.Ledger, server *web.Server) {
+func (c *cli) demoFurther(l *app.Ledger, server *web.Server, stories []demo.Story) {
 	c.say("\nLook further:")
 	c.say("  browser     %s/", server.URL())
-	c.say("  an order    curl -s %s/orders/ID", server.URL())
+	order := "ID"
+	if len(stories) > 0 {
+		order = stories[0].OrderID
+	}
+	c.say("  an order    curl -s %s/orders/%s", server.URL(), order)
+	c.say("  its events  curl -s %s/orders/%s/explain", server.URL(), order)
 	c.say("  health      curl -s %s/readyz", server.URL())
 	if connection := l.Store.ConnectionString(); connection != "" {
 		c.say("  events      any EventStoreDB client: %s", connection)

@@ -69,7 +69,7 @@ func (f *Fake) connectpayCreate(_ *http.Request, body []byte) reply {
 	}
 	o.to(f, "PendingMerchant")
 	return reply{first: initiated, status: http.StatusCreated, changed: o, body: object{
-		"payment": object{"paymentId": o.payment, "redirectUrl": "https://pay.example?key=" + o.payment},
+		"payment": object{"paymentId": o.payment, "redirectUrl": o.checkout},
 	}}
 }
 

@@ -154,7 +154,7 @@ func (o *gatewayOrder) dectaBody() any {
 		"type": kind, "id": o.id, "number": o.reference, "status": o.status, "currency": o.currency.Code(),
 		"total": number(o.total.String()), "is_test": o.isTest, "skip_capture": o.skipCapture, "issued": o.created.Unix(),
 		"modified": o.changed.Unix(), "paid": paid, "status_changes": history,
-		"full_page_checkout": "https://gate.example/payform/" + o.id + "/",
+		"full_page_checkout": o.checkout,
 		"amount_refunded":    number(o.refunded.String()), "amount_refund_initial": number(o.pending.String()),
 		"amount_refund_reversal": number(o.refundReversed.String()), "max_payment_attempts": o.attemptsMax,
 		"transaction_details": object{

@@ -105,7 +105,7 @@ func (f *Fake) everifinCreate(_ *http.Request, body []byte) reply {
 }
 
 func (o *gatewayOrder) everifinCreated() any {
-	return object{"id": o.id, "processablePaymentId": o.payment, "link": "https://paygate.example/" + o.payment, "status": "UNPAID"}
+	return object{"id": o.id, "processablePaymentId": o.payment, "link": o.checkout, "status": "UNPAID"}
 }
 
 // everifinUpdate changes an order that nobody began to pay, or adds a payment for the difference to one
@@ -200,7 +200,7 @@ func (f *Fake) everifinRefund(o *gatewayOrder, body []byte) reply {
 	if !ok {
 		return refuse(http.StatusBadRequest, "REFUND_LIMIT_EXCEEDED")
 	}
-	created, err := json.Marshal(object{"id": r.id, "link": "https://paygate.example/" + r.id, "status": r.status})
+	created, err := json.Marshal(object{"id": r.id, "link": f.checkout(Everifin, r.id), "status": r.status})
 	if err != nil {
 		return refuse(http.StatusInternalServerError, "OTHER")
 	}

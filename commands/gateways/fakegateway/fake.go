@@ -49,6 +49,9 @@ type Options struct {
 	HookToken  string
 	// ClientKey verifies the signature of requests to ConnectPay; nil verifies none.
 	ClientKey *rsa.PublicKey
+	// Site is the address that the fake is served at, for customers who pay with a click: checkout links then
+	// lead to its page /pay/ID. Empty: they lead nowhere.
+	Site string
 	// TokenLifetime is how long Everifin's access tokens are good; 0 is five minutes.
 	TokenLifetime time.Duration
 	// Redelivers keeps a webhook that was not taken for Redeliver, as the gateways do. Otherwise the call
@@ -107,6 +110,9 @@ func New(o Options) *Fake {
 	f.decta()
 	f.everifin()
 	f.connectpay()
+	if o.Site != "" {
+		f.pay()
+	}
 	return f
 }
 

@@ -12,6 +12,7 @@ import (
 type gatewayOrder struct {
 	gateway, id, reference string
 	payment                string // id of the first payment
+	checkout               string // where it is paid
 	currency               money.Currency
 	total                  money.Money
 	captured, released     money.Money
@@ -63,6 +64,7 @@ func (f *Fake) add(o *gatewayOrder) {
 	if o.gateway == Decta {
 		o.payment = o.id
 	}
+	o.checkout = f.checkout(o.gateway, o.payment)
 	o.currency = o.total.Currency()
 	zero := money.Zero(o.currency)
 	o.captured, o.released, o.refunded, o.pending, o.disputed, o.returned, o.refundReversed = zero, zero, zero, zero, zero, zero, zero
