@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -42,7 +43,8 @@ func (c *cli) serve() *cobra.Command {
 		Short: "Run the ledger: intake, API, projections, event store",
 		Long: `serve takes webhooks in at /webhooks/{decta|everifin|connectpay}, keeps the views in
 PostgreSQL up to date and answers queries, until it is stopped. It is ready
-when GET /readyz answers 200. Notifications are taken in while the database is away.`,
+when GET /readyz answers 200. Notifications are taken in while the database is away.
+SIGHUP has it read the subscribers of webhooks (webhooks: in the file of --config) once more.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			logger := c.logger(slog.LevelInfo)
@@ -159,8 +161,28 @@ func (c *cli) run(
 	group.Go(func() error { return ledger.Run(groupCtx) })
 	group.Go(func() error { return ledger.Watch(groupCtx) })
 	group.Go(func() error { return ledger.Store.Watch(groupCtx) })
+	group.Go(func() error { reloadOnHangup(groupCtx, ledger, logger); return nil })
 	group.Go(func() error { return started(groupCtx, ledger, server, events) })
 	return group.Wait()
+}
+
+// reloadOnHangup reads the subscribers of webhooks once more at each SIGHUP, until ctx ends.
+func reloadOnHangup(ctx context.Context, l *app.Ledger, logger *slog.Logger) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-hangup:
+			if err := l.ReloadSubscribers(); err != nil {
+				logger.ErrorContext(ctx, "the configuration was not read again: all stays as it was", slog.Any("error", err))
+				continue
+			}
+			logger.InfoContext(ctx, "subscribers of webhooks were read again")
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // newToken makes a token and leaves it in a file in the data directory, for the

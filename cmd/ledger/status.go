@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -68,6 +69,9 @@ func (c *cli) status() *cobra.Command {
 			if report.Health != nil {
 				t.AppendRow(table.Row{"orders that differ from the log", report.Health.Drifted})
 			}
+			if report.Health != nil && report.Health.Webhooks != nil {
+				t.AppendRow(table.Row{"outgoing webhooks", webhooksLine(report.Health.Webhooks)})
+			}
 			if report.Health != nil && report.Health.Freshness != nil {
 				f := report.Health.Freshness
 				t.AppendRows([]table.Row{
@@ -79,12 +83,30 @@ func (c *cli) status() *cobra.Command {
 			if len(report.RebuildNeeded) > 0 {
 				c.say("REBUILD NEEDED (ledger rebuild): the views were made by another version of the ledger: %s", fingerprint.Describe(report.RebuildNeeded))
 			}
+			if report.Health != nil && report.Health.Webhooks != nil && report.Health.Webhooks.Trouble != "" {
+				c.say("WEBHOOKS: %s", report.Health.Webhooks.Trouble)
+			}
 			if report.DatabaseError != "" {
 				c.say("%s", report.DatabaseError)
 			}
 			return nil
 		},
 	}
+}
+
+func webhooksLine(w *web.WebhooksHealth) string {
+	line := fmt.Sprintf("%d subscribers, %d deliveries wait", w.Subscribers, w.Waiting)
+	if w.Waiting > 0 {
+		line += fmt.Sprintf(", the oldest for %s", time.Duration(w.OldestWaiting*float64(time.Second)).Round(time.Second))
+	}
+	line += fmt.Sprintf(", %d dead letters", w.Dead)
+	if len(w.Disabled) > 0 {
+		line += ", disabled: " + strings.Join(w.Disabled, ", ")
+	}
+	if len(w.Held) > 0 {
+		line += ", held back: " + strings.Join(w.Held, ", ")
+	}
+	return line
 }
 
 func (c *cli) report(ctx context.Context) (statusReport, error) {

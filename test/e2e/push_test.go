@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -78,8 +79,23 @@ webhooks:
 		t.Error("the metrics say nothing of deliveries")
 	}
 	harness.Eventually(t, "what became of them stands in the log", func() bool {
-		return strings.Count(l.Get(t, "/metrics").Body, "ledger_webhook_deliveries_total") > 0 && strings.Contains(site.RunOK(t, "webhooks", "show", "shop").Stdout, "id")
+		told := outcomes(t, site, "shop")
+		return told["WebhookDelivered"] == len(got) && told["WebhookSubscriberDisabled"] == 1 && told["WebhookSubscriberEnabled"] == 1
 	})
+}
+
+// outcomes counts what the log tells of a subscriber, by type.
+func outcomes(t *testing.T, site *harness.Site, subscriber string) map[string]int {
+	t.Helper()
+	var told []struct{ Type string }
+	if err := json.Unmarshal([]byte(site.RunOK(t, "webhooks", "history", subscriber, "--most", "10000", "--json").Stdout), &told); err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]int{}
+	for _, o := range told {
+		counts[o.Type]++
+	}
+	return counts
 }
 
 // TestOutgoingWebhooks_WrongConfiguration is refused with a sentence, and no secret in it.

@@ -152,6 +152,16 @@ func Open(s config.Settings, logger *slog.Logger, say func(string)) (*Ledger, er
 	return l, nil
 }
 
+// ReloadSubscribers reads who gets webhooks from the configuration once more, and serves them from now on. When
+// the configuration is wrong everything stays as it is.
+func (l *Ledger) ReloadSubscribers() error {
+	subscribers, err := config.LoadSubscribers(l.Settings)
+	if err != nil {
+		return err
+	}
+	return l.Pusher.Configure(subscribers)
+}
+
 // Watch measures how fresh the views are and audits them until ctx ends: what a ledger does that
 // serves, beside Run.
 func (l *Ledger) Watch(ctx context.Context) error {

@@ -19,7 +19,7 @@ type webhook struct {
 	Template string   `yaml:"template"`
 	Retry    struct {
 		Strategy string        `yaml:"strategy"`
-		Retries  int           `yaml:"retries"`
+		Retries  *int          `yaml:"retries"`
 		Interval time.Duration `yaml:"interval"`
 		Max      time.Duration `yaml:"max"`
 	} `yaml:"retry"`
@@ -29,7 +29,7 @@ type webhook struct {
 	FromBeginning bool          `yaml:"from_beginning"`
 	Timeout       time.Duration `yaml:"timeout"`
 	Concurrency   int           `yaml:"concurrency"`
-	DisableAfter  int           `yaml:"disable_after"`
+	DisableAfter  *int          `yaml:"disable_after"`
 }
 
 // LoadSubscribers reads who gets webhooks.

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
+
+	"github.com/order-ledger/order-ledger/domain/order"
 )
 
-// names gives each event that is pushed its name; what is not here is not pushed: evidence, details,
-// flags, and what the ledger waits for. It is read only.
+// names gives each type of event that is pushed its name. It is read only.
 var names = map[string]string{
 	"OrderIssued":              "order.issued",
 	"OrderViewed":              "order.viewed",
@@ -29,6 +31,7 @@ var names = map[string]string{
 	"PaymentExpired":           "order.payment_failure",
 	"PaymentWithdrawn":         "order.payment_failure",
 	"PaymentSettled":           "settlement.completed",
+	"FeeCharged":               "settlement.fee",
 	"ReversalInitiated":        "reversal.initiated",
 	"ReversalFailed":           "reversal.failed",
 	"PaymentReversed":          "reversal.completed",
@@ -58,9 +61,60 @@ var names = map[string]string{
 	"PayoutReversed":           "payout.reversed",
 }
 
+// leftOut are the types of an order's events that are not pushed. It is read only. With names it is the whole
+// catalogue: a type that is in neither was written by a newer program.
+var leftOut = map[string]bool{
+	// Evidence, and what the ledger did itself.
+	"NotificationRecorded": true, "NotificationQuarantined": true, "CommandRecorded": true, "GatewayActionInitiated": true, "GatewayActionAnswered": true,
+	"EnrichmentPending": true, "ReferenceLinked": true, "PersonalDataErased": true,
+	// Details that change no state.
+	"OrderRegistered": true, "OrderDetailsLearned": true, "PaymentInitiated": true, "PaymentAmountLearned": true,
+	"GatewayStatusObserved": true, "GatewayOrderStatusObserved": true,
+	// Flags are for operators.
+	"AnomalyFlagged": true, "AnomalyResolved": true,
+}
+
+func isLeftOut(eventType string) bool { return leftOut[eventType] }
+
+const (
+	// refundObserved is a refund of which nobody told how much it gave back: nobody may take it for all.
+	refundObserved = "refund.observed"
+	// unknownName stands in for the name of an event that a newer program wrote.
+	unknownName = "unknown"
+)
+
+// nameOf is the name of an event whose type is in names.
+func nameOf(event order.Event) string {
+	if observed, ok := event.(order.RefundObserved); ok && observed.Extent == order.ExtentUnknown {
+		return refundObserved
+	}
+	return firstName(event.EventType())
+}
+
+// firstName is the name that events of a type mostly have; unknownName when the type is not known.
+func firstName(eventType string) string {
+	if name, ok := names[eventType]; ok {
+		return name
+	}
+	return unknownName
+}
+
+// mayWant tells whether the subscriber may want an event of a type. Of types that are not known anything may
+// be wanted.
+func (s *Subscriber) mayWant(eventType string) bool {
+	name, known := names[eventType]
+	return !known || s.Wants(name) || (eventType == order.RefundObserved{}.EventType() && s.Wants(refundObserved))
+}
+
+// orderOf is the order's id in the name of its stream.
+func orderOf(stream string) string {
+	_, id, _ := strings.Cut(stream, "-")
+	return id
+}
+
 // Names are the names of all events that are pushed, sorted.
 func Names() []string {
-	var out []string
+	out := []string{refundObserved}
 	for _, name := range names {
 		out = append(out, name)
 	}

@@ -1,6 +1,7 @@
 package push_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -168,7 +169,7 @@ func (w *world) subscriber(name string, r *receiver, change func(*push.Subscribe
 func (w *world) run(clock func() time.Time, subscribers ...push.Subscriber) (stop func()) {
 	w.t.Helper()
 	p, err := push.New(push.Config{
-		Log: w.log, Database: func() *pgxpool.Pool { return w.pool }, Subscribers: subscribers, Clock: clock, Logger: slog.New(slog.DiscardHandler),
+		Log: w.log, Database: func() *pgxpool.Pool { return w.pool }, Subscribers: subscribers, Clock: clock, Logger: slog.New(slog.NewTextHandler(logged{w.t}, nil)),
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -203,6 +204,12 @@ func until(t testing.TB, what string, holds func() bool) {
 			t.Fatalf("never: %s", what)
 		}
 	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func change(subscriber string, clock func() time.Time) push.Change {
+	return push.Change{Subscriber: subscriber, Actor: "kim", Reason: "repaired", At: clock()}
 }
 
 func always(status int) func(int, string) int { return func(int, string) int { return status } }
@@ -256,7 +263,7 @@ func TestRetries(t *testing.T) {
 	status := 500
 	r := receive(t, func(int, string) int { mu.Lock(); defer mu.Unlock(); return status }, secret(1))
 	clock := hurry()
-	w.run(clock, w.subscriber("shop", r, func(s *push.Subscriber) { s.Events, s.DisableAfter = []string{"order.payment_success"}, 2 }))
+	w.run(clock, w.subscriber("shop", r, func(s *push.Subscriber) { s.Events, s.DisableAfter = []string{"order.payment_success"}, ptr(2) }))
 	for range 2 {
 		w.pay(false)
 	}
@@ -269,7 +276,7 @@ func TestRetries(t *testing.T) {
 	r.mu.Lock()
 	requests := r.requests
 	r.mu.Unlock()
-	letters, err := push.Letters(t.Context(), w.pool, "shop", 10)
+	letters, err := push.Letters(t.Context(), w.pool, "shop", 0, 10)
 	if err != nil || len(letters) != 2 || letters[0].State != "DEAD" || letters[0].Attempts != 6 || *letters[0].LastStatus != 500 || requests != 12 {
 		t.Fatalf("%v: %d requests, letters %+v", err, requests, letters)
 	}
@@ -277,15 +284,15 @@ func TestRetries(t *testing.T) {
 	mu.Lock()
 	status = 200
 	mu.Unlock()
-	if err := push.Switch(t.Context(), w.pool, "shop", true, "repaired", clock()); err != nil {
+	if err := change("shop", clock).Enable(t.Context(), w.pool); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "what it missed arrives", func() bool { return len(r.accepted()) == 1 })
-	if n, err := push.Retry(t.Context(), w.pool, "shop", 0, clock()); err != nil || n != 2 {
+	if n, err := change("shop", clock).Retry(t.Context(), w.pool, 0); err != nil || n != 2 {
 		t.Errorf("%d dead letters retried: %v", n, err)
 	}
 	until(t, "the dead letters arrive", func() bool { return len(r.accepted()) == 3 })
-	if err := push.Switch(t.Context(), w.pool, "nobody", true, "", clock()); !errors.Is(err, push.ErrUnknown) {
+	if err := change("nobody", clock).Enable(t.Context(), w.pool); !errors.Is(err, push.ErrUnknown) {
 		t.Errorf("somebody unknown: %v", err)
 	}
 }
@@ -387,7 +394,7 @@ func TestBadSubscribers(t *testing.T) {
 	for name, server := range bad {
 		t.Cleanup(server.Close)
 		subscribers = append(subscribers, w.subscriber(name, &receiver{server: server, secrets: good.secrets}, func(s *push.Subscriber) {
-			s.Timeout, s.Retry.Retries = 300*time.Millisecond, -1
+			s.Timeout, s.Retry.Retries = 300*time.Millisecond, ptr(0)
 		}))
 	}
 	t.Cleanup(func() { close(never) })
@@ -414,4 +421,12 @@ func TestBadSubscribers(t *testing.T) {
 	if len(good.accepted()) != want {
 		t.Errorf("the good one got %d, want %d: a redirect was followed", len(good.accepted()), want)
 	}
+}
+
+// logged shows a program's log beside a failure.
+type logged struct{ t testing.TB }
+
+func (l logged) Write(line []byte) (int, error) {
+	l.t.Logf("%s", bytes.TrimSpace(line))
+	return len(line), nil
 }

@@ -23,8 +23,8 @@ const (
 // retries, one a minute.
 type Policy struct {
 	Strategy Strategy
-	// Retries is how many attempts follow the first; negative is none.
-	Retries int
+	// Retries is how many attempts follow the first; nil is the default.
+	Retries *int
 	// Interval is the pause, or the first of them.
 	Interval time.Duration
 	// Max bounds the pause; of Exponential only.
@@ -44,11 +44,11 @@ const (
 func (p Policy) withDefaults() Policy {
 	p.Strategy = cmp.Or(p.Strategy, Fixed)
 	if p.Strategy == Exponential {
-		p.Retries, p.Interval = cmp.Or(p.Retries, DefaultExponentialRetries), cmp.Or(p.Interval, DefaultExponentialInterval)
+		p.Retries, p.Interval = orDefault(p.Retries, DefaultExponentialRetries), cmp.Or(p.Interval, DefaultExponentialInterval)
 		p.Max = cmp.Or(p.Max, DefaultExponentialMax)
 		return p
 	}
-	p.Retries, p.Interval = cmp.Or(p.Retries, DefaultRetries), cmp.Or(p.Interval, DefaultInterval)
+	p.Retries, p.Interval = orDefault(p.Retries, DefaultRetries), cmp.Or(p.Interval, DefaultInterval)
 	return p
 }
 
@@ -56,8 +56,8 @@ func (p Policy) validate() error {
 	switch {
 	case p.Strategy != Fixed && p.Strategy != Exponential:
 		return errors.New("retry: strategy is not fixed or exponential")
-	case p.Retries > retriesMax:
-		return errors.New("retry: more than 100 retries")
+	case *p.Retries < 0 || *p.Retries > retriesMax:
+		return errors.New("retry: retries are 0 to 100")
 	case p.Interval < time.Second:
 		return errors.New("retry: interval is less than a second")
 	case p.Strategy == Exponential && p.Max < p.Interval:
@@ -68,7 +68,7 @@ func (p Policy) validate() error {
 
 // next is the pause after so many failed attempts of a delivery, from 1; false when it is given up.
 func (p Policy) next(attempts int, deliveryID string) (time.Duration, bool) {
-	if attempts > p.Retries {
+	if attempts > *p.Retries {
 		return 0, false
 	}
 	if p.Strategy != Exponential {

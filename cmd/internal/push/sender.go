@@ -9,12 +9,15 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
 const (
 	// answerBytesMax is how much of an answer's body is read, so that its connection can be used again.
 	answerBytesMax = 64 << 10
+	// answerKeptBytes is how much of an answer's body is shown to operators when it was no delivery.
+	answerKeptBytes = 500
 	// answerHeaderBytesMax bounds an answer's header.
 	answerHeaderBytesMax = 32 << 10
 	connectTimeout       = 5 * time.Second
@@ -28,6 +31,7 @@ type outcome struct {
 	gone      bool   // the receiver wants no more of this (410)
 	status    int    // 0 when nothing was answered
 	problem   string // empty when delivered
+	answer    string // the beginning of the answer's body, when it was not a delivery
 }
 
 // sender sends to one subscriber.
@@ -71,6 +75,7 @@ func (s *sender) send(ctx context.Context, id string, body []byte) outcome {
 		return outcome{problem: problemOf(err)}
 	}
 	// What is left unread ends the connection. The delivery is judged by the status alone.
+	beginning, _ := io.ReadAll(io.LimitReader(answer.Body, answerKeptBytes))
 	_, _ = io.CopyN(io.Discard, answer.Body, answerBytesMax)
 	_ = answer.Body.Close()
 	o := outcome{status: answer.StatusCode, gone: answer.StatusCode == http.StatusGone}
@@ -81,6 +86,9 @@ func (s *sender) send(ctx context.Context, id string, body []byte) outcome {
 		o.problem = fmt.Sprintf("answered %d: redirects are not followed", answer.StatusCode)
 	default:
 		o.problem = fmt.Sprintf("answered %d", answer.StatusCode)
+	}
+	if !o.delivered {
+		o.answer = storable(string(beginning))
 	}
 	return o
 }
@@ -97,7 +105,12 @@ func problemOf(err error) string {
 		return "the name cannot be resolved"
 	}
 	text := err.Error()
-	return text[:min(len(text), problemBytesMax)]
+	return storable(text[:min(len(text), problemBytesMax)])
+}
+
+// storable is a text as PostgreSQL takes it: UTF-8 without NUL.
+func storable(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 // problemBytesMax bounds what is kept of an error.

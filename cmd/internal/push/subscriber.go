@@ -58,8 +58,8 @@ type Subscriber struct {
 	// Concurrency is how many requests may be under way at once.
 	Concurrency int
 	// DisableAfter is how many deliveries may be given up, with none delivered between, until the
-	// subscriber is disabled.
-	DisableAfter int
+	// subscriber is disabled; 0 is never, nil the default.
+	DisableAfter *int
 }
 
 var subscriberName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
@@ -69,9 +69,17 @@ func (s Subscriber) WithDefaults() Subscriber {
 	s.Template = cmp.Or(s.Template, Standard)
 	s.Timeout = cmp.Or(s.Timeout, DefaultTimeout)
 	s.Concurrency = cmp.Or(s.Concurrency, DefaultConcurrency)
-	s.DisableAfter = cmp.Or(s.DisableAfter, DefaultDisableAfter)
+	s.DisableAfter = orDefault(s.DisableAfter, DefaultDisableAfter)
 	s.Retry = s.Retry.withDefaults()
 	return s
+}
+
+// orDefault tells what was left out from what is 0.
+func orDefault(value *int, fallback int) *int {
+	if value == nil {
+		return &fallback
+	}
+	return value
 }
 
 // Validate tells what is wrong with a subscriber that has its defaults.
@@ -93,7 +101,7 @@ func (s *Subscriber) Validate() error {
 		return fmt.Errorf("timeout is at most %s", TimeoutMax)
 	case s.Concurrency < 0 || s.Concurrency > ConcurrencyMax:
 		return fmt.Errorf("concurrency is at most %d", ConcurrencyMax)
-	case s.DisableAfter < 0:
+	case *s.DisableAfter < 0:
 		return errors.New("disable_after is negative")
 	}
 	for _, secret := range s.Secrets {

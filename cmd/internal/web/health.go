@@ -31,6 +31,8 @@ type Health struct {
 	RebuildNeeded []fingerprint.Change `json:"rebuild_needed,omitempty"`
 	// Freshness is how long it takes until what is written is visible; nil when it is not measured.
 	Freshness *Freshness `json:"freshness,omitempty"`
+	// Webhooks is how outgoing webhooks stand; nil without subscribers.
+	Webhooks *WebhooksHealth `json:"webhooks,omitempty"`
 }
 
 // Freshness tells how fresh the views are, all in milliseconds.
@@ -87,6 +89,7 @@ func (s *Server) health(ctx context.Context) Health {
 		h.Status, h.RebuildNeeded = "rebuild_needed", st.Changed
 	}
 	s.addFreshness(&h)
+	h.Webhooks = webhooksHealth(s.ledger.Pusher.Standing(), time.Now())
 	return h
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/auth"
 	"github.com/order-ledger/order-ledger/cmd/internal/export"
+	"github.com/order-ledger/order-ledger/cmd/internal/push"
 	"github.com/order-ledger/order-ledger/projections/audit"
 	"github.com/order-ledger/order-ledger/projections/history"
 	"github.com/order-ledger/order-ledger/projections/journal"
@@ -249,6 +250,8 @@ func (s *Server) operationRoutes() []*api.Route {
 			api.JSON[app.EraseRequest](), api.JSON[app.EraseAnswer](), http.StatusNotFound),
 		operation("recordExport", "/exports", "Record that something was exported", s.recordExport,
 			api.JSON[app.ExportProduced](), api.JSON[RecordedAnswer]()),
+		operation("webhookHistory", "/subscribers/history", "What became of outgoing webhooks, the newest first", s.webhookHistory,
+			api.JSON[push.HistoryRequest](), api.JSON[[]push.Outcome](), http.StatusNotFound),
 		s.backupRoute(),
 		{
 			ID: "retryParked", Method: http.MethodPost, Path: "/parked/{id}/retry", Tag: tagOperations, Access: api.Operating, Scope: auth.Operations,

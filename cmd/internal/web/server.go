@@ -80,7 +80,7 @@ func Listen(ctx context.Context, l *app.Ledger, token string) (*Server, error) {
 		return nil, errors.Join(err, listener.Close())
 	}
 	l.WebhookSent = s.metrics.sent
-	s.registry.MustRegister(s.metrics, s.feed.Collector(), l.Store.Collector(), l.Runner.Collector(), l.Auditor.Collector(), l.Freshness, collectors.NewGoCollector(),
+	s.registry.MustRegister(s.metrics, s.feed.Collector(), l.Store.Collector(), l.Runner.Collector(), l.Auditor.Collector(), l.Freshness, l.Pusher.Collector(), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.api.Add(s.describedRoutes()...)
 	s.http = newHTTPServer(s.withRequestID(s.readYourWrites(s.routes())), l.Logger)

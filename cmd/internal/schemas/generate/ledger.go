@@ -31,6 +31,12 @@ func ledgerEvents() []ledgerEvent {
 		{push.DeliverySucceeded, "A webhook was delivered.", hook, delivery},
 		{push.DeliveryFailed, "An attempt to deliver a webhook failed; it is made again.", hook, delivery},
 		{push.DeliveryGivenUp, "The delivery of a webhook was given up: it is a dead letter.", hook, delivery},
+		{push.DeliveryRetried, "An operator had a dead letter sent again.", hook, `{"subscriber":"shop","order_id":"01J9ORDER","event_id":"b1c1e3a0-0000-5000-8000-000000000000","name":"order.payment_success"}`},
+		{push.DeliveryDiscarded, "A dead letter was given up for good.", hook,
+			`{"subscriber":"shop","order_id":"01J9ORDER","event_id":"b1c1e3a0-0000-5000-8000-000000000000","name":"order.payment_success","problem":"told by telephone"}`},
+		{push.SubscriberReset, "Deliveries are planned anew from an earlier place: the log was restored or copied, the database lost, or an operator wanted it.",
+			hook, `{"subscriber":"shop","problem":"resumed from beginning"}`},
+		{push.SubscriberRemoved, "A subscriber of webhooks was removed, with what waited for it.", hook, `{"subscriber":"shop","problem":"the shop is closed"}`},
 		{push.SubscriberDisabled, "A subscriber of webhooks is no longer served.", hook, `{"subscriber":"shop","problem":"10 deliveries in a row were given up"}`},
 		{push.SubscriberEnabled, "A subscriber of webhooks is served again.", hook, `{"subscriber":"shop","problem":"repaired"}`},
 	}
