@@ -48,6 +48,9 @@ func (a anchor) stands(ctx context.Context, log eventstore.Reader, at eventstore
 // eventAt is the event at exactly a position; nil when there is none.
 func eventAt(ctx context.Context, log eventstore.Reader, at eventstore.Position) (*eventstore.RecordedEvent, error) {
 	for e, err := range log.ReadAll(ctx, eventstore.AllRead{From: &at, Count: 1}) {
+		if errors.Is(err, eventstore.ErrInvalid) { // beyond the end
+			return nil, nil
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read the log at %s: %w", at, err)
 		}

@@ -86,7 +86,14 @@ func (w *world) count(query string) (n int) {
 	return n
 }
 
-// toldAll waits until everything that was delivered stands in the log.
+// delivered waits until so many deliveries to the shop are known as delivered, and stand in the log.
+func (w *world) delivered(n int) {
+	w.t.Helper()
+	until(w.t, "it is known as delivered", func() bool { return w.status("shop").Delivered >= int64(n) })
+	w.toldAll()
+}
+
+// toldAll waits until what became of deliveries stands in the log.
 func (w *world) toldAll() {
 	w.t.Helper()
 	until(w.t, "the log tells of everything", func() bool { return w.count("SELECT count(*) FROM ledger_push.history") == 0 })
@@ -105,8 +112,7 @@ func TestRestoredLog(t *testing.T) {
 	stop := w.run(time.Now, shop)
 	want := w.pay(false)
 	want += w.pay(false)
-	until(t, "the first are delivered", func() bool { return len(r.accepted()) == want })
-	w.toldAll()
+	w.delivered(want)
 	backup := filepath.Join(t.TempDir(), "backup")
 	if err := w.log.Backup(t.Context(), backup); err != nil {
 		t.Fatal(err)
@@ -168,8 +174,7 @@ func TestCopiedLog(t *testing.T) {
 	shop := w.subscriber("shop", r, nil)
 	w.pay(false)
 	stop := w.run(time.Now, shop)
-	until(t, "it is delivered", func() bool { return len(r.accepted()) == 3 })
-	w.toldAll()
+	w.delivered(3)
 	stop()
 	copied := openNode(t, t.TempDir())
 	for range 20 { // positions are not the same
@@ -202,8 +207,7 @@ func TestForeignLog(t *testing.T) {
 			shop := w.subscriber("shop", r, nil)
 			w.pay(false)
 			stop := w.run(time.Now, shop)
-			until(t, "it is delivered", func() bool { return len(r.accepted()) == 3 })
-			w.toldAll()
+			w.delivered(3)
 			stop()
 			w.use(openNode(t, t.TempDir()))
 			w.pay(false)
@@ -267,7 +271,7 @@ func TestLostDatabase(t *testing.T) {
 	shop := w.subscriber("shop", r, func(s *push.Subscriber) { s.Retry.Retries, s.DisableAfter = ptr(0), ptr(0) })
 	stop := w.run(time.Now, shop)
 	w.pay(false)
-	until(t, "it is delivered", func() bool { return len(r.accepted()) == 3 })
+	w.delivered(3)
 	refuse.Store(true)
 	w.pay(false)
 	until(t, "they are dead letters", func() bool { return w.status("shop").Dead == 3 })
@@ -313,7 +317,9 @@ func TestLostDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "what waited is delivered", func() bool { return len(r.accepted()) == 6 })
-	refused = map[string]bool{}
+	r.mu.Lock()
+	clear(refused)
+	r.mu.Unlock()
 	if n, err := change("shop", time.Now).Retry(t.Context(), w.pool, 0); err != nil || n != 2 {
 		t.Fatalf("%d retried: %v", n, err)
 	}
@@ -335,7 +341,7 @@ func TestUnreadableEvent(t *testing.T) {
 	r := receive(t, always(200), secret(1))
 	w.run(time.Now, w.subscriber("shop", r, nil))
 	w.pay(false)
-	until(t, "it is delivered", func() bool { return len(r.accepted()) == 3 })
+	w.delivered(3)
 	stream := ""
 	var captured eventstore.RecordedEvent
 	for e, err := range w.log.ReadAll(t.Context(), eventstore.AllRead{}) {
