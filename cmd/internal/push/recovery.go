@@ -44,11 +44,11 @@ func (p *Pusher) verify(ctx context.Context, pool *pgxpool.Pool, s *Subscriber) 
 	case is == nil:
 		return p.begin(ctx, pool, s, nil, "the database knew nothing of the subscriber")
 	case is.resumeFrom != nil:
-		is, err := p.begin(ctx, pool, s, is, "resumed from "+*is.resumeFrom)
+		begun, err := p.begin(ctx, pool, s, is, "resumed from "+*is.resumeFrom)
 		if errors.Is(err, errNoPlace) {
-			return nil, errors.Join(err, hold(ctx, pool, s.Name, err.Error()+"; "+whyHeld, p.c.Clock()))
+			return nil, errors.Join(err, hold(ctx, pool, s.Name, err.Error()+"; "+whyHeld, is.resumeFrom, p.c.Clock()))
 		}
-		return is, err
+		return begun, err
 	}
 	same, err := p.sameLog(ctx, s.Name, is)
 	switch {
@@ -67,7 +67,7 @@ func (p *Pusher) verify(ctx context.Context, pool *pgxpool.Pool, s *Subscriber) 
 		if is.heldReason == nil {
 			p.c.Logger.ErrorContext(ctx, "deliveries of webhooks are held back", slog.String("subscriber", s.Name), slog.String("reason", whyHeld))
 		}
-		return nil, errors.Join(errHeld, hold(ctx, pool, s.Name, whyHeld, p.c.Clock()))
+		return nil, errors.Join(errHeld, hold(ctx, pool, s.Name, whyHeld, nil, p.c.Clock()))
 	}
 	return p.begin(ctx, pool, s, is, "the log is not the one that deliveries were planned from: restored or copied")
 }
@@ -160,11 +160,15 @@ func (p *Pusher) restart(ctx context.Context, tx pgx.Tx, s *Subscriber, was *sub
 		end := int64(known.end.Commit)
 		recovering = &end
 	}
+	var seen *string // what an operator wants now and did not then is for the next time
+	if was != nil {
+		seen = was.resumeFrom
+	}
 	stream, revision, digest := from.columns()
 	now := p.c.Clock()
 	_, err = tx.Exec(ctx, `UPDATE ledger_push.subscribers SET planned_commit = $2, planned_prepare = $3, anchor_stream = $4, anchor_revision = $5,
-		anchor_digest = $6, added_id = $7, recovering_to = $8, held_at = NULL, held_reason = NULL, resume_from = NULL, resume_actor = NULL WHERE name = $1`,
-		s.Name, int64(at.Commit), int64(at.Prepare), stream, revision, digest, known.added.ID, recovering)
+		anchor_digest = $6, added_id = $7, recovering_to = $8, held_at = NULL, held_reason = NULL, resume_from = nullif(resume_from, $9) WHERE name = $1`,
+		s.Name, int64(at.Commit), int64(at.Prepare), stream, revision, digest, known.added.ID, recovering, seen)
 	if err != nil {
 		return err
 	}

@@ -68,10 +68,12 @@ func lockSubscription(ctx context.Context, tx pgx.Tx, name string, planned event
 }
 
 // hold stops deliveries of a subscriber until the log is the right one again or an operator resumes them.
-func hold(ctx context.Context, db Database, name, reason string, now time.Time) error {
+// refused is the place of an operator that is not in the log; nil when there was none. One that was given
+// meanwhile stays.
+func hold(ctx context.Context, db Database, name, reason string, refused *string, now time.Time) error {
 	return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE ledger_push.subscribers SET held_at = coalesce(held_at, $2), held_reason = $3, resume_from = NULL, resume_actor = NULL
-			WHERE name = $1`, name, now, reason)
+		_, err := tx.Exec(ctx, `UPDATE ledger_push.subscribers SET held_at = coalesce(held_at, $2), held_reason = $3,
+			  resume_from = nullif(resume_from, $4) WHERE name = $1`, name, now, reason, refused)
 		if err != nil {
 			return fmt.Errorf("hold webhooks of %s: %w", name, err)
 		}
