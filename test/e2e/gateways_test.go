@@ -104,7 +104,7 @@ type erased struct {
 // others; what stands in clear is found in the log and in the tables; a rebuild afterwards succeeds.
 func TestErase_Subject(t *testing.T) {
 	t.Parallel()
-	m := openShop(t, fakegateway.Options{})
+	m := openShop(t)
 	mine := map[string]bool{}
 	for _, members := range []string{"", `,"number":"for kim@shop.example"`} {
 		mine[m.issue(t, "decta", members).id] = true

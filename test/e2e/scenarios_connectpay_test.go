@@ -126,7 +126,7 @@ func getPaymentDetails() []flow {
 // often it comes.
 func TestScenarios_Redelivery(t *testing.T) {
 	t.Parallel()
-	m := openShop(t, fakegateway.Options{Redelivers: true})
+	m := openShopAt(t, fakegateway.Options{Redelivers: true})
 	var sales []*sale
 	for _, gateway := range []string{fakegateway.Decta, fakegateway.Everifin, fakegateway.ConnectPay} {
 		sales = append(sales, m.issue(t, gateway, ""))

@@ -211,9 +211,10 @@ func orderStatus() []flow {
 		{title: "Rejected, as the merchant tells", goes: func(t *testing.T, m *merchant) {
 			s := m.issue(t, "decta", "")
 			s.act("reject", `{}`, "accepted")
-			s.is(want{"state": "UNPAID", "lifecycle": "CANCELLED"}) // the gateway has no word for it but this
+			s.is(want{"state": "UNPAID", "gateway": "cancelled"}) // the gateway has no other word for it
+			s.act("reject", `{}`, "order_closed")
 			s.pays()
-			s.is(want{"flags": "paid_after_close"})
+			s.is(want{"state": "PAID", "flags": "paid_after_close"})
 			s = m.issue(t, "decta", "")
 			s.pays()
 			s.act("reject", `{}`, "order_paid")

@@ -17,7 +17,7 @@ import (
 // goes through them over HTTP. Their gateways are fake and sign their webhooks; the ledger is the binary.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
-	m := openShop(t, fakegateway.Options{TokenLifetime: tokenLife})
+	m := openShopAt(t, fakegateway.Options{TokenLifetime: tokenLife})
 	t.Run("Webhooks are verified", func(t *testing.T) { verification(t, m) })
 	documents := []document{
 		{title: "What gateways do not do", flows: gatewayTroubles()},

@@ -34,7 +34,13 @@ const (
 )
 
 // openShop runs a ledger that may call the three gateways, whose signed webhooks reach it.
-func openShop(t *testing.T, options fakegateway.Options) *merchant {
+func openShop(t *testing.T) *merchant {
+	t.Helper()
+	return openShopAt(t, fakegateway.Options{})
+}
+
+// openShopAt is openShop with gateways of some kind; keys, secrets and the way to the ledger are filled in.
+func openShopAt(t *testing.T, options fakegateway.Options) *merchant {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
