@@ -16,6 +16,7 @@ import (
 	"github.com/order-ledger/order-ledger/projections/payouts"
 	"github.com/order-ledger/order-ledger/projections/quarantine"
 	"github.com/order-ledger/order-ledger/projections/refunds"
+	"github.com/order-ledger/order-ledger/projections/settlements"
 )
 
 // rows is what one transaction writes about the states of orders: all models but the ones that are
@@ -95,10 +96,11 @@ type batch struct {
 	// span tells for each stream the first and the last revision in the batch.
 	span map[string]span
 
-	history    *history.Rows
-	journal    journal.Rows
-	periods    journal.Periods
-	quarantine quarantine.Rows
+	history     *history.Rows
+	journal     journal.Rows
+	periods     journal.Periods
+	settlements settlements.Rows
+	quarantine  quarantine.Rows
 	// quarantined are the events behind quarantine's rows.
 	quarantined []*eventstore.RecordedEvent
 
@@ -165,5 +167,6 @@ func (b *batch) queue(to *pgx.Batch) {
 	}
 	b.parks.Queue(to)
 	b.periods.Queue(to)
+	b.settlements.Queue(to)
 	b.quarantine.Queue(to)
 }

@@ -56,6 +56,9 @@ func (b *Bulk) Reset() {
 // Events counts what was added since Reset.
 func (b *Bulk) Events() int { return b.batch.events }
 
+// Bytes estimates what was added since Reset.
+func (b *Bulk) Bytes() int64 { return b.batch.bytes }
+
 // Add folds the next event, of any stream. Events of one stream come in the order of their revisions,
 // from 0 without gaps; those of quarantine streams in the order of the log. The event belongs to the
 // Bulk from then on.
@@ -134,6 +137,7 @@ func (b *Bulk) Copy(ctx context.Context, conn *pgx.Conn) error {
 		var statements pgx.Batch
 		parks.Queue(&statements)
 		b.batch.periods.Queue(&statements)
+		b.batch.settlements.Queue(&statements)
 		b.batch.quarantine.Queue(&statements)
 		err = conn.SendBatch(ctx, &statements).Close()
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/domain/accounting"
 	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/domain/settlement"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/freshness"
@@ -90,7 +91,9 @@ func feed(
 func StreamPrefixes() []string { return append(ModelPrefixes(), freshness.StreamPrefix) }
 
 // ModelPrefixes are the prefixes of the streams that make rows.
-func ModelPrefixes() []string { return append(order.StreamPrefixes(), accounting.PeriodStreamPrefix) }
+func ModelPrefixes() []string {
+	return append(order.StreamPrefixes(), accounting.PeriodStreamPrefix, settlement.StreamPrefix)
+}
 
 func decode(message eventstore.Message) *item {
 	switch m := message.(type) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/domain/accounting"
 	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/domain/settlement"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/history"
@@ -145,6 +146,12 @@ func (f *folder) remember(it *item) {
 
 // besides takes what is in no order's stream.
 func (f *folder) besides(it *item) {
+	if strings.HasPrefix(it.event.Stream, settlement.StreamPrefix) {
+		if err := f.pending.settlements.Add(it.event); err != nil {
+			f.log.Error("an event in a stream of statements says nothing: nobody can read it", slog.Any("error", err))
+		}
+		return
+	}
 	if !strings.HasPrefix(it.event.Stream, accounting.PeriodStreamPrefix) {
 		f.quarantine(it)
 		return

@@ -33,9 +33,9 @@ func decideMatchSettlement(state State, c MatchSettlement) ([]Decided, error) {
 	movements := d.s.Movements()
 	for _, result := range settlement.Match(lines, movements, c.Window) {
 		line := &lines[result.Line]
-		var about *settlement.Movement
-		if result.Movement >= 0 {
-			about = &movements[result.Movement]
+		about := make([]*settlement.Movement, len(result.Movements))
+		for i, at := range result.Movements {
+			about[i] = &movements[at]
 		}
 		if line.Kind == settlement.Fee && d.s.settledMovement(feeMovement(line)) {
 			result.Reason = settlement.AlreadyMatched
@@ -53,77 +53,102 @@ func settledKey(statementID string, l *settlement.Line) string {
 	return "settlement:" + lineKey(statementID, l.Number)
 }
 
-func (d *decider) mismatch(statementID string, l *settlement.Line, about *settlement.Movement, reason settlement.Reason) {
+func (d *decider) mismatch(statementID string, l *settlement.Line, about []*settlement.Movement, reason settlement.Reason) {
 	e := SettlementMismatchFlagged{
 		StatementID: statementID, Line: l.Number, Kind: l.Kind, Reason: reason, Reference: l.Reference(),
 		Amount: l.Gross, ValueDate: l.ValueDate,
 	}
 	key := settledKey(statementID, l) + ":" + string(reason)
-	if about != nil {
-		e.Movement, e.Booked = about.ID, &about.Amount
-		key += ":" + about.ID + ":" + about.Amount.String()
+	if len(about) > 0 {
+		e.Movement, e.Booked = about[0].ID, &about[0].Amount
+		key += ":" + e.Movement + ":" + e.Booked.String()
 	}
 	d.emit(At{Key: key}, e)
 }
 
-func (d *decider) settlementMatched(statementID string, l *settlement.Line, about *settlement.Movement, parts int) {
+// settlementMatched records one event for each movement that the line confirms, and what it adds.
+func (d *decider) settlementMatched(statementID string, l *settlement.Line, about []*settlement.Movement, parts int) {
 	at := At{Key: settledKey(statementID, l), Basis: BasisSourceField}
-	if day, err := time.Parse(time.DateOnly, l.ValueDate); err == nil {
+	if day, err := settlement.ParseDay(l.ValueDate); err == nil {
 		at.OccurredAt = day
 	}
 	e := SettlementMatched{
-		StatementID: statementID, Line: l.Number, Kind: l.Kind, Movement: feeMovement(l), Reference: l.Reference(),
-		SettlementRef: l.SettlementRef, Amount: l.Gross, Fee: l.Fee, Net: l.Net, ValueDate: l.ValueDate,
+		StatementID: statementID, Line: l.Number, Kind: l.Kind, Reference: l.Reference(), SettlementRef: l.SettlementRef,
+		Amount: l.Gross, Fee: l.Fee, Net: l.Net, ValueDate: l.ValueDate,
 	}
 	if parts > 1 {
 		e.Parts = parts
 	}
-	if about != nil {
-		e.Movement = about.ID
-		switch part, id, _ := strings.Cut(about.ID, ":"); part {
-		case movementPayment:
-			e.PaymentID = id
-		case movementRefund:
-			e.RefundID = id
-			if f := d.s.refund(id); f != nil {
-				e.PaymentID = f.PaymentID
-			}
-		case movementDispute:
-			e.DisputeID, _, _ = strings.Cut(id, ":")
-			if f := d.s.dispute(e.DisputeID); f != nil {
-				e.PaymentID = f.PaymentID
-			}
+	if len(about) == 0 {
+		e.Movement = feeMovement(l)
+		d.emit(at, e)
+		d.bookLine(at, &e, l)
+		return
+	}
+	for i, movement := range about {
+		part := at
+		if len(about) > 1 {
+			e.Amount = movement.Amount
+		}
+		if i > 0 { // the fee is the line's, once
+			e.Fee, e.Net, part = nil, nil, at.with(":"+movement.ID)
+		}
+		e.Movement = movement.ID
+		e.PaymentID, e.RefundID, e.DisputeID = d.s.partsOf(movement.ID)
+		d.emit(part, e)
+		d.bookLine(part, &e, l)
+	}
+}
+
+// partsOf tells which parts of the order a movement is of.
+func (s *State) partsOf(movement string) (paymentID, refundID, disputeID string) {
+	part, id, _ := strings.Cut(movement, ":")
+	switch part {
+	case movementPayment:
+		paymentID = id
+	case movementRefund:
+		refundID = id
+		if f := s.refund(id); f != nil {
+			paymentID = f.PaymentID
+		}
+	case movementDispute:
+		disputeID, _, _ = strings.Cut(id, ":")
+		if f := s.dispute(disputeID); f != nil {
+			paymentID = f.PaymentID
 		}
 	}
-	d.emit(at, e)
-	fee := l.Fee
+	return paymentID, refundID, disputeID
+}
+
+// bookLine records what a matched line adds to what is known: the arrival of a payment's money, and fees.
+func (d *decider) bookLine(at At, e *SettlementMatched, l *settlement.Line) {
+	fee := e.Fee
 	switch l.Kind {
 	case settlement.Payment:
-		fee = d.settleLine(at, e.PaymentID, l)
+		fee = d.settleLine(at, e)
 	case settlement.Fee:
 		fee = &l.Gross
 	case settlement.Refund, settlement.Chargeback, settlement.ChargebackReversal, settlement.Payout:
 	}
-	if fee == nil || !fee.IsPositive() {
-		return
+	if fee != nil && fee.IsPositive() {
+		d.emit(at, FeeCharged{PaymentID: e.PaymentID, FeeKind: feeKind(l.Kind), Amount: *fee, FromSettlement: true})
 	}
-	d.emit(at, FeeCharged{PaymentID: e.PaymentID, FeeKind: feeKind(l.Kind), Amount: *fee, FromSettlement: true})
 }
 
 // settleLine books the arrival of a payment's money as far as the gateway has not told of it, and returns
 // the fee that is still to be booked.
-func (d *decider) settleLine(at At, paymentID string, l *settlement.Line) (fee *money.Money) {
-	p := d.s.payment(paymentID)
-	arrived := lesser(l.Gross, floorZero(sub(sub(p.Captured, p.Reversed), p.Settled)))
+func (d *decider) settleLine(at At, e *SettlementMatched) (fee *money.Money) {
+	p := d.s.payment(e.PaymentID)
+	arrived := lesser(e.Amount, floorZero(sub(sub(p.Captured, p.Reversed), p.Settled)))
 	if !arrived.IsPositive() {
-		return l.Fee
+		return e.Fee
 	}
-	e := PaymentSettled{PaymentID: paymentID, Amount: arrived, SettlementRef: l.SettlementRef, Fee: l.Fee}
-	if l.Fee != nil && !less(arrived, *l.Fee) {
-		net := sub(arrived, *l.Fee)
-		e.Net = &net
+	settled := PaymentSettled{PaymentID: e.PaymentID, Amount: arrived, SettlementRef: e.SettlementRef, Fee: e.Fee}
+	if e.Fee != nil && !less(arrived, *e.Fee) {
+		net := sub(arrived, *e.Fee)
+		settled.Net = &net
 	}
-	d.emit(at, e)
+	d.emit(at, settled)
 	return nil
 }
 

@@ -21,7 +21,7 @@ func (s *State) applySettlement(e SettlementMatched) {
 	s.Settlements = append(s.Settlements, Settlement{
 		StatementID: e.StatementID, Line: e.Line, Kind: e.Kind, Movement: e.Movement, Amount: e.Amount,
 	})
-	i := slices.Index(s.mismatches, lineKey(e.StatementID, e.Line))
+	i := slices.IndexFunc(s.mismatches, func(m mismatch) bool { return m.statementID == e.StatementID && m.line == e.Line })
 	if i < 0 {
 		return
 	}
@@ -31,14 +31,37 @@ func (s *State) applySettlement(e SettlementMatched) {
 	}
 }
 
+// mismatch is a line of a statement that does not agree with the order, and why not as of late.
+type mismatch struct {
+	statementID string
+	line        int
+	reason      settlement.Reason
+}
+
 func (s *State) applyMismatch(e SettlementMismatchFlagged) {
-	if key := lineKey(e.StatementID, e.Line); !slices.Contains(s.mismatches, key) {
-		s.mismatches = append(s.mismatches, key)
-	}
 	s.flag(FlagSettlementMismatch)
+	i := slices.IndexFunc(s.mismatches, func(m mismatch) bool { return m.statementID == e.StatementID && m.line == e.Line })
+	if i >= 0 {
+		s.mismatches[i].reason = e.Reason
+		return
+	}
+	s.mismatches = append(s.mismatches, mismatch{statementID: e.StatementID, line: e.Line, reason: e.Reason})
 }
 
 func lineKey(statementID string, line int) string { return statementID + ":" + strconv.Itoa(line) }
+
+// SettlementOf tells whether a line of a statement matched a movement of the order, or does not agree with it;
+// neither when it was not looked at. A matched line stays so.
+func (s *State) SettlementOf(statementID string, line int) (matched bool, reason settlement.Reason) {
+	if slices.ContainsFunc(s.Settlements, func(m Settlement) bool { return m.StatementID == statementID && m.Line == line }) {
+		return true, ""
+	}
+	i := slices.IndexFunc(s.mismatches, func(m mismatch) bool { return m.statementID == statementID && m.line == line })
+	if i < 0 {
+		return false, ""
+	}
+	return false, s.mismatches[i].reason
+}
 
 // withheld sums up what the gateway kept back for money that went back to customers.
 func (s *State) withheld() money.Money {

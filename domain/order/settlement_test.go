@@ -79,6 +79,11 @@ func TestDecide_MatchSettlement(t *testing.T) {
 			[]string{"already_matched payment 100.00"}},
 		"Parts": {nil, match("a", statementLine(1, settlement.Payment, "60.00", "1.00", "ord-1"), statementLine(2, settlement.Payment, "40.00", "", "ord-1")),
 			[]string{"matched payment 60.00", "settled 60.00 fee 1.00 on 2026-10-03", "matched payment 40.00", "settled 40.00 fee <nil> on 2026-10-03"}},
+		"SumOfRefunds": {[]order.Command{observe("two", order.Registration{}, order.RefundReported{
+			At: order.At{Key: "r2", OccurredAt: day.AddDate(0, 0, 1), Basis: order.BasisStatusChange}, Payment: &settled.Payment, SourceRefundID: "ref-2",
+			Step: order.RefundStepCompleted, Amount: ptr(eur("20.00")),
+		})}, match("a", statementLine(1, settlement.Refund, "50.00", "0.20", "ord-1")),
+			[]string{"matched refund 30.00", "fee refund 0.20 from settlement true", "matched refund 20.00"}},
 		"Chargeback": {nil, match("a", statementLine(1, settlement.Chargeback, "100.00", "", "pay-1")), []string{"not_booked chargeback 100.00"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -53,9 +53,9 @@ type State struct {
 	// Corrections are those that people proposed, in order.
 	Corrections []Correction
 
-	mismatches         []string // lines of statements that do not agree with the order
-	flags              []Flag   // sorted, without duplicates
-	gatewayOrderStatus string   // verbatim, the newest
+	mismatches         []mismatch // lines of statements that do not agree with the order
+	flags              []Flag     // sorted, without duplicates
+	gatewayOrderStatus string     // verbatim, the newest
 	gatewayOrderAt     time.Time
 	holdsEnded         []string // gateway orders whose holds are over; "" is all of them
 	err                error    // the first breach of an invariant

@@ -7,7 +7,8 @@
 //
 // # What holds
 //
-//   - One movement is matched once: by one line, or by several that add up to it exactly.
+//   - One movement is matched once: by one line, or by several that add up to it exactly; a line may also
+//     sum several movements up.
 //   - The order of the lines, and of the movements, does not matter.
 //   - A line decides nothing by amount and date alone: a reference names the order first. Currency, amount
 //     and value date then have to agree.

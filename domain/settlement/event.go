@@ -76,7 +76,7 @@ func ImportedOf(s *Statement) (Imported, error) {
 		}
 		e.LastDate = max(e.LastDate, l.ValueDate)
 		if err := e.add(l); err != nil {
-			return e, fmt.Errorf("line %d: %w", l.Number, err)
+			return e, fmt.Errorf("line %d: %w", l.FileLine, err)
 		}
 	}
 	return e, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/order-ledger/order-ledger/domain/money"
@@ -29,9 +30,13 @@ func Kinds() []Kind { return []Kind{Payment, Refund, Chargeback, ChargebackRever
 
 // Line is one line of a statement. Amounts are never negative: the kind tells the direction.
 type Line struct {
-	// Number is where the line stands in its file, from 1.
-	Number int  `json:"line"`
-	Kind   Kind `json:"kind"`
+	// Number counts the lines of a statement, from 1.
+	Number int `json:"line"`
+	// FileLine is where it stands in the file, from 1.
+	FileLine int  `json:"file_line"`
+	Kind     Kind `json:"kind"`
+	// ID is what the statement calls the line itself, if it does.
+	ID string `json:"id,omitempty"`
 	// References are what the line calls the payment, refund or order, the most exact first.
 	References []string `json:"references,omitempty"`
 	// SettlementRef is the gateway's name for the payout that the line is part of.
@@ -49,6 +54,15 @@ type Line struct {
 // Incoming tells whether lines of this kind bring money.
 func (k Kind) Incoming() bool { return k == Payment || k == ChargebackReversal }
 
+// Side is whose account a statement is about.
+type Side string
+
+// Sides: what the gateway holds for the merchant, and what the merchant's bank does.
+const (
+	AtGateway Side = "gateway"
+	AtBank    Side = "bank"
+)
+
 // Reference is the first reference; empty when there is none.
 func (l *Line) Reference() string {
 	if len(l.References) == 0 {
@@ -59,17 +73,27 @@ func (l *Line) Reference() string {
 
 // date is the value date; the zero time for a line that Check refuses.
 func (l *Line) date() time.Time {
-	at, err := time.Parse(time.DateOnly, l.ValueDate)
+	at, err := ParseDay(l.ValueDate)
 	if err != nil {
 		return time.Time{}
 	}
 	return at
 }
 
+// ParseDay reads a day like 2026-10-31 of a year that a statement may be of.
+func ParseDay(text string) (time.Time, error) {
+	const first, last = 1970, 2200
+	at, err := time.Parse(time.DateOnly, text)
+	if err != nil || at.Year() < first || at.Year() > last {
+		return time.Time{}, fmt.Errorf("%q is no day like 2026-10-31", text)
+	}
+	return at, nil
+}
+
 // Check says what is wrong with a line by itself.
 func (l *Line) Check() error {
-	if _, err := time.Parse(time.DateOnly, l.ValueDate); err != nil {
-		return fmt.Errorf("value date %q is no day like 2026-10-31", l.ValueDate)
+	if _, err := ParseDay(l.ValueDate); err != nil {
+		return fmt.Errorf("value date: %w", err)
 	}
 	if !l.Gross.IsPositive() {
 		return fmt.Errorf("the amount %s is not above zero", l.Gross)
@@ -116,6 +140,7 @@ type Header struct {
 	// Gateway and Account are whose payments the lines are about.
 	Gateway string `json:"gateway"`
 	Account string `json:"account"`
+	Side    Side   `json:"side"`
 	// FileSHA256 is the digest of the file, hex, and FileName what it was called.
 	FileSHA256 string `json:"file_sha256"`
 	FileName   string `json:"file_name,omitempty"`
@@ -138,10 +163,15 @@ type Statement struct {
 // ID names a statement by what it says: its lines, and whose they are. The same lines in a file of another
 // name, form or encoding are the same statement.
 func (s *Statement) ID() string {
+	lines := slices.Clone(s.Lines)
+	for i := range lines {
+		lines[i].FileLine = 0
+	}
 	content, err := json.Marshal(struct {
 		Gateway, Account, StatementRef string
+		Side                           Side
 		Lines                          []Line
-	}{s.Gateway, s.Account, s.StatementRef, s.Lines})
+	}{s.Gateway, s.Account, s.StatementRef, s.Side, lines})
 	if err != nil {
 		panic(err) // texts, numbers and money only
 	}

@@ -69,8 +69,10 @@ func StatusOf(r Reason) Status {
 
 // Result is what a line is about.
 type Result struct {
-	// Line and Movement are indexes into what Match was given; Movement is -1 when there is none.
-	Line, Movement int
+	// Line and Movements are indexes into what Match was given. Several movements are those that the line
+	// sums up; a line that does not match has the one that comes nearest, if any.
+	Line      int
+	Movements []int
 	// Reason is empty when the line matches.
 	Reason Reason
 	// Parts: how many lines make up the movement together.
@@ -96,7 +98,7 @@ func Match(lines []Line, movements []Movement, w Window) []Result {
 	m := matcher{lines: lines, movements: movements, window: w, results: make([]Result, len(lines)), used: make([]bool, len(movements))}
 	m.sort()
 	for i := range m.results {
-		m.results[i] = Result{Line: i, Movement: -1, Reason: NotBooked}
+		m.results[i] = Result{Line: i, Reason: NotBooked}
 		if lines[i].Kind == Fee {
 			m.results[i].Reason = ""
 		}
@@ -108,6 +110,7 @@ func Match(lines []Line, movements []Movement, w Window) []Result {
 	}
 	m.pass(func(l *Line, v *Movement) bool { return m.mayMean(l, v) && m.agree(l, v) })
 	m.split()
+	m.join()
 	m.explain()
 	return m.results
 }
@@ -171,11 +174,11 @@ func (m *matcher) agree(l *Line, v *Movement) bool {
 
 // open tells whether a line has no movement yet.
 func (m *matcher) open(line int) bool {
-	return m.results[line].Reason != "" && m.results[line].Movement < 0
+	return m.results[line].Reason != "" && len(m.results[line].Movements) == 0
 }
 
 func (m *matcher) take(line, movement int, reason Reason, parts int) {
-	m.results[line] = Result{Line: line, Movement: movement, Reason: reason, Parts: parts}
+	m.results[line] = Result{Line: line, Movements: []int{movement}, Reason: reason, Parts: parts}
 	m.used[movement] = true
 }
 
@@ -218,6 +221,36 @@ func (m *matcher) split() {
 			for _, line := range parts {
 				m.take(line, movement, "", len(parts))
 			}
+		}
+	}
+}
+
+// join finds lines that sum up several movements: all of one kind that are left.
+func (m *matcher) join() {
+	for _, line := range m.byLine {
+		l := &m.lines[line]
+		if !m.open(line) {
+			continue
+		}
+		var all []int
+		sum := money.Zero(l.Gross.Currency())
+		for _, movement := range m.byMovement {
+			v := &m.movements[movement]
+			if m.used[movement] || !m.mayMean(l, v) || !l.Gross.SameCurrency(v.Amount) || !m.window.holds(v.At, l.date()) {
+				continue
+			}
+			var err error
+			if sum, err = sum.Add(v.Amount); err != nil {
+				break
+			}
+			all = append(all, movement)
+		}
+		if len(all) < 2 || !sum.Equal(l.Gross) {
+			continue
+		}
+		m.results[line] = Result{Line: line, Movements: all, Parts: 1}
+		for _, movement := range all {
+			m.used[movement] = true
 		}
 	}
 }

@@ -51,6 +51,10 @@ func TestMatch(t *testing.T) {
 			[]settlement.Movement{movement("a", settlement.Refund, "10.00", "r1", "pay-1"), movement("b", settlement.Refund, "10.00", "r2", "pay-1")}, []string{"b "}},
 		"AmountDecides": {[]settlement.Line{line(1, settlement.Refund, "20.00", "2026-10-02", "o"), line(2, settlement.Refund, "10.00", "2026-10-02", "o")},
 			[]settlement.Movement{movement("a", settlement.Refund, "10.00"), movement("b", settlement.Refund, "20.00")}, []string{"b ", "a "}},
+		"SumOfAll": {[]settlement.Line{line(1, settlement.Refund, "30.00", "2026-10-02", "o")},
+			[]settlement.Movement{movement("a", settlement.Refund, "10.00"), movement("b", settlement.Refund, "20.00")}, []string{"ab "}},
+		"SumOfSome": {[]settlement.Line{line(1, settlement.Refund, "30.00", "2026-10-02", "o")},
+			[]settlement.Movement{movement("a", settlement.Refund, "10.00"), movement("b", settlement.Refund, "20.00"), movement("c", settlement.Refund, "5.00")}, []string{"a amount_differs"}},
 		"Fee": {[]settlement.Line{line(1, settlement.Fee, "0.50", "2026-10-02", "o")}, nil, []string{" "}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -58,8 +62,8 @@ func TestMatch(t *testing.T) {
 			var got []string
 			for _, r := range settlement.Match(c.lines, c.movements, settlement.DefaultWindow) {
 				id := ""
-				if r.Movement >= 0 {
-					id = c.movements[r.Movement].ID
+				for _, i := range r.Movements {
+					id += c.movements[i].ID
 				}
 				got = append(got, id+" "+string(r.Reason))
 			}
@@ -128,18 +132,23 @@ func outcome(t *rapid.T, lines []settlement.Line, movements []settlement.Movemen
 			t.Fatalf("result %d is of line %d", i, r.Line)
 		}
 		id := ""
-		if r.Movement >= 0 {
-			id = movements[r.Movement].ID
-		}
-		if r.Reason == "" {
-			if movements[r.Movement].Kind != lines[i].Kind {
-				t.Fatalf("a %s matches a %s", lines[i].Kind, movements[r.Movement].Kind)
+		for _, at := range r.Movements {
+			id += movements[at].ID
+			if r.Reason != "" {
+				continue
 			}
-			sum, err := sums[r.Movement].Add(lines[i].Gross)
+			if movements[at].Kind != lines[i].Kind {
+				t.Fatalf("a %s matches a %s", lines[i].Kind, movements[at].Kind)
+			}
+			amount := lines[i].Gross
+			if len(r.Movements) > 1 {
+				amount = movements[at].Amount
+			}
+			sum, err := sums[at].Add(amount)
 			if err != nil {
 				t.Fatal(err)
 			}
-			sums[r.Movement] = sum
+			sums[at] = sum
 		}
 		texts = append(texts, fmt.Sprintf("%s %s %s %v: %s %s", lines[i].Kind, lines[i].Gross, lines[i].ValueDate, lines[i].References, id, r.Reason))
 	}

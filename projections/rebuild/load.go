@@ -122,8 +122,11 @@ func (e *Engine) newLoader(ctx context.Context, set *Set, file *spill) (*loader,
 	return &loader{engine: e, set: set, file: file, conn: conn, bulk: projections.NewBulk(e.cfg.Log)}, nil
 }
 
-// quarantinedMost bounds the notifications that belong to no order in memory; they need no folding.
-const quarantinedMost = 10_000
+// quarantinedMost and besidesBytes bound what belongs to no order in memory; it needs no folding.
+const (
+	quarantinedMost = 10_000
+	besidesBytes    = 32 << 20
+)
 
 func (l *loader) unit(ctx context.Context, number int, u unit) error {
 	for {
@@ -170,7 +173,7 @@ func (l *loader) attempt(ctx context.Context, number int, u unit) error {
 			if err := l.bulk.Add(ctx, ev); err != nil {
 				return err
 			}
-			if slice != quarantineSlice || l.bulk.Events() < quarantinedMost {
+			if slice != quarantineSlice || (l.bulk.Events() < quarantinedMost && l.bulk.Bytes() < besidesBytes) {
 				return nil
 			}
 			if err := write(); err != nil {

@@ -1,0 +1,1 @@
+-- No statements are there; they come from a rebuild.

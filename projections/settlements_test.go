@@ -1,0 +1,173 @@
+package projections_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/order-ledger/order-ledger/domain/money"
+	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/domain/settlement"
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections"
+)
+
+// appendStatement appends events to the stream of a statement, as the write side does.
+func appendStatement(tb testing.TB, log eventstore.Appender, id string, events ...any) {
+	tb.Helper()
+	recorded := time.Date(2026, 11, 5, 9, 0, 0, 0, time.UTC)
+	metadata, err := json.Marshal(order.Metadata{Schema: 1, Actor: "kim", Source: "decta", RecordedAt: recorded, OccurredAt: recorded})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, payload := range events {
+		eventType := settlement.LinesRecordedType
+		switch payload.(type) {
+		case settlement.Imported:
+			eventType = settlement.StatementImportedType
+		case settlement.StatementMatched:
+			eventType = settlement.StatementMatchedType
+		case order.SettlementMismatchFlagged:
+			eventType = order.SettlementMismatchFlagged{}.EventType()
+		case string:
+			eventType = "SomethingElse"
+		}
+		data, err := json.Marshal(payload)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		e := eventstore.EventData{ID: uuid.New(), Type: eventType, JSON: true, Data: data, Metadata: metadata}
+		if _, err := log.Append(tb.Context(), settlement.Stream(id), eventstore.Any, e); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+// settle matches the first payment of an order with a line of a statement, and returns the line.
+func settle(tb testing.TB, log interface {
+	eventstore.Appender
+	eventstore.Reader
+}, stream, statementID string, number int,
+) (settlement.Line, bool) {
+	tb.Helper()
+	var state order.State
+	for ev, err := range log.ReadStream(tb.Context(), stream, eventstore.StreamRead{}) {
+		if err != nil {
+			tb.Fatal(err)
+		}
+		event, metadata, err := order.Decode(ev.Type, ev.Data, ev.Metadata)
+		if err != nil {
+			return settlement.Line{}, false
+		}
+		state.Apply(order.Recorded{Event: event, ID: ev.ID, Revision: ev.Revision, Position: ev.Position.Commit, Metadata: metadata})
+	}
+	movements := state.Movements()
+	if state.Err() != nil || len(movements) == 0 {
+		return settlement.Line{}, false
+	}
+	m := movements[0]
+	line := settlement.Line{
+		Number: number, FileLine: number + 1, Kind: m.Kind, References: append([]string{"x"}, m.References...),
+		ValueDate: m.At.AddDate(0, 0, 1).Format(time.DateOnly), Gross: m.Amount, SettlementRef: "PO-1",
+	}
+	decided, err := order.Decide(state, order.MatchSettlement{
+		StatementID: statementID, Lines: []settlement.Line{line}, Window: settlement.DefaultWindow, At: time.Date(2026, 11, 5, 9, 0, 0, 0, time.UTC),
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var events []eventstore.EventData
+	for _, d := range decided {
+		eventType, data, metadata, err := order.Encode(d.Event, order.Metadata{
+			OccurredAt: d.OccurredAt, OccurredAtBasis: d.Basis, RecordedAt: time.Date(2026, 11, 5, 9, 0, 0, 0, time.UTC), Source: "decta", Actor: "kim", Flags: d.Flags,
+		})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		events = append(events, eventstore.EventData{ID: d.ID, Type: eventType, JSON: true, Data: data, Metadata: metadata})
+	}
+	if _, err := log.Append(tb.Context(), stream, eventstore.Revision(state.Revision), events...); err != nil {
+		tb.Fatal(err)
+	}
+	return line, true
+}
+
+// TestSettlements_SameHoweverProjected: statements, what they match, and what nobody can read, projected as
+// they come, again from the start, and rebuilt, make the same rows; the views join both sides.
+func TestSettlements_SameHoweverProjected(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	history := newWorld(91).history(t, 20, 200)
+	r := start(t, config(log, url))
+	appendAll(t, log, history)
+	unknown := settlement.Line{Number: 1, FileLine: 2, Kind: settlement.Payment, References: []string{"nobody's"}, ValueDate: "2026-10-20", Gross: money.MustParse("1.00", "EUR")}
+	payout := settlement.Line{Number: 2, FileLine: 3, Kind: settlement.Payout, SettlementRef: "PO-1", ValueDate: "2026-10-21", Gross: money.MustParse("40.00", "EUR")}
+	lines := []settlement.Line{unknown, payout}
+	seen := map[string]bool{}
+	for _, a := range history {
+		if category, _, ok := order.ParseStreamName(a.stream); !ok || category != order.CategoryOrder || seen[a.stream] {
+			continue
+		}
+		seen[a.stream] = true
+		if line, ok := settle(t, log, a.stream, "s1", len(lines)+1); ok {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) < 5 {
+		t.Fatalf("only %d lines", len(lines))
+	}
+	header := settlement.Header{Format: settlement.CSV, Gateway: "decta", Account: "default", Side: settlement.AtGateway, FileSHA256: "00ff", Days: 14}
+	appendStatement(t, log, "s1", settlement.LinesRecorded{StatementID: "s1", Lines: lines[:3]}, settlement.LinesRecorded{StatementID: "s1", From: 3, Lines: lines[3:]},
+		settlement.Imported{Header: header, StatementID: "s1", Lines: len(lines), FirstDate: "2026-10-01", LastDate: "2026-10-30"},
+		order.SettlementMismatchFlagged{StatementID: "s1", Line: 1, Kind: settlement.Payment, Reason: settlement.UnknownReference, Amount: unknown.Gross},
+		settlement.StatementMatched{StatementID: "s1", Pass: 1, Matched: len(lines) - 2, Unmatched: 1},
+		// A foreign client's: of another statement, of no kind, with a number that no table holds.
+		settlement.Imported{Header: header, StatementID: "s2"}, "nonsense", settlement.StatementMatched{StatementID: "s1", Pass: 1 << 40},
+		order.SettlementMismatchFlagged{StatementID: "s1", Line: 1 << 40, Reason: settlement.UnknownReference},
+		settlement.LinesRecorded{StatementID: "s1", Lines: []settlement.Line{{Number: 9, Kind: "gift", ValueDate: "0000-01-01"}}})
+	// A statement whose import was cut off is none.
+	appendStatement(t, log, "s3", settlement.LinesRecorded{StatementID: "s3", Lines: []settlement.Line{unknown}})
+	reach(t, log, pool)
+	r.stop(t)
+	booksHold(t, pool)
+	if diff := cmp.Diff(map[string]int{"MATCHED": len(lines) - 2, "UNMATCHED unknown_reference": 1, "UNMATCHED missing_at_bank": 1}, lineCounts(t, pool)); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+	live := dump(t, pool)
+	same(t, "projected again from the start", live, project(t, log, func(c *projections.Config) { c.BatchEvents = 7 }))
+	e := newEngine(t, rebuildConfig(t, log, url, t.TempDir()))
+	if _, err := e.All(context.WithoutCancel(t.Context()), ""); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "rebuilt", live, dump(t, pool))
+	if diff := cmp.Diff(len(lines)-2, lineCounts(t, pool)["MATCHED"]); diff != "" {
+		t.Errorf("lines of the rebuilt views (-want +got):\n%s", diff)
+	}
+}
+
+func lineCounts(tb testing.TB, pool *pgxpool.Pool) map[string]int {
+	tb.Helper()
+	rows, err := pool.Query(tb.Context(), `SELECT trim(status || ' ' || coalesce(reason, '')), count(*) FROM ledger.settlement_lines GROUP BY 1`)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	counts := map[string]int{}
+	var name string
+	var n int
+	for rows.Next() {
+		if err := rows.Scan(&name, &n); err != nil {
+			tb.Fatal(err)
+		}
+		counts[name] = n
+	}
+	if err := rows.Err(); err != nil {
+		tb.Fatal(err)
+	}
+	return counts
+}
