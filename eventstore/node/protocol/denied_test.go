@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
+	"google.golang.org/grpc/codes"
 
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/eventstore/node/protocol"
@@ -37,4 +39,16 @@ func TestDenied_Appends(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDenied_IsReadToItsEnd: the status arrives behind the last event, not in the middle of them.
+func TestDenied_IsReadToItsEnd(t *testing.T) {
+	t.Parallel()
+	w := newWireTo(t, protocol.Options{ReadOnly: true})
+	messages := []*streams.AppendReq{appendOptions("s", "any")}
+	for range 200 {
+		messages = append(messages, proposal(make([]byte, 12_000)))
+	}
+	_, trailers, err := w.send(messages...)
+	w.wantStatus("denied append", err, codes.PermissionDenied, trailers, map[string]string{"exception": "access-denied"})
 }
