@@ -365,11 +365,24 @@ func (d *decider) statusObserved(at At, f StatusObserved) {
 	d.emit(at, e, FlagStatusUnrecognised)
 }
 
+// askedToClose tells whether a command of ours may have made the gateway cancel the order by a time.
+func (s *State) askedToClose(by time.Time) bool {
+	for i := range s.GatewayActions {
+		a := &s.GatewayActions[i]
+		closing := a.Action == ActionVoid || a.Action == ActionCancel || a.Action == ActionReject
+		if closing && a.Outcome != GatewayRefused && !a.InitiatedAt.Add(-clockTolerance).After(by) {
+			return true
+		}
+	}
+	return false
+}
+
 // cancelled closes the order and ends its hold; the cause is inferred from
 // what came before (domain rule A15).
 func (d *decider) cancelled(at At, f Cancelled) {
 	e := OrderCancelled{SourceOrderID: f.SourceOrderID, Cause: CauseUnknown}
 	var held []string
+	lapsed := true
 	for i := range d.s.Payments {
 		p := &d.s.Payments[i]
 		if f.SourceOrderID != "" && p.SourceOrderID != f.SourceOrderID {
@@ -378,10 +391,17 @@ func (d *decider) cancelled(at At, f Cancelled) {
 		e.Attempts = max(e.Attempts, p.Attempts)
 		if p.OpenHold().IsPositive() {
 			held = append(held, p.ID)
+			lapsed = lapsed && !at.OccurredAt.Before(p.holdEnds)
 		}
 	}
 	limit := max(f.MaxAttempts, d.s.MaxAttempts)
-	switch {
+	switch asked := d.s.askedToClose(at.OccurredAt); {
+	case len(held) > 0 && asked:
+		e.Cause = CauseHoldVoided
+	case asked:
+		e.Cause = CauseMerchantRequest
+	case len(held) > 0 && lapsed:
+		e.Cause, e.CauseInferred = CauseHoldExpired, true
 	case len(held) > 0:
 		e.Cause, e.CauseInferred = CauseHoldVoided, true
 	case limit > 0 && e.Attempts >= limit:

@@ -125,6 +125,9 @@ func (s *State) applyPaymentMoney(r *Recorded) bool {
 	case PaymentAuthorized:
 		p := s.progress(e.PaymentID, PaymentAuthorizedStatus, r)
 		p.Held = add(p.Held, e.Amount)
+		if p.holdEnds = r.Metadata.OccurredAt.Add(HoldLength); e.ExpiresAt != nil {
+			p.holdEnds = *e.ExpiresAt
+		}
 	case AuthorizationReleased:
 		p := s.progress(e.PaymentID, PaymentReleasedStatus, r)
 		p.Released = add(p.Released, e.Amount)

@@ -117,6 +117,9 @@ const (
 	PaymentReversedStatus   PaymentStatus = "REVERSED"
 )
 
+// HoldLength is how long a hold lasts where the gateway does not say: DECTA cancels it then.
+const HoldLength = 28 * 24 * time.Hour
+
 // Payment is one payment of an order. All amounts are cumulative and in the
 // order's currency.
 type Payment struct {
@@ -152,6 +155,7 @@ type Payment struct {
 	AwaitsReversal                             *Awaiting
 
 	amountVersion Version
+	holdEnds      time.Time // when the gateway ends the hold by itself; zero without one
 	// captureRevisable: the captured amount was not told with the capture and
 	// gives way to a told one.
 	captureRevisable bool

@@ -173,7 +173,8 @@ func orderStatus() []flow {
 		{title: "Cancelled (1) by the merchant", goes: func(t *testing.T, m *merchant) {
 			s := m.issue(t, "decta", "")
 			s.act("cancel", `{}`, "accepted")
-			s.is(want{"lifecycle": "CANCELLED", "gateway": "cancelled"})
+			s.is(want{"lifecycle": "CANCELLED", "gateway": "cancelled", "flags": ""})
+			s.because("merchant_request")
 			s.act("cancel", `{}`, "order_closed")
 		}},
 		{title: "Cancelled (2) by voiding the hold", goes: func(t *testing.T, m *merchant) {
@@ -181,9 +182,7 @@ func orderStatus() []flow {
 			s.pays()
 			s.act("void", `{}`, "accepted")
 			s.is(want{"state": "UNPAID", "held": "0.00", "captured": "0.00", "lifecycle": "CANCELLED"})
-			if cause := s.cancelled(); cause != "hold_voided" {
-				t.Errorf("the order was cancelled because of %q", cause)
-			}
+			s.because("hold_voided")
 		}},
 		{title: "Cancelled (3) by max_payment_attempts", goes: func(t *testing.T, m *merchant) {
 			s := m.issue(t, "decta", `,"max_payment_attempts":3`)
@@ -192,9 +191,7 @@ func orderStatus() []flow {
 				s.must(m.fake.Decline(t.Context(), s.gateway))
 			}
 			s.is(want{"lifecycle": "CANCELLED", "state": "UNPAID", "payment": "FAILED"})
-			if cause := s.cancelled(); cause != "max_attempts" {
-				t.Errorf("the order was cancelled because of %q", cause)
-			}
+			s.because("max_attempts")
 		}},
 		{title: "Cancelled is final: money that comes all the same is kept and flagged", goes: func(t *testing.T, m *merchant) {
 			s := m.issue(t, "decta", "")
@@ -325,6 +322,7 @@ func holdLapses(t *testing.T, m *merchant) {
 	s.is(want{"held": "50.00", "lifecycle": "OPEN", "payment": "AUTHORISED"})
 	s.must(m.fake.Pass(t.Context(), s.gateway, day))
 	s.is(want{"held": "0.00", "captured": "0.00", "state": "UNPAID", "lifecycle": "CANCELLED", "payment": "RELEASED"})
+	s.because("hold_expired")
 	s.act("capture", `{}`, "nothing_held")
 }
 
@@ -373,14 +371,13 @@ func testOrder(t *testing.T, m *merchant) {
 	}
 }
 
-// cancelled is why the order was cancelled, as far as the ledger can tell.
-func (s *sale) cancelled() string {
+// because checks why the order was cancelled, as far as the ledger can tell.
+func (s *sale) because(cause string) {
 	s.t.Helper()
 	rows := s.ledger.Site.Rows(s.t, `select data->>'cause' as cause from ledger.order_history where order_id = $1 and event_type = 'OrderCancelled'`, s.id)
-	if len(rows) != 1 {
-		s.t.Fatalf("the order was cancelled %d times", len(rows))
+	if len(rows) != 1 || rows[0].Text("cause") != cause {
+		s.t.Errorf("the order was cancelled because of %v, want %s once", rows, cause)
 	}
-	return rows[0].Text("cause")
 }
 
 // disputeStatus are the statuses of the document's table that are dispute related.
