@@ -122,6 +122,12 @@ func (p *Process) Terminate(tb testing.TB) Result {
 	return p.Wait(tb)
 }
 
+// Hangup has the process read its configuration again.
+func (p *Process) Hangup(tb testing.TB) {
+	tb.Helper()
+	p.signal(tb, syscall.SIGHUP)
+}
+
 // Kill ends the process without asking (kill -9), and waits.
 func (p *Process) Kill(tb testing.TB) {
 	tb.Helper()

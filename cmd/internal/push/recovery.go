@@ -183,7 +183,7 @@ func (p *Pusher) restart(ctx context.Context, tx pgx.Tx, s *Subscriber, was *sub
 		return nil // a new one
 	}
 	actor := system
-	if was != nil && was.resumeActor != nil {
+	if seen != nil && was.resumeActor != nil {
 		actor = *was.resumeActor
 	}
 	return tell(ctx, tx, SubscriberReset, actor, Told{Subscriber: s.Name, Problem: why}, now)
