@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -31,27 +32,51 @@ type output struct {
 	buffer     *bufio.Writer
 	compressor flushWriter // nil sends as it is
 	control    *http.ResponseController
+	pace       pace
+}
+
+// errSlow says that a client took something, and too little.
+var errSlow = errors.New("the client takes less than it must")
+
+// pace measures how fast a client takes what it is sent. Only the time counts that the client made the feed
+// wait: reading the log may be slow.
+type pace struct {
+	bytes  int
+	waited time.Duration
+	slow   bool // it took less than it must, over a whole window
+}
+
+func (p *pace) took(bytes int, waited time.Duration, rate int, window time.Duration) {
+	p.bytes, p.waited = p.bytes+bytes, p.waited+waited
+	if p.waited < window {
+		return
+	}
+	p.slow = p.slow || float64(p.bytes) < p.waited.Seconds()*float64(rate)
+	p.bytes, p.waited = 0, 0
 }
 
 // guarded sets the deadline before each write to the connection.
 type guarded struct {
-	feed    *Feed
-	control *http.ResponseController
-	w       io.Writer
+	feed *Feed
+	out  *output
+	w    io.Writer
 }
 
 func (g guarded) Write(b []byte) (int, error) {
-	if err := g.control.SetWriteDeadline(g.feed.deadline()); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	c := &g.feed.config
+	started := time.Now()
+	if err := g.out.control.SetWriteDeadline(started.Add(c.WriteTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return 0, err
 	}
-	return g.w.Write(b)
+	n, err := g.w.Write(b)
+	g.out.pace.took(n, time.Since(started), c.DownloadRate, c.WriteTimeout)
+	return n, err
 }
 
 // compressed makes the body's writer and the header that tells about it.
 func (f *Feed) compressed(w http.ResponseWriter, r *http.Request) *output {
-	control := http.NewResponseController(w)
-	o := &output{control: control}
-	target := io.Writer(guarded{feed: f, control: control, w: w})
+	o := &output{control: http.NewResponseController(w)}
+	target := io.Writer(guarded{feed: f, out: o, w: w})
 	w.Header().Add("Vary", "Accept-Encoding")
 	switch encoding := acceptedEncoding(r.Header.Get("Accept-Encoding")); encoding {
 	case "zstd":
@@ -114,5 +139,5 @@ func acceptedEncoding(header string) string {
 	return best
 }
 
-// isSlow tells whether a write failed because the client took nothing.
-func isSlow(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
+// isSlow tells whether an answer ended because the client took nothing, or too little.
+func isSlow(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, errSlow) }

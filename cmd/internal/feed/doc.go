@@ -15,5 +15,7 @@
 // # Memory
 //
 // Nothing is buffered for a slow client: events are read from the log as the client takes them. A
-// client that takes nothing for Config.WriteTimeout is disconnected; it resumes with its cursor.
+// client that takes nothing for Config.WriteTimeout is disconnected; it resumes with its cursor. A download
+// that takes less than Config.DownloadRate ends with the cursor to go on after, and downloads never take a
+// place from pages: no client can keep others from reading.
 package feed

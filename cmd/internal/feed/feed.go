@@ -20,7 +20,8 @@ const (
 	defaultFollowers          = 512
 	defaultFollowersPerClient = 128
 	defaultReaders            = 64
-	defaultReadersPerClient   = 32
+	defaultReadersPerClient   = 16
+	defaultDownloadRate       = 64 << 10
 	defaultTailEvents         = 16_384
 )
 
@@ -47,9 +48,13 @@ type Config struct {
 	Heartbeat time.Duration
 	// WriteTimeout is how long a client may take nothing before it is disconnected; 0 is 30 s.
 	WriteTimeout time.Duration
+	// DownloadRate is how many bytes a second (as they are sent: compressed, where they are) a client must
+	// take of NDJSON. The answer to one that takes less, for WriteTimeout, ends with the cursor to go on
+	// after. 0 is 64 KiB.
+	DownloadRate int
 	// Followers is how many streams and long polls may be open, FollowersPerClient how many of one
-	// client; 0 is 512 and 128. Readers is how many pages are read at a time, ReadersPerClient how many
-	// by one client; 0 is 64 and 32.
+	// client; 0 is 512 and 128. Readers is how many pages are read at a time, and, apart from these, how
+	// many NDJSON downloads; ReadersPerClient how many of either by one client; 0 is 64 and 16.
 	Followers, FollowersPerClient, Readers, ReadersPerClient int
 	// TailEvents is how many of the newest events are kept in memory, once for all who follow; 0 is
 	// 16,384. Who falls further behind reads the log again.
@@ -60,7 +65,8 @@ type Config struct {
 type Feed struct {
 	config    Config
 	followers *slots
-	readers   *slots
+	readers   *slots // of pages
+	downloads *slots
 	tails     *tails
 	metrics   *metrics
 }
@@ -73,6 +79,7 @@ func New(c Config) *Feed {
 	setDefault(&c.FollowersPerClient, defaultFollowersPerClient)
 	setDefault(&c.Readers, defaultReaders)
 	setDefault(&c.ReadersPerClient, defaultReadersPerClient)
+	setDefault(&c.DownloadRate, defaultDownloadRate)
 	setDefault(&c.TailEvents, defaultTailEvents)
 	if c.Client == nil {
 		c.Client = remoteHost
@@ -82,7 +89,8 @@ func New(c Config) *Feed {
 	}
 	f := &Feed{
 		config: c, followers: newSlots(c.Followers, c.FollowersPerClient), readers: newSlots(c.Readers, c.ReadersPerClient),
-		tails: &tails{log: c.Log, events: c.TailEvents},
+		downloads: newSlots(c.Readers, c.ReadersPerClient),
+		tails:     &tails{log: c.Log, events: c.TailEvents},
 	}
 	f.metrics = newMetrics(f.followers.taken)
 	return f

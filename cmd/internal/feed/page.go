@@ -64,7 +64,11 @@ func (f *Feed) Events(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	release, err := f.readers.take(f.config.Client(r))
+	slots := f.readers
+	if format == formatNDJSON {
+		slots = f.downloads // they take long, and pages must not wait for them
+	}
+	release, err := slots.take(f.config.Client(r))
 	if err != nil {
 		f.refuse(w, r, err)
 		return
@@ -168,12 +172,16 @@ func (f *Feed) page(w http.ResponseWriter, r *http.Request, q *query, format str
 	}
 }
 
+// moreTrailer says after NDJSON whether the log had more at that time: the answer to a client that is slow
+// ends early.
+const moreTrailer = "Ledger-More"
+
 // lines answers with one event a line, as the log is read.
 func (f *Feed) lines(ctx context.Context, w http.ResponseWriter, r *http.Request, q *query, head eventstore.Position) {
 	w.Header().Set("Content-Type", typeNDJSON)
 	w.Header().Set("Cache-Control", "private, no-store")
 	w.Header().Add("Vary", "Accept")
-	w.Header().Set("Trailer", "Link")
+	w.Header().Set("Trailer", "Link, "+moreTrailer)
 	if r.Method == http.MethodHead {
 		return
 	}
@@ -208,7 +216,7 @@ func (f *Feed) lines(ctx context.Context, w http.ResponseWriter, r *http.Request
 			break
 		}
 		counter.Inc()
-		if count++; count == q.limit {
+		if count++; count == q.limit || out.pace.slow {
 			break
 		}
 	}
@@ -217,7 +225,11 @@ func (f *Feed) lines(ctx context.Context, w http.ResponseWriter, r *http.Request
 		// An answer that is cut off must not look whole.
 		panic(http.ErrAbortHandler)
 	}
+	if out.pace.slow {
+		f.end(r, errSlow)
+	}
 	w.Header().Set("Link", "<"+q.next(at)+`>; rel="next"`)
+	w.Header().Set(moreTrailer, strconv.FormatBool((count == q.limit || out.pace.slow) && at.after.Compare(head) < 0))
 }
 
 // negotiate chooses the format: the parameter, else what the client accepts, else JSON.
@@ -259,6 +271,3 @@ func matches(header, tag string) bool {
 	}
 	return false
 }
-
-// deadline bounds the next write.
-func (f *Feed) deadline() time.Time { return time.Now().Add(f.config.WriteTimeout) }

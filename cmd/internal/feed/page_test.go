@@ -2,8 +2,10 @@ package feed_test
 
 import (
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -17,6 +19,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/order-ledger/order-ledger/cmd/internal/feed"
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
@@ -253,6 +256,94 @@ func TestEvents_NextOfLines(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s\nnext: %s", diff, next)
 	}
+}
+
+// TestEvents_SlowDownloads: clients that take little hold up no page, and give their places up; what they got is
+// whole, and they go on after it.
+func TestEvents_SlowDownloads(t *testing.T) {
+	t.Parallel()
+	s := open(t, func(c *feed.Config) {
+		c.Readers, c.ReadersPerClient = 2, 2
+		c.WriteTimeout, c.DownloadRate = time.Second, 50<<20
+	})
+	id := newID()
+	const events = 3_000
+	for range events { // more than the buffers of a connection hold
+		s.append(t, "order-"+id, "decta", order.AnomalyFlagged{Code: order.FlagAmountAssumed, Detail: strings.Repeat("x", 8_000)})
+	}
+	type ended struct {
+		got  []event
+		next string
+		more string
+	}
+	var downloads []chan ended
+	for range 2 {
+		answer := s.getSlowly(t, "/events?format=ndjson")
+		slow := make(chan ended, 1)
+		downloads = append(downloads, slow)
+		go func() {
+			defer close(slow)
+			body, err := io.ReadAll(answer.Body)
+			if err != nil {
+				t.Errorf("the answer broke off: %v", err)
+				return
+			}
+			next := strings.TrimSuffix(strings.TrimPrefix(answer.Trailer.Get("Link"), "<"), `>; rel="next"`)
+			slow <- ended{parseLines(t, body), next, answer.Trailer.Get("Ledger-More")}
+		}()
+	}
+	s.mustRefuse(t, http.StatusTooManyRequests, "too_many_streams", "/events?format=ndjson")
+	if got := s.page(t, "/events?limit=10").Events; len(got) != 10 {
+		t.Errorf("a page beside slow downloads has %d events", len(got))
+	}
+	for _, slow := range downloads {
+		e := <-slow
+		if len(e.got) == 0 || len(e.got) == events || e.more != "true" {
+			t.Fatalf("%d events, more: %q", len(e.got), e.more)
+		}
+		answer, body := s.body(t, e.next)
+		if rest := parseLines(t, body); len(e.got)+len(rest) != events || rest[0].Revision != len(e.got) || answer.Trailer.Get("Ledger-More") != "false" {
+			t.Errorf("%d events, then %d from revision %d, more: %q", len(e.got), len(rest), rest[0].Revision, answer.Trailer.Get("Ledger-More"))
+		}
+	}
+	if got := counted(t, s, "ledger_feed_ended_total", "slow"); got != 2 {
+		t.Errorf("%v answers were counted as slow", got)
+	}
+}
+
+// getSlowly asks with a client that takes 4 KiB every millisecond: about 4 MB a second.
+func (s *site) getSlowly(t *testing.T, path string) *http.Response {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return slowConn{conn, time.NewTicker(time.Millisecond)}, conn.(*net.TCPConn).SetReadBuffer(256 << 10)
+	}}}
+	t.Cleanup(client.CloseIdleConnections)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = answer.Body.Close() })
+	return answer
+}
+
+// slowConn is read once a tick.
+type slowConn struct {
+	net.Conn
+
+	tick *time.Ticker
+}
+
+func (c slowConn) Read(p []byte) (int, error) {
+	<-c.tick.C
+	return c.Conn.Read(p[:min(len(p), 4<<10)])
 }
 
 // TestEvents_CursorsOutliveRestarts continues on the reopened log with a cursor from before.

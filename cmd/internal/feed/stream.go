@@ -111,7 +111,7 @@ func (f *Feed) end(r *http.Request, err error) {
 		reason = endedRevoked
 	case isSlow(err):
 		reason = endedSlow
-		f.config.Logger.InfoContext(r.Context(), "a client of the feed took nothing and was disconnected",
+		f.config.Logger.InfoContext(r.Context(), "a client of the feed took nothing, or too little, and its answer ended",
 			slog.String("client", f.config.Client(r)), slog.Duration("timeout", f.config.WriteTimeout))
 	case r.Context().Err() == nil && err != nil:
 		reason = endedUnreadable

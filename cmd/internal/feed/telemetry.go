@@ -5,7 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 // Why streams end, as the metric names it.
 const (
 	endedByClient   = "client"   // the client went away
-	endedSlow       = "slow"     // it took nothing for Config.WriteTimeout
+	endedSlow       = "slow"     // it took nothing for Config.WriteTimeout, or less than Config.DownloadRate
 	endedStopping   = "stopping" // the ledger ended
 	endedRevoked    = "revoked"  // its token counts no more
 	endedUnreadable = "log"      // the log could not be read
