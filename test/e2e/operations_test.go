@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/order-ledger/order-ledger/test/harness"
 )
 
@@ -59,6 +61,19 @@ func TestCopyLog_ToAnotherEventStore(t *testing.T) {
 	site.RunOK(t, "ingest", "--gateway", "connectpay", filepath.Join(files, "connectpay.ndjson"))
 	want := ordersDigest(t, site)
 
+	// Consumers that have got half of it, and a lake that has all: they go on where the log is then.
+	events, lake := "/events?format=ndjson&test=true", filepath.Join(t.TempDir(), "lake")
+	grow := []string{"export", "history", "--format", "parquet", "--lake", lake, "--actor", "kim", "--json"}
+	from := site.Serve(t)
+	whole := strings.SplitAfter(strings.TrimSpace(from.Get(t, events).Body), "\n")
+	half := whole[:len(whole)/2]
+	var last struct{ Cursor string }
+	if err := json.Unmarshal([]byte(half[len(half)-1]), &last); err != nil {
+		t.Fatal(err)
+	}
+	site.RunOK(t, grow...)
+	from.Terminate(t)
+
 	store := harness.NewSite(t, harness.Options{})
 	command := store.Command("node", "--eventstore-listen", "127.0.0.1:0")
 	process := harness.Launch(t, command)
@@ -82,6 +97,27 @@ func TestCopyLog_ToAnotherEventStore(t *testing.T) {
 	result := moved.RunOK(t, "ingest", "--gateway", "connectpay", filepath.Join(files, "connectpay.ndjson"))
 	if !strings.HasPrefix(result.LastLine(), "accepted 0,") {
 		t.Errorf("after the move everything is known, but ingest says %q", result.LastLine())
+	}
+
+	files = filepath.Join(files, "decta.ndjson")
+	moved.RunOK(t, "ingest", "--gateway", "decta", files)
+	moved.RunOK(t, append(grow, "--ledger", ledger.URL)...)
+	moved.RunOK(t, "export", "verify", lake, "--recorded", // of two data directories, with a key each
+		"--public-key", strings.TrimSpace(site.RunOK(t, "export", "key").Stdout), "--public-key", strings.TrimSpace(moved.RunOK(t, "export", "key").Stdout))
+	all := feedIDs(t, ledger, "?test=true")
+	var ids []string
+	for _, line := range half {
+		var e struct{ ID string }
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, e.ID)
+	}
+	if diff := cmp.Diff(all, append(ids, feedIDs(t, ledger, "?test=true&after="+last.Cursor)...)); diff != "" || len(all) <= len(whole) {
+		t.Errorf("before and after the move (-log +consumer):\n%s", diff)
+	}
+	if diff := cmp.Diff(all, lakeIDs(t, lake)); diff != "" {
+		t.Errorf("before and after the move (-log +lake):\n%s", diff)
 	}
 }
 

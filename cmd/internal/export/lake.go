@@ -49,14 +49,14 @@ type LakeManifest struct {
 	// GET /events?after=CURSOR&test=true.
 	After  string `json:"after"`
 	Cursor string `json:"cursor"`
-	// LastEvent is the id of the last event. Where the log was copied to another engine it is what the feed
-	// goes on after; ContinuedAfterEvent tells that this part did, and that positions start anew.
-	LastEvent           string     `json:"last_event"`
-	ContinuedAfterEvent bool       `json:"continued_after_event,omitempty"`
-	Events              int64      `json:"events"`
-	First               string     `json:"first_position"`
-	Last                string     `json:"last_position"`
-	Files               []LakeFile `json:"files"` // by first position
+	// LastEvent is the id of the last event.
+	LastEvent string `json:"last_event"`
+	// LogMoved tells that this part is the first of a copy of the log, in another engine: positions begin anew.
+	LogMoved bool       `json:"log_moved,omitempty"`
+	Events   int64      `json:"events"`
+	First    string     `json:"first_position"`
+	Last     string     `json:"last_position"`
+	Files    []LakeFile `json:"files"` // by first position
 	// PublicKey is of the key (Ed25519, base64) that Signature is made with, over the manifest as JSON without
 	// the member signature, without spaces, members sorted by name.
 	PublicKey string `json:"public_key"`
@@ -253,12 +253,11 @@ func parseLakeManifest(text []byte, name string) (LakeManifest, error) {
 func (w *lakeWriter) begin() *LakeManifest {
 	m := &LakeManifest{
 		Version: 1, What: lakeWhat, Lake: w.last.Lake, Number: w.last.Number + 1, Previous: w.lastDigest,
-		After: w.last.Cursor, Files: []LakeFile{}, ContinuedAfterEvent: w.jumped,
+		After: w.last.Cursor, Files: []LakeFile{},
 	}
 	if m.Lake == "" {
 		m.Lake = uuid.NewString()
 	}
-	w.jumped = false
 	return m
 }
 

@@ -114,7 +114,7 @@ func (v *lakeVerifier) next() error {
 	case v.lastText != nil && m.Lake != v.last.Lake:
 		return fmt.Errorf("%w: %s is of another lake", ErrNotProven, name)
 	}
-	if v.lastText != nil && !m.ContinuedAfterEvent && !follows(v.last.Last, m.First) {
+	if v.lastText != nil && !m.LogMoved && !follows(v.last.Last, m.First) {
 		return fmt.Errorf("%w: %s begins at %s, and the manifest before it ended at %s", ErrNotProven, name, m.First, v.last.Last)
 	}
 	if err := v.filesOf(m, name); err != nil {

@@ -25,7 +25,6 @@ type lakeWriter struct {
 	lastDigest string
 	manifest   *LakeManifest // what is being written; nil is nothing
 	open       []*lakePart
-	jumped     bool // the next part is the first of another log
 }
 
 // lakePart is a file that is being written.
@@ -61,7 +60,7 @@ func (w *lakeWriter) add(line []byte) error {
 	}
 	part.Last, part.Events = e.Position, part.Events+1
 	if m.First == "" {
-		m.First = e.Position
+		m.First, m.LogMoved = e.Position, w.last.Number > 0 && !follows(w.last.Last, e.Position)
 	}
 	m.Last, m.Cursor, m.LastEvent, m.Events = e.Position, e.Cursor, e.ID, m.Events+1
 	if n := w.run.Events + m.Events; w.job.Said != nil && n%DefaultSaveEvery == 0 {

@@ -18,6 +18,9 @@ const (
 	outputBytes = 32 << 10
 	// compressionWindow bounds the memory of one compressed answer.
 	compressionWindow = 128 << 10
+	// paceWindows is how often in Config.WriteTimeout it is looked how fast a client is: so that one that is
+	// too slow still takes the end of its answer.
+	paceWindows = 3
 )
 
 // flushWriter is what compresses.
@@ -69,7 +72,7 @@ func (g guarded) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	n, err := g.w.Write(b)
-	g.out.pace.took(n, time.Since(started), c.DownloadRate, c.WriteTimeout)
+	g.out.pace.took(n, time.Since(started), c.DownloadRate, c.WriteTimeout/paceWindows)
 	return n, err
 }
 

@@ -9,7 +9,7 @@
 // Whoever follows the feed keeps the cursor of the last event that they have processed and asks for
 // what is after it. A cursor names a place in the log and the event that stood there, so that a
 // cursor of another ledger, or of a history that this ledger has lost (an older backup was restored),
-// is refused and not misread. Events are never reordered, and no event appears later in front of a
+// is refused and not misread, and that the event is found again in a copy of the log. Events are never reordered, and no event appears later in front of a
 // cursor that was handed out: the feed shows only what is durable, in commit order.
 //
 // # Memory

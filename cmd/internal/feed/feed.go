@@ -49,8 +49,8 @@ type Config struct {
 	// WriteTimeout is how long a client may take nothing before it is disconnected; 0 is 30 s.
 	WriteTimeout time.Duration
 	// DownloadRate is how many bytes a second (as they are sent: compressed, where they are) a client must
-	// take of NDJSON. The answer to one that takes less, for WriteTimeout, ends with the cursor to go on
-	// after. 0 is 64 KiB.
+	// take of NDJSON. The answer to one that takes less, for a third of WriteTimeout, ends with the cursor to
+	// go on after. 0 is 64 KiB.
 	DownloadRate int
 	// Followers is how many streams and long polls may be open, FollowersPerClient how many of one
 	// client; 0 is 512 and 128. Readers is how many pages are read at a time, and, apart from these, how

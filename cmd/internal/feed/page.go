@@ -54,7 +54,7 @@ func (f *Feed) Events(w http.ResponseWriter, r *http.Request) {
 	f.begin(w)
 	ctx, stop := f.stoppable(r.Context())
 	defer stop()
-	if err := f.check(r.Context(), q.after); err != nil {
+	if q.after, err = f.check(r.Context(), q.after); err != nil {
 		f.refuse(w, r, err)
 		return
 	}

@@ -3,7 +3,10 @@ package feed_test
 import (
 	"compress/gzip"
 	"context"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
+	"hash/crc32"
 	"io"
 	"net"
 	"net/http"
@@ -16,9 +19,11 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/order-ledger/order-ledger/cmd/internal/copylog"
 	"github.com/order-ledger/order-ledger/cmd/internal/feed"
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
@@ -264,7 +269,7 @@ func TestEvents_SlowDownloads(t *testing.T) {
 	t.Parallel()
 	s := open(t, func(c *feed.Config) {
 		c.Readers, c.ReadersPerClient = 2, 2
-		c.WriteTimeout, c.DownloadRate = time.Second, 50<<20
+		c.WriteTimeout, c.DownloadRate = 6*time.Second, 100<<20
 	})
 	id := newID()
 	const events = 3_000
@@ -278,7 +283,7 @@ func TestEvents_SlowDownloads(t *testing.T) {
 	}
 	var downloads []chan ended
 	for range 2 {
-		answer := s.getSlowly(t, "/events?format=ndjson")
+		answer := s.getSlowly(t, "/events?format=ndjson") //nolint:bodyclose // the test's cleanup closes it
 		slow := make(chan ended, 1)
 		downloads = append(downloads, slow)
 		go func() {
@@ -360,6 +365,66 @@ func TestEvents_CursorsOutliveRestarts(t *testing.T) {
 	rest := reopened.lines(t, first.Next+"000")
 	if diff := cmp.Diff(want, append(names(first.Events), names(rest)...)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestEvents_CursorsOutliveCopies continues in a copy of the log, after any event, with no gap and no overlap;
+// not where the event was not copied.
+func TestEvents_CursorsOutliveCopies(t *testing.T) {
+	t.Parallel()
+	s, copied := open(t, nil), open(t, nil)
+	for range 7 { // no event stands where it stood
+		copied.append(t, "ref-decta-order-"+newID(), "decta", order.ReferenceLinked{OrderID: newID(), Category: order.CategoryOrder})
+	}
+	s.some(t, 60)
+	save := func(copylog.Progress) error { return nil }
+	if _, err := copylog.Copy(t.Context(), s.log, copied.log, nil, save); err != nil {
+		t.Fatal(err)
+	}
+	want := s.lines(t, "/events?test=true")
+	for i, e := range want {
+		rest := copied.lines(t, "/events?test=true&after="+e.Cursor)
+		if diff := cmp.Diff(names(want[i+1:]), names(rest)); diff != "" {
+			t.Fatalf("after %d events (-want +got):\n%s", i+1, diff)
+		}
+	}
+	for i, e := range []event{want[5], want[len(want)-2]} { // the next one has a cursor of the copy, which is none of the log's
+		next := copied.stream(t, "/events/stream?test=true", "Last-Event-ID", e.Cursor).take(t, 1)[0]
+		if e.Cursor == next.Cursor || next.ID != []event{want[6], want[len(want)-1]}[i].ID {
+			t.Errorf("the stream goes on with %+v", next)
+		}
+	}
+	later := s.some(t, 20)
+	if len(later) == 0 {
+		t.Fatal("nothing was added")
+	}
+	added := s.lines(t, "/events?after="+want[len(want)-1].Cursor)
+	for _, e := range added {
+		copied.mustRefuse(t, http.StatusBadRequest, "cursor_of_another_ledger", "/events?after="+e.Cursor)
+	}
+}
+
+// TestEvents_CursorsOfTheFirstForm are read for ever.
+func TestEvents_CursorsOfTheFirstForm(t *testing.T) {
+	t.Parallel()
+	s := open(t, nil)
+	want := s.some(t, 30)
+	for i, e := range s.lines(t, "/events") {
+		b, err := base64.RawURLEncoding.DecodeString(e.Cursor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b[0] = 1
+		at := 1
+		for range 4 {
+			_, n := binary.Uvarint(b[at:])
+			at += n
+		}
+		b = b[:at+8]
+		first := base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b)))
+		if diff := cmp.Diff(want[i+1:], names(s.lines(t, "/events?after="+first)), cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("(-want +got):\n%s", diff)
+		}
 	}
 }
 

@@ -18,23 +18,39 @@ type step struct {
 	at       cursor
 }
 
-// check proves that a cursor belongs to this log: the event that it names stands where it says.
-func (f *Feed) check(ctx context.Context, c cursor) error {
+// check proves that a cursor belongs to this log: the event that it names stands where it says. Where this is
+// a copy of the log that the cursor comes from, it returns the cursor of the same event here.
+func (f *Feed) check(ctx context.Context, c cursor) (cursor, error) {
 	if c.isStart() {
-		return nil
+		return c, nil
 	}
 	for e, err := range f.config.Log.ReadAll(ctx, eventstore.AllRead{From: &c.anchor, Count: 1}) {
 		switch {
-		case errors.Is(err, eventstore.ErrInvalid):
-			return ErrCursorForeign
+		case errors.Is(err, eventstore.ErrInvalid): // no such position
 		case err != nil:
-			return fmt.Errorf("look where the cursor stands: %w", err)
-		case e.Position != c.anchor || past(&e).tag != c.tag:
-			return ErrCursorForeign
+			return c, fmt.Errorf("look where the cursor stands: %w", err)
+		case e.Position == c.anchor && past(&e).tag == c.tag:
+			return c, nil
 		}
-		return nil
 	}
-	return ErrCursorForeign // the log ends before it
+	return f.find(ctx, c.place)
+}
+
+// find returns the cursor after the event at a place: copies of a log have the same events in the same order.
+func (f *Feed) find(ctx context.Context, p place) (cursor, error) {
+	if !isFeedStream(p.stream) {
+		return cursor{}, ErrCursorForeign
+	}
+	for e, err := range f.config.Log.ReadStream(ctx, p.stream, eventstore.StreamRead{From: &p.revision, Count: 1}) {
+		switch {
+		case errors.Is(err, eventstore.ErrStreamNotFound), errors.Is(err, eventstore.ErrInvalid):
+		case err != nil:
+			return cursor{}, fmt.Errorf("look for the cursor's event: %w", err)
+		case placeOf(&e) == p:
+			return past(&e), nil
+		}
+	}
+	return cursor{}, ErrCursorForeign
 }
 
 // scan considers the log after the query's cursor, which must have been checked, up to a position.

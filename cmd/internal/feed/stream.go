@@ -43,7 +43,7 @@ func (f *Feed) Stream(w http.ResponseWriter, r *http.Request) {
 	f.begin(w)
 	ctx, stop := f.stoppable(r.Context())
 	defer stop()
-	if err := f.check(ctx, q.after); err != nil {
+	if q.after, err = f.check(ctx, q.after); err != nil {
 		f.refuse(w, r, err)
 		return
 	}
