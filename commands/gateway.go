@@ -22,9 +22,10 @@ type Gateway interface {
 	// Gateway and Account name the account.
 	Gateway() string
 	Account() string
-	// Offers tells whether the gateway's API can do what an action asks of it; the methods of what it
+	// Offers tells whether the gateway's API can do what an action asks of it, to a payment made by a
+	// method (the gateway's word, empty when it does not matter or is not known); the methods of what it
 	// cannot answer ErrGatewayCannot.
-	Offers(a order.ActionName) bool
+	Offers(a order.ActionName, method string) bool
 	// Fetch returns the bodies of the GETs that tell all about an order, each fit for Intake.Accept
 	// with ViaReconciliation.
 	Fetch(ctx context.Context, refs GatewayRefs) ([][]byte, error)

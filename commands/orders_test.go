@@ -40,7 +40,7 @@ func register(t *testing.T, o *commands.Orders, key, reference, due string) comm
 
 func refundOf(amount string) order.Action {
 	m := money.MustParse(amount, "EUR")
-	return order.RefundPayment{Amount: &m}
+	return order.RefundPayment{Amount: &m, ByHand: true}
 }
 
 // paidOrder is registered through us and paid at the gateway, which names it by our reference.

@@ -18,10 +18,10 @@ import (
 // actionTimeout bounds what a command waits for the gateway.
 const actionTimeout = 25 * time.Second
 
-// Offers tells whether an account's gateway can be asked to do something.
-func (r *Reconciler) Offers(gateway, account string, action order.ActionName) bool {
+// Offers tells whether an account's gateway can be asked to do something, to a payment made by a method.
+func (r *Reconciler) Offers(gateway, account string, action order.ActionName, method string) bool {
 	a := r.accounts[gateway+"/"+account]
-	return a != nil && a.Client != nil && a.Client.Offers(action)
+	return a != nil && a.Client != nil && a.Client.Offers(action, method)
 }
 
 // CarryOut asks the gateway for what a command has recorded as initiated, once, and records what became
@@ -136,6 +136,7 @@ func call(
 	case order.ActionChangeAmount:
 		return g.ChangeAmount(ctx, to, *a.Amount)
 	case order.ActionRegister, order.ActionAcceptDispute, order.ActionRepresent, order.ActionResolveDispute,
+		order.ActionRecordDispute, order.ActionCompleteRefund, order.ActionFailRefund,
 		order.ActionProposeCorrection, order.ActionApproveCorrection, order.ActionDeclineCorrection, order.ActionResolveAnomaly:
 	}
 	return commands.GatewayAnswer{}, fmt.Errorf("%s: %w", a.Action, commands.ErrGatewayCannot)

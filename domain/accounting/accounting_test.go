@@ -71,6 +71,7 @@ func drawEvent(t *rapid.T) order.Event {
 		order.PaymentSettled{PaymentID: p, Amount: amount, Net: of(eur("1.00"))},
 		order.PaymentReversed{PaymentID: p, Amount: amount},
 		order.RefundInitiated{RefundID: r, PaymentID: p, Amount: &amount}, order.RefundCompleted{RefundID: r, PaymentID: p, Amount: amount},
+		order.RefundCompleted{RefundID: r, PaymentID: p, Amount: amount, ByHand: true}, order.RefundInitiated{RefundID: r, Amount: &amount, External: true},
 		order.RefundFailed{RefundID: r, PaymentID: p}, order.RefundReversed{RefundID: r, PaymentID: p, Amount: amount},
 		order.RefundObserved{RefundID: r, PaymentID: p, Extent: order.ExtentUnknown},
 		order.DisputeStageEntered{DisputeID: d, PaymentID: p, Stage: order.StageChargeback, DisputedAmount: &amount},
@@ -135,7 +136,7 @@ func checkAgree(t *rapid.T, s *order.State, held map[accounting.Account]money.Mo
 		{"refunds pending", b.RefundPending.Neg(), held[accounting.RefundsPayable]},
 		{"holds", b.Authorised, held[accounting.Holds]},
 		{"expected", b.Expected, held[accounting.Expected]},
-		{"external", b.External, held[accounting.ExternalClearing]},
+		{"external", add(b.External, b.RefundedExternal.Neg()), held[accounting.ExternalClearing]},
 	} {
 		if !add(c.want, c.got.Neg()).IsZero() {
 			t.Fatalf("%s: the order says %s, its accounts %s", c.name, c.want, c.got)
@@ -169,11 +170,17 @@ func TestEntriesFor_Cases(t *testing.T) {
 		events []order.Event
 		want   string
 	}{
-		"Overpaid":           {[]order.Event{registered, initiated, captured("120.00")}, "1100 120.00 1200 -100.00 2200 -20.00"},
-		"PartlyPaid":         {[]order.Event{registered, initiated, captured("40.00")}, "1100 40.00 1200 -40.00"},
-		"RefundOfOverpaid":   {[]order.Event{registered, initiated, captured("120.00"), refunded("20.00")}, "1100 -20.00 2200 20.00"},
-		"RefundUnannounced":  {[]order.Event{registered, initiated, captured("100.00"), refunded("30.00")}, "1100 -30.00 4090 30.00"},
-		"RefundExceeds":      {[]order.Event{registered, initiated, captured("100.00"), refunded("130.00")}, "1100 -130.00 1160 30.00 4090 100.00"},
+		"Overpaid":          {[]order.Event{registered, initiated, captured("120.00")}, "1100 120.00 1200 -100.00 2200 -20.00"},
+		"PartlyPaid":        {[]order.Event{registered, initiated, captured("40.00")}, "1100 40.00 1200 -40.00"},
+		"RefundOfOverpaid":  {[]order.Event{registered, initiated, captured("120.00"), refunded("20.00")}, "1100 -20.00 2200 20.00"},
+		"RefundUnannounced": {[]order.Event{registered, initiated, captured("100.00"), refunded("30.00")}, "1100 -30.00 4090 30.00"},
+		"RefundExceeds":     {[]order.Event{registered, initiated, captured("100.00"), refunded("130.00")}, "1100 -130.00 1160 30.00 4090 100.00"},
+		"RefundByHand": {[]order.Event{registered, initiated, captured("100.00"),
+			order.RefundInitiated{RefundID: "r", PaymentID: "p", Amount: of(eur("30.00")), ByHand: true},
+			order.RefundCompleted{RefundID: "r", PaymentID: "p", Amount: eur("30.00"), ByHand: true}}, "1010 -30.00 2100 30.00"},
+		"RefundOfPaidOutside": {[]order.Event{registered, order.OrderPaidExternally{Amount: eur("100.00")},
+			order.RefundInitiated{RefundID: "r", Amount: of(eur("30.00")), ByHand: true, External: true},
+			order.RefundCompleted{RefundID: "r", Amount: eur("30.00"), ByHand: true}}, "1110 -30.00 2100 30.00"},
 		"CancelledPartly":    {[]order.Event{registered, initiated, captured("40.00"), order.OrderCancelled{}}, "1200 -60.00 4000 60.00"},
 		"PaidAfterCancelled": {[]order.Event{registered, initiated, order.OrderCancelled{}, captured("100.00")}, "1100 100.00 2200 -100.00"},
 		"ReversedReopens":    {[]order.Event{registered, initiated, captured("100.00"), order.PaymentReversed{PaymentID: "p", Amount: eur("100.00")}}, "1100 -100.00 1200 100.00"},

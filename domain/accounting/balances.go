@@ -24,9 +24,9 @@ func orderBalances(s *order.State, recognised money.Money) balances {
 	ofOver := lesser(refunds, over) // a refund of what was paid too much is no allowance
 
 	var h balances
-	h[ExternalClearing] = b.External
-	h[Bank] = minus(b.Settled, b.Withheld)
-	h[GatewayClearing] = minus(minus(b.Net, b.External), h[Bank])
+	h[ExternalClearing] = minus(b.External, b.RefundedExternal)
+	h[Bank] = minus(minus(b.Settled, b.Withheld), b.RefundedByHand)
+	h[GatewayClearing] = minus(minus(b.Net, h[ExternalClearing]), h[Bank])
 	h[Receivable] = minus(recognised, gross).FloorZero()
 	h[Sales] = recognised.Neg()
 	h[CustomerFunds] = minus(ofOver, over)

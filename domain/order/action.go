@@ -51,17 +51,34 @@ type VoidPayment struct{ PaymentID string }
 type WithdrawPayment struct{}
 
 // RefundPayment gives captured money of a payment back. A nil Amount is all of it that is refundable;
-// PaymentID may be empty when only one payment has captured money.
+// PaymentID may be empty when only one payment has captured money, and ExternalPayment for what was
+// received outside the gateway.
 type RefundPayment struct {
 	PaymentID string
 	Amount    *money.Money
-	AtGateway bool // it is asked to; otherwise somebody gives the money back by hand
+	AtGateway bool // it can be asked to
+	ByHand    bool // somebody gives the money back, and the gateway is not asked
+}
+
+// CompleteRefund says that a refund by hand has reached the customer. A zero OccurredAt is now; Reference
+// names the transfer.
+type CompleteRefund struct {
+	RefundID   string
+	OccurredAt time.Time
+	Reference  string
+}
+
+// FailRefund says that a refund is not made: one by hand, or one whose answer from the gateway was lost.
+type FailRefund struct {
+	RefundID   string
+	OccurredAt time.Time
+	ReasonCode string
 }
 
 // ReversePayment undoes a captured payment as a whole, before it is settled.
 type ReversePayment struct {
 	PaymentID string
-	AtGateway bool // it is asked to
+	AtGateway bool // it can be asked to
 }
 
 // MarkReceived says that the merchant was paid outside the gateway; nil is all that is still due.
@@ -76,6 +93,20 @@ type CancelOrder struct{ AtGateway bool }
 
 // RejectOrder closes an order that the customer told the merchant not to want.
 type RejectOrder struct{ AtGateway bool }
+
+// RecordDispute records a stage of a dispute that the gateway does not tell of. It opens a dispute, or leads
+// the open one of its track on. A nil Amount is all that is left of the payment; PaymentID may be empty
+// when only one payment has captured money. Withdrawn says whether the money was taken; nil is yes for a
+// chargeback and no for every other stage.
+type RecordDispute struct {
+	Stage                   Stage
+	PaymentID               string
+	Amount                  *money.Money
+	Withdrawn               *bool
+	ReasonCode, ARN, CaseNo string
+	RespondBy               *time.Time
+	OccurredAt              time.Time // zero is now
+}
 
 // AcceptDispute gives a dispute up: all that is disputed is lost.
 type AcceptDispute struct{ DisputeID string }
@@ -123,6 +154,12 @@ func (ChangeAmount) ActionName() ActionName { return ActionChangeAmount }
 func (RefundPayment) ActionName() ActionName { return ActionRefund }
 
 // ActionName implements Action.
+func (CompleteRefund) ActionName() ActionName { return ActionCompleteRefund }
+
+// ActionName implements Action.
+func (FailRefund) ActionName() ActionName { return ActionFailRefund }
+
+// ActionName implements Action.
 func (CapturePayment) ActionName() ActionName { return ActionCapture }
 
 // ActionName implements Action.
@@ -142,6 +179,9 @@ func (MarkReceived) ActionName() ActionName { return ActionReceived }
 
 // ActionName implements Action.
 func (CancelOrder) ActionName() ActionName { return ActionCancel }
+
+// ActionName implements Action.
+func (RecordDispute) ActionName() ActionName { return ActionRecordDispute }
 
 // ActionName implements Action.
 func (AcceptDispute) ActionName() ActionName { return ActionAcceptDispute }

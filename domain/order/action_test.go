@@ -54,7 +54,9 @@ func disputed(t interface{ Fatalf(string, ...any) }, s order.State, amount strin
 	return s
 }
 
-func refund(amount string) order.RefundPayment { return order.RefundPayment{Amount: ptr(eur(amount))} }
+func refund(amount string) order.RefundPayment {
+	return order.RefundPayment{Amount: ptr(eur(amount)), ByHand: true}
+}
 
 // TestInstruct_Refusals: what the order's state does not allow is refused with the code that callers
 // program against, and nothing is decided.
@@ -67,7 +69,7 @@ func TestInstruct_Refusals(t *testing.T) {
 	half := paid(t, registered(t, "100.00", "50"), "100.00")
 	busy := after(t, open, observe("busy", order.Registration{}, order.Processing{At: reported("in_progress"), Payment: card, Attempt: 1}))
 	cancelled := after(t, open, instruct("c", order.CancelOrder{}))
-	reversing := after(t, full, instruct("v", order.ReversePayment{}))
+	reversing := after(t, full, instruct("v", order.ReversePayment{AtGateway: true}))
 	payment := full.Payments[0].ID
 	lowered := order.Adjustment{Balance: order.BalanceCaptured, Direction: order.Decrease, Amount: eur("10.00"), PaymentID: payment}
 	for name, c := range map[string]struct {
@@ -86,8 +88,10 @@ func TestInstruct_Refusals(t *testing.T) {
 		"refund in another currency":       {full, order.RefundPayment{Amount: ptr(money.MustParse("1.00", "USD"))}, "currency_mismatch"},
 		"refund of no payment of ours":     {full, order.RefundPayment{PaymentID: "x"}, "payment_unknown"},
 		"refund while reversing":           {reversing, refund("1.00"), "reversal_under_way"},
-		"reversed twice":                   {reversing, order.ReversePayment{}, "reversal_under_way"},
-		"reversal after refund":            {refunding, order.ReversePayment{}, "already_given_back"},
+		"refund that nobody makes":         {full, order.RefundPayment{}, "gateway_cannot"},
+		"reversal that nobody makes":       {full, order.ReversePayment{}, "gateway_cannot"},
+		"reversed twice":                   {reversing, order.ReversePayment{AtGateway: true}, "reversal_under_way"},
+		"reversal after refund":            {refunding, order.ReversePayment{AtGateway: true}, "already_given_back"},
 		"amount below what is paid":        {full, order.ChangeAmount{Amount: eur("99.99")}, "INVALID_ORDER_AMOUNT"},
 		"amount during a payment":          {busy, order.ChangeAmount{Amount: eur("120.00")}, "ORDER_CANNOT_BE_UPDATED"},
 		"amount of a closed order":         {cancelled, order.ChangeAmount{Amount: eur("120.00")}, "ORDER_CANNOT_BE_UPDATED"},
@@ -141,7 +145,7 @@ func TestInstruct_Balances(t *testing.T) {
 		want   string
 	}{
 		"refund of a part":   {full, refund("10.00"), func(b order.Balances) money.Money { return b.RefundPending }, "10.00"},
-		"refund of the rest": {held, order.RefundPayment{}, func(b order.Balances) money.Money { return b.RefundPending }, "30.00"},
+		"refund of the rest": {held, order.RefundPayment{ByHand: true}, func(b order.Balances) money.Money { return b.RefundPending }, "30.00"},
 		"received":           {registered(t, "100.00", ""), order.MarkReceived{}, func(b order.Balances) money.Money { return b.External }, "100.00"},
 		"dispute accepted":   {held, order.AcceptDispute{DisputeID: held.Disputes[0].ID}, func(b order.Balances) money.Money { return b.DisputeLost }, "70.00"},
 		"dispute won":        {held, order.SettleDispute{DisputeID: held.Disputes[0].ID, Outcome: order.OutcomeWon}, func(b order.Balances) money.Money { return b.Net }, "100.00"},
@@ -174,12 +178,12 @@ func TestInstruct_GivenBackNeverExceedsCaptured(t *testing.T) {
 			switch rapid.IntRange(0, 3).Draw(t, "step") {
 			case 0, 1:
 				var refused *order.Rejection
-				decided, err := order.Decide(s, instruct(key, order.RefundPayment{Amount: &amount}))
+				decided, err := order.Decide(s, instruct(key, order.RefundPayment{Amount: &amount, ByHand: true}))
 				if err != nil && !errors.As(err, &refused) {
 					t.Fatalf("refund of %s: %v", amount, err)
 				}
 				if len(decided) > 0 {
-					s = after(t, s, instruct(key, order.RefundPayment{Amount: &amount}))
+					s = after(t, s, instruct(key, order.RefundPayment{Amount: &amount, ByHand: true}))
 				}
 			case 2: // the gateway completes the oldest open refund
 				for _, r := range s.Refunds {

@@ -27,6 +27,9 @@ const (
 type Balances struct {
 	Authorised, Expected, Captured, Settled, External, Reversed money.Money
 	RefundPending, Refunded, DisputeHeld, DisputeLost           money.Money
+	// RefundedByHand and RefundedExternal are parts of Refunded: captured money that somebody gave back
+	// without the gateway, and money that was received outside it.
+	RefundedByHand, RefundedExternal money.Money
 	// Withheld is what the gateway kept back from payouts for refunds and chargebacks, less what it gave
 	// back of it; it may be below zero.
 	Withheld money.Money
@@ -78,6 +81,7 @@ func (s *State) Balances() Balances {
 	b := Balances{
 		Authorised: zero, Expected: zero, Captured: zero, Settled: zero, Reversed: zero,
 		External: add(zero, s.External), RefundPending: zero, DisputeHeld: zero, DisputeLost: zero,
+		RefundedByHand: zero, RefundedExternal: zero,
 		Overpaid: zero, Withheld: s.withheld(),
 	}
 	for i := range s.Payments {
@@ -95,6 +99,12 @@ func (s *State) Balances() Balances {
 			b.RefundPending = add(b.RefundPending, f.Amount)
 		}
 		completed, back = add(completed, f.Completed), add(back, f.Reversed)
+		switch {
+		case f.External:
+			b.RefundedExternal = add(b.RefundedExternal, f.Completed)
+		case f.GivenByHand:
+			b.RefundedByHand = add(b.RefundedByHand, f.Completed)
+		}
 	}
 	b.Refunded = floorZero(sub(completed, back))
 	for i := range s.Disputes {

@@ -94,6 +94,9 @@ func decideRecordGatewayAnswer(state State, c RecordGatewayAnswer) ([]Decided, e
 			Detail: "the gateway was asked to " + string(asked.Action) + ", and its answer was lost: look there before it is asked again",
 		})
 	}
+	if asked.Action == ActionReject && c.Answer.Outcome == GatewayAccepted && !d.s.rejected {
+		d.emit(at, OrderRejectedByCustomer{ByMerchant: true})
+	}
 	if c.Answer.Outcome != GatewayRefused {
 		return d.done()
 	}

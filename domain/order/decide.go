@@ -416,6 +416,11 @@ func (d *decider) cancelled(at At, f Cancelled) {
 		d.emit(at.with(":release:"+id), AuthorizationReleased{PaymentID: id, Amount: p.OpenHold(), Cause: ReleaseCancelled})
 	}
 	d.emit(at, e, flags...)
+	for i := range d.s.GatewayActions { // what we asked for, though its answer may be on its way or lost
+		if a := &d.s.GatewayActions[i]; a.Action == ActionReject && a.Outcome != GatewayRefused && !d.s.rejected {
+			d.emit(at.with(":rejected"), OrderRejectedByCustomer{ByMerchant: true})
+		}
+	}
 }
 
 func (d *decider) paidOutside(at At, f PaidOutside) {

@@ -7,8 +7,11 @@ import (
 	"github.com/order-ledger/order-ledger/domain/money"
 )
 
-// CodeOrderExists is the refusal of a registration of an order that is there.
-const CodeOrderExists = "order_exists"
+// Codes of refusals that others act on.
+const (
+	CodeOrderExists   = "order_exists"   // a registration of an order that is there
+	CodeGatewayCannot = "gateway_cannot" // only the gateway can, and it cannot be asked to
+)
 
 func refuse(code, format string, args ...any) error {
 	return &Rejection{Code: code, Reason: fmt.Sprintf(format, args...)}
@@ -56,6 +59,10 @@ func (d *decider) act(at At, c Instruct) error {
 		return d.withdrawPayment(at, &c)
 	case RefundPayment:
 		return d.refundPayment(at, &c, a)
+	case CompleteRefund:
+		return d.completeRefund(at, &c, a)
+	case FailRefund:
+		return d.failRefund(at, &c, a)
 	case ReversePayment:
 		return d.reversePayment(at, &c, a)
 	case MarkReceived:
@@ -63,7 +70,9 @@ func (d *decider) act(at At, c Instruct) error {
 	case CancelOrder:
 		return d.closeOrder(at, &c, a.AtGateway, OrderCancelled{Cause: CauseMerchantRequest})
 	case RejectOrder:
-		return d.closeOrder(at, &c, a.AtGateway, OrderRejectedByCustomer{})
+		return d.closeOrder(at, &c, a.AtGateway, OrderRejectedByCustomer{ByMerchant: true})
+	case RecordDispute:
+		return d.recordDispute(at, &c, a)
 	case AcceptDispute:
 		return d.settleDispute(c, SettleDispute{DisputeID: a.DisputeID, Outcome: OutcomeAccepted})
 	case SettleDispute:

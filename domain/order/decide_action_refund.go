@@ -37,22 +37,20 @@ func (s *State) refundable(paymentID string) (left, taken money.Money) {
 	return left, taken
 }
 
+// ExternalPayment stands for the id of a payment where money is meant that was received outside the gateway.
+const ExternalPayment = "external"
+
 func (d *decider) refundPayment(at At, c *Instruct, a RefundPayment) error {
-	p, err := d.paymentToRefund(a.PaymentID)
+	id, err := d.toRefund(a)
 	if err != nil {
 		return err
 	}
-	for i := range d.s.Refunds {
-		r := &d.s.Refunds[i]
-		if r.PaymentID == p.ID && !r.AmountKnown && r.Status != RefundFailedStatus {
-			return refuse("refund_amount_unknown",
-				"the gateway has not told the amount of an earlier refund of the payment; until it does, or a correction says so, nothing more is refunded")
+	left, taken := d.s.refundableExternally(), money.Zero(d.s.Currency)
+	if id != ExternalPayment {
+		if left, taken, err = d.refundableOf(d.s.payment(id)); err != nil {
+			return err
 		}
 	}
-	if p.reversing {
-		return refuse("reversal_under_way", "the payment is being reversed")
-	}
-	left, taken := d.s.refundable(p.ID)
 	refundable := floorZero(sub(left, taken))
 	amount := refundable
 	if a.Amount != nil {
@@ -74,12 +72,77 @@ func (d *decider) refundPayment(at At, c *Instruct, a RefundPayment) error {
 			return refuse("refund_limit_exceeded", "refunds of the order are limited to %s, and would come to %s", limit, after)
 		}
 	}
-	id, payment := DeriveID(d.orderID, "refund", at.Key), p.ID // emitting moves p
-	d.emit(at, RefundInitiated{RefundID: id, PaymentID: payment, Amount: &amount, InitiatedBy: c.Actor})
-	if a.AtGateway {
-		d.askGateway(at, c, GatewayActionInitiated{PaymentID: payment, RefundID: id, Amount: &amount})
+	if !a.ByHand && !a.AtGateway {
+		return refuse(CodeGatewayCannot, "the gateway cannot be asked to refund the payment: make the refund by hand, and say by_hand")
+	}
+	e := RefundInitiated{
+		RefundID: DeriveID(d.orderID, "refund", at.Key), PaymentID: id, Amount: &amount, InitiatedBy: c.Actor,
+		ByHand: a.ByHand, External: id == ExternalPayment,
+	}
+	if e.External {
+		e.PaymentID = ""
+	}
+	d.emit(at, e)
+	if !a.ByHand {
+		d.askGateway(at, c, GatewayActionInitiated{PaymentID: e.PaymentID, RefundID: e.RefundID, Amount: &amount})
 	}
 	return nil
+}
+
+// refundableOf is what is left of a payment besides disputes, and what disputes have taken of it.
+func (d *decider) refundableOf(p *Payment) (left, taken money.Money, err error) {
+	for i := range d.s.Refunds {
+		r := &d.s.Refunds[i]
+		if r.PaymentID == p.ID && !r.AmountKnown && r.Status != RefundFailedStatus {
+			return left, taken, refuse("refund_amount_unknown",
+				"the gateway has not told the amount of an earlier refund of the payment; until it does, or a correction says so, nothing more is refunded")
+		}
+	}
+	if p.reversing {
+		return left, taken, refuse("reversal_under_way", "the payment is being reversed")
+	}
+	left, taken = d.s.refundable(p.ID)
+	return left, taken, nil
+}
+
+// toRefund finds what is refunded: a payment's id, or ExternalPayment.
+func (d *decider) toRefund(a RefundPayment) (string, error) {
+	external := a.PaymentID == ExternalPayment
+	if a.PaymentID == "" && a.ByHand && !d.s.External.IsZero() {
+		external = true
+		for i := range d.s.Payments {
+			if d.s.Payments[i].Captured.IsPositive() {
+				return "", refuse("payment_required", "money came through the gateway and outside it: say which payment, or %q", ExternalPayment)
+			}
+		}
+	}
+	switch {
+	case !external:
+		p, err := d.paymentToRefund(a.PaymentID)
+		if err != nil {
+			return "", err
+		}
+		return p.ID, nil
+	case !d.s.External.IsPositive():
+		return "", refuse("nothing_captured", "no money was received outside the gateway")
+	case !a.ByHand:
+		return "", refuse(CodeGatewayCannot, "what was received outside the gateway is given back by hand: say by_hand")
+	}
+	return ExternalPayment, nil
+}
+
+// refundableExternally is what can still be given back of what was received outside the gateway.
+func (s *State) refundableExternally() money.Money {
+	left := add(money.Zero(s.Currency), s.External)
+	for i := range s.Refunds {
+		if r := &s.Refunds[i]; r.External {
+			left = sub(left, sub(r.Completed, r.Reversed))
+			if r.Open && r.AmountKnown {
+				left = sub(left, r.Amount)
+			}
+		}
+	}
+	return floorZero(left)
 }
 
 func (d *decider) paymentToRefund(id string) (*Payment, error) {
@@ -126,11 +189,12 @@ func (d *decider) reversePayment(at At, c *Instruct, a ReversePayment) error {
 	case !left.Equal(p.Captured):
 		return refuse("already_given_back", "money of the payment was or is being given back")
 	}
+	if !a.AtGateway {
+		return refuse(CodeGatewayCannot, "the gateway cannot be asked to reverse the payment; it can be refunded")
+	}
 	payment := p.ID
 	d.emit(at, ReversalInitiated{PaymentID: payment, Amount: &left})
-	if a.AtGateway {
-		d.askGateway(at, c, GatewayActionInitiated{PaymentID: payment, Amount: &left})
-	}
+	d.askGateway(at, c, GatewayActionInitiated{PaymentID: payment, Amount: &left})
 	return nil
 }
 

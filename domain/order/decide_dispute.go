@@ -112,8 +112,7 @@ func (d *decider) withdrawTo(at At, paymentID string, target money.Money, f Disp
 // left of the payment (domain rule A30).
 func (d *decider) assumeWithdrawal(at At, paymentID string) {
 	p := d.s.payment(paymentID)
-	left := sub(sub(p.Captured, p.Reversed), sub(p.refundCounter, p.refundBackCounter))
-	left = floorZero(sub(left, sub(p.withdrawnCounter, p.returnedCounter)))
+	left := floorZero(sub(p.left(), sub(p.withdrawnCounter, p.returnedCounter)))
 	if !left.IsPositive() || !p.withdrawnCounter.IsZero() && !at.OccurredAt.After(p.disputeCountedAt) {
 		return
 	}

@@ -78,7 +78,7 @@ func (d *decider) refundIDOf(f RefundReported) string {
 		switch {
 		case r.ID == derived || r.SourceID == f.SourceRefundID:
 			return r.ID
-		case r.SourceID == "" && r.Open && (f.Amount == nil || (r.AmountKnown && r.Amount.Equal(*f.Amount))):
+		case r.SourceID == "" && r.Open && !r.External && (f.Amount == nil || (r.AmountKnown && r.Amount.Equal(*f.Amount))):
 			ours = append(ours, r.ID)
 		}
 	}
@@ -279,7 +279,7 @@ func (d *decider) openRefundsOf(paymentID string, grown money.Money) []Refund {
 func (d *decider) assumeRefund(paymentID string, st *RefundStepAt) {
 	p := d.s.payment(paymentID)
 	id, flags := DeriveID(d.orderID, "refund", st.Key), []Flag{FlagRefundAmountAssumed}
-	amount, assumed := floorZero(sub(sub(p.Captured, p.Reversed), sub(p.refundCounter, p.refundBackCounter))), true
+	amount, assumed := floorZero(p.left()), true
 	if open := d.s.openRefund(paymentID); open != nil {
 		id = open.ID
 		if open.AmountKnown {
@@ -319,10 +319,10 @@ func (d *decider) countRefundReversed(paymentID string, f RefundTotals, reversed
 	}
 }
 
-// lastCompleted is the newest refund of a payment of which money is out.
+// lastCompleted is the newest refund of a payment through the gateway of which money is out.
 func (d *decider) lastCompleted(paymentID string) *Refund {
 	for i := len(d.s.Refunds) - 1; i >= 0; i-- {
-		if r := &d.s.Refunds[i]; r.PaymentID == paymentID && less(r.Reversed, r.Completed) {
+		if r := &d.s.Refunds[i]; r.PaymentID == paymentID && !r.GivenByHand && less(r.Reversed, r.Completed) {
 			return r
 		}
 	}
@@ -388,7 +388,7 @@ func (d *decider) refundWordCompleted(at At, paymentID string, open *Refund, f R
 	}
 	amount := f.Amount
 	if amount == nil && !f.Partial {
-		left := floorZero(sub(sub(p.Captured, p.Reversed), sub(p.refundCounter, p.refundBackCounter)))
+		left := floorZero(p.left())
 		amount = &left
 	} else if amount == nil && open != nil && open.AmountKnown {
 		amount = &open.Amount

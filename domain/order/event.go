@@ -134,8 +134,11 @@ type OrderCancelled struct {
 	Attempts      int         `json:"attempts,omitempty"`
 }
 
-// OrderRejectedByCustomer says that the customer declined to pay.
-type OrderRejectedByCustomer struct{}
+// OrderRejectedByCustomer says that the customer declined to pay. ByMerchant: they told the merchant, and
+// not the gateway, which has the order cancelled; the order is rejected nevertheless.
+type OrderRejectedByCustomer struct {
+	ByMerchant bool `json:"by_merchant,omitempty"`
+}
 
 // OrderPaidExternally says that the merchant was paid outside the gateway; no
 // gateway cash will ever come.

@@ -35,6 +35,9 @@ const (
 	ActionReject         ActionName = "reject"
 	ActionResolveAnomaly ActionName = "resolve_anomaly"
 
+	ActionRecordDispute     ActionName = "record_dispute"
+	ActionCompleteRefund    ActionName = "complete_refund"
+	ActionFailRefund        ActionName = "fail_refund"
 	ActionProposeCorrection ActionName = "propose_correction"
 	ActionApproveCorrection ActionName = "approve_correction"
 	ActionDeclineCorrection ActionName = "decline_correction"

@@ -14,6 +14,10 @@ type RefundInitiated struct {
 	PaymentID      string       `json:"payment_id,omitempty"`
 	Amount         *money.Money `json:"amount,omitempty"`
 	InitiatedBy    string       `json:"initiated_by,omitempty"`
+	// ByHand says that the gateway is not asked: somebody gives the money back.
+	ByHand bool `json:"by_hand,omitempty"`
+	// External says that it is money that was received outside the gateway.
+	External bool `json:"external,omitempty"`
 }
 
 // RefundCompleted says that money went back to the customer.
@@ -24,6 +28,10 @@ type RefundCompleted struct {
 	ARN       string      `json:"arn,omitempty"`
 	// Assumed says that the amount was not told (domain rule A7).
 	Assumed bool `json:"assumed,omitempty"`
+	// ByHand says that an operator tells it: the money did not go through the gateway, whose counters do
+	// not hold it. Reference names the transfer.
+	ByHand    bool   `json:"by_hand,omitempty"`
+	Reference string `json:"reference,omitempty"`
 }
 
 // RefundFailed says that a refund did not happen. Phase is init (never

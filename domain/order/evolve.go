@@ -71,6 +71,11 @@ func (s *State) Apply(r Recorded) {
 		s.closeAs(LifecycleCancelled, &r)
 		s.endHolds(e.SourceOrderID)
 	case OrderRejectedByCustomer:
+		if e.ByMerchant {
+			s.rejected = true
+			s.Lifecycle, s.LifecycleAt = LifecycleRejected, latest(s.LifecycleAt, r.Metadata.OccurredAt)
+			break
+		}
 		s.closeAs(LifecycleRejected, &r)
 	case OrderPaidExternally:
 		s.External = add(s.External, e.Amount)
@@ -229,6 +234,9 @@ func (s *State) applyDetails(e OrderDetailsLearned) {
 // facts of the same moment are ordered by how final they are.
 func (s *State) closeAs(l Lifecycle, r *Recorded) {
 	at := r.Metadata.OccurredAt
+	if s.rejected && l == LifecycleCancelled {
+		return
+	}
 	if at.Before(s.LifecycleAt) || (at.Equal(s.LifecycleAt) && finality(l) < finality(s.Lifecycle)) {
 		return
 	}
@@ -299,7 +307,11 @@ func (s *State) adjust(a Adjustment, ofPayment bool) {
 	}
 	if f := s.refund(a.RefundID); f != nil {
 		f.Completed = move(f.Completed)
-		if p := s.payment(f.PaymentID); p != nil {
+		switch p := s.payment(f.PaymentID); {
+		case p == nil:
+		case f.GivenByHand:
+			p.refundedByHand = move(p.refundedByHand)
+		default:
 			p.refundCounter = move(p.refundCounter)
 			p.refundAssumed = uuid.Nil
 		}

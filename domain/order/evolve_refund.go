@@ -1,6 +1,10 @@
 package order
 
-import "github.com/google/uuid"
+import (
+	"github.com/google/uuid"
+
+	"github.com/order-ledger/order-ledger/domain/money"
+)
 
 func (s *State) refund(id string) *Refund {
 	if id == "" {
@@ -82,6 +86,7 @@ func (s *State) applyRefundInitiated(e RefundInitiated, r *Recorded) *Refund {
 	f := s.theRefund(e.RefundID)
 	f.PaymentID = either(f.PaymentID, e.PaymentID)
 	f.SourceID = either(f.SourceID, e.SourceRefundID)
+	f.ByHand, f.External = f.ByHand || e.ByHand, f.External || e.External
 	if e.Amount != nil {
 		f.Amount, f.AmountKnown = *e.Amount, true
 	}
@@ -101,8 +106,13 @@ func (s *State) applyRefundCompleted(e RefundCompleted, r *Recorded) *Refund {
 	if !f.AmountKnown || f.completions > 1 || !f.Amount.Equal(e.Amount) {
 		f.Amount, f.AmountKnown = f.Completed, true
 	}
+	f.GivenByHand = f.GivenByHand || e.ByHand
 	s.endRefund(f, RefundCompletedStatus, r)
-	if p := s.payment(f.PaymentID); p != nil {
+	switch p := s.payment(f.PaymentID); {
+	case p == nil:
+	case e.ByHand:
+		p.refundedByHand = add(p.refundedByHand, e.Amount)
+	default:
 		p.refundCounter = add(p.refundCounter, e.Amount)
 		p.refundCountedAt = latest(p.refundCountedAt, r.Metadata.OccurredAt)
 		p.refundAssumed = uuid.Nil
@@ -120,9 +130,14 @@ func (s *State) endRefund(f *Refund, to RefundStatus, r *Recorded) {
 	if to == RefundCompletedStatus || f.Status == RefundInitiatedStatus {
 		f.Status = to
 	}
-	if p := s.payment(f.PaymentID); p != nil {
+	if p := s.payment(f.PaymentID); p != nil && !f.GivenByHand {
 		p.refundEndedAt = latest(p.refundEndedAt, r.Metadata.OccurredAt)
 	}
+}
+
+// left is what a refund or dispute without an amount can be of at most.
+func (p *Payment) left() money.Money {
+	return sub(sub(sub(p.Captured, p.Reversed), sub(p.refundCounter, p.refundBackCounter)), p.refundedByHand)
 }
 
 func either(a, b string) string {

@@ -57,6 +57,7 @@ type State struct {
 	flags              []Flag     // sorted, without duplicates
 	gatewayOrderStatus string     // verbatim, the newest
 	gatewayOrderAt     time.Time
+	rejected           bool     // the customer told the merchant; a cancellation at the gateway only follows
 	holdsEnded         []string // gateway orders whose holds are over; "" is all of them
 	err                error    // the first breach of an invariant
 
@@ -165,7 +166,8 @@ type Payment struct {
 	capturedAt       time.Time
 	backAt           time.Time // newest movement of the taken-back counter
 
-	refundCounter     money.Money // completed refunds, gross
+	refundCounter     money.Money // completed refunds, gross, those by hand excepted
+	refundedByHand    money.Money
 	refundBackCounter money.Money // refunds reversed
 	refundAssumed     uuid.UUID   // the completion whose amount was assumed
 	refundCountedAt   time.Time   // newest movement of the refund counters
@@ -217,6 +219,9 @@ type Refund struct {
 	ResolvedAt     time.Time // occurred; zero while open
 	LastRecordedAt time.Time
 	ReasonCode     string
+	ByHand         bool // the gateway was not asked
+	GivenByHand    bool // completed, and not through the gateway
+	External       bool // of money that was received outside the gateway
 }
 
 // Dispute is one dispute about a payment.

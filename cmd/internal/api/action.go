@@ -25,8 +25,8 @@ type (
 	// RefundBody asks for a refund.
 	RefundBody struct {
 		Amount    Amount `json:"amount,omitempty" doc:"All that is refundable when left out."`
-		PaymentID string `json:"payment_id,omitempty" maxLength:"26" doc:"Needed when several payments have captured money."`
-		ByHand    bool   `json:"by_hand,omitempty" doc:"Somebody gives the money back without the gateway, which is not asked."`
+		PaymentID string `json:"payment_id,omitempty" maxLength:"26" doc:"Needed when several payments have captured money; external is what was received outside the gateway."`
+		ByHand    bool   `json:"by_hand,omitempty" doc:"Somebody gives the money back without the gateway, which is not asked; complete or fail says what became of it."`
 	}
 	// ReversalBody asks for a reversal.
 	ReversalBody struct {
@@ -93,6 +93,8 @@ func (a *API) all() []*operation {
 	}{
 		{"changeAmount", "amount", "Change what the order asks for", reflect.TypeFor[AmountBody](), changeAmount},
 		{"refund", "refunds", "Give captured money back", reflect.TypeFor[RefundBody](), refund},
+		{"completeRefund", "refunds/{refund}/complete", "Record that a refund made by hand has reached the customer", reflect.TypeFor[CompletionBody](), completeRefund},
+		{"failRefund", "refunds/{refund}/fail", "Record that a refund is not made", reflect.TypeFor[FailureBody](), failRefund},
 		{"reverse", "reversals", "Undo a payment before it is settled", reflect.TypeFor[ReversalBody](), reverse},
 		{"capture", "capture", "Take held money; what is left of the hold is released", reflect.TypeFor[CaptureBody](), capturePayment},
 		{"void", "void", "Release held money", reflect.TypeFor[VoidBody](), void},
@@ -109,6 +111,7 @@ func (a *API) all() []*operation {
 			func(_ *request, t *target) (order.Action, error) {
 				return order.RejectOrder{AtGateway: t.gatewayDoes(order.ActionReject)}, nil
 			}},
+		{"recordDispute", "disputes", "Record a dispute, or its next stage, that the gateway does not tell of", reflect.TypeFor[DisputeBody](), recordDispute},
 		{"acceptDispute", "disputes/{dispute}/accept", "Give a dispute up", reflect.TypeFor[EmptyBody](),
 			func(r *request, _ *target) (order.Action, error) {
 				return order.AcceptDispute{DisputeID: r.path("dispute")}, nil
@@ -140,7 +143,7 @@ func (a *API) all() []*operation {
 			id: x.id, method: http.MethodPost, path: "/orders/{id}/" + x.path, summary: x.summary, scope: auth.OrdersWrite,
 			status: http.StatusOK, body: x.body, answer: full, handle: a.do(x.action, shown),
 		}
-		if slices.Contains([]string{"resolveDispute", "resolveAnomaly", "proposeCorrection", "approveCorrection", "declineCorrection"}, x.id) {
+		if slices.Contains(byOperators, x.id) {
 			op.scope = auth.Operations
 		}
 		if x.id == "proposeCorrection" {
@@ -151,8 +154,13 @@ func (a *API) all() []*operation {
 	return ops
 }
 
+// byOperators are the operations that record what no gateway reports.
+var byOperators = []string{
+	"recordDispute", "resolveDispute", "completeRefund", "failRefund", "resolveAnomaly", "proposeCorrection", "approveCorrection", "declineCorrection",
+}
+
 // members are the parts of a path that are part of what is asked.
-var members = map[string]string{"dispute": "dispute_id", "code": "code", "correction": "correction_id"}
+var members = map[string]string{"dispute": "dispute_id", "code": "code", "correction": "correction_id", "refund": "refund_id"}
 
 // shown is an order just after a command.
 func shown(done *commands.Done) any { return detail.Of(done.Category, done.OrderID, &done.State) }
@@ -195,8 +203,9 @@ func (a *API) do(
 
 // Gateway carries out at the gateways what commands have recorded.
 type Gateway interface {
-	// Offers tells whether an account's gateway can be asked to do something.
-	Offers(gateway, account string, action order.ActionName) bool
+	// Offers tells whether an account's gateway can be asked to do something, to a payment made by a
+	// method; empty when that does not matter.
+	Offers(gateway, account string, action order.ActionName, method string) bool
 	// CarryOut asks for what a command recorded as initiated, once; zero when that is nothing.
 	CarryOut(ctx context.Context, done *commands.Done, creation commands.GatewayOrder) (order.GatewayActionAnswered, error)
 }
@@ -205,7 +214,7 @@ type Gateway interface {
 type NoGateway struct{}
 
 // Offers implements Gateway.
-func (NoGateway) Offers(string, string, order.ActionName) bool { return false }
+func (NoGateway) Offers(string, string, order.ActionName, string) bool { return false }
 
 // CarryOut implements Gateway.
 func (NoGateway) CarryOut(context.Context, *commands.Done, commands.GatewayOrder) (order.GatewayActionAnswered, error) {
@@ -234,12 +243,24 @@ type target struct {
 // gatewayDoes tells whether the order's gateway has the order and can be asked to act on it.
 func (t *target) gatewayDoes(action order.ActionName) bool {
 	known := t.state.SourceOrderID != "" || len(t.state.Payments) > 0
-	return known && t.gateway.Offers(t.state.Source, t.state.SourceAccount, action)
+	return known && t.gateway.Offers(t.state.Source, t.state.SourceAccount, action, "")
+}
+
+// gatewayRefunds tells whether the gateway can be asked to give a payment back, or to undo it. Without an
+// id it is the one that has money.
+func (t *target) gatewayRefunds(action order.ActionName, paymentID string) bool {
+	method := ""
+	for i := range t.state.Payments {
+		if p := &t.state.Payments[i]; p.ID == paymentID || paymentID == "" && p.Captured.IsPositive() {
+			method = p.Method
+		}
+	}
+	return t.gateway.Offers(t.state.Source, t.state.SourceAccount, action, method)
 }
 
 // mustOffer refuses what only the gateway can do, when it cannot be asked to.
 func (t *target) mustOffer(action order.ActionName) error {
-	if t.gateway.Offers(t.state.Source, t.state.SourceAccount, action) {
+	if t.gateway.Offers(t.state.Source, t.state.SourceAccount, action, "") {
 		return nil
 	}
 	return problem(http.StatusConflict, "gateway_cannot", "Only the gateway can "+string(action)+
@@ -292,13 +313,15 @@ func refund(r *request, t *target) (order.Action, error) {
 		return nil, err
 	}
 	m, err := b.Amount.optional(t.state.Currency, "amount")
-	return order.RefundPayment{PaymentID: b.PaymentID, Amount: m, AtGateway: !b.ByHand && t.gatewayDoes(order.ActionRefund)}, err
+	return order.RefundPayment{
+		PaymentID: b.PaymentID, Amount: m, ByHand: b.ByHand, AtGateway: t.gatewayRefunds(order.ActionRefund, b.PaymentID),
+	}, err
 }
 
 func reverse(r *request, t *target) (order.Action, error) {
 	var b ReversalBody
 	err := r.into(&b)
-	return order.ReversePayment{PaymentID: b.PaymentID, AtGateway: t.gatewayDoes(order.ActionReverse)}, err
+	return order.ReversePayment{PaymentID: b.PaymentID, AtGateway: t.gatewayRefunds(order.ActionReverse, b.PaymentID)}, err
 }
 
 func received(r *request, t *target) (order.Action, error) {

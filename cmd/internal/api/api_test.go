@@ -301,13 +301,13 @@ func TestMerchantsDay(t *testing.T) {
 	s.want(s.call("GET", "/orders/"+id+"/advice", ""), 200, "thank_you_page", "show_success", "order", "fulfil", "final", "true")
 	s.want(s.call("POST", "/orders/"+id+"/amount", `{"amount":"50.00"}`), 422, "code", "INVALID_ORDER_AMOUNT")
 	s.want(s.call("POST", "/orders/"+id+"/cancel", `{}`), 409, "code", "order_paid")
-	first := s.want(s.call("POST", "/orders/"+id+"/refunds", `{"amount":"10.00"}`, "Idempotency-Key", "r1"), 200,
+	first := s.want(s.call("POST", "/orders/"+id+"/refunds", `{"amount":"10.00","by_hand":true}`, "Idempotency-Key", "r1"), 200,
 		"order.refund_pending.amount", "10.00", "order.refund_state", "PENDING", "refunds.0.status", "INITIATED")
-	again := s.want(s.call("POST", "/orders/"+id+"/refunds", `{ "amount" : "10.00" }`, "Idempotency-Key", "r1"), 200)
+	again := s.want(s.call("POST", "/orders/"+id+"/refunds", `{ "by_hand":true, "amount" : "10.00" }`, "Idempotency-Key", "r1"), 200)
 	if again.text != first.text || again.header.Get("Ledger-Position") != first.header.Get("Ledger-Position") {
 		t.Errorf("the same request got another answer:\n%s\n%s", first.text, again.text)
 	}
-	s.want(s.call("POST", "/orders/"+id+"/refunds", `{"amount":"11.00"}`, "Idempotency-Key", "r1"), 422,
+	s.want(s.call("POST", "/orders/"+id+"/refunds", `{"amount":"11.00","by_hand":true}`, "Idempotency-Key", "r1"), 422,
 		"code", "idempotency_key_reused", "errors.0.field", "amount")
 	s.want(s.call("POST", "/orders/"+id+"/refunds", `{"amount":"86.57"}`), 422, "code", "refund_exceeds_refundable")
 	s.hook("SO-1", `"total":96.56,"status":"chargeback","amount_refunded":10.00,"modified":1797000000,"status_changes":[{"new_status":"paid","on":1795140012},
@@ -484,7 +484,7 @@ func FuzzOperations(f *testing.F) {
 	var targets [][2]string
 	for path, methods := range document.Paths {
 		for method := range methods {
-			path := strings.NewReplacer("{id}", id, "{dispute}", id, "{payment}", id, "{correction}", id, "{code}", "clock_skew").Replace(path)
+			path := strings.NewReplacer("{id}", id, "{dispute}", id, "{payment}", id, "{correction}", id, "{refund}", id, "{code}", "clock_skew").Replace(path)
 			targets = append(targets, [2]string{strings.ToUpper(method), path})
 		}
 	}

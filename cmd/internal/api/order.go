@@ -201,7 +201,7 @@ func (a *API) register(r *request) (*answer, error) {
 		due, allow := time.Unix(n.Due, 0).UTC(), !n.DenyOverduePayment
 		reg.DueAt, reg.AllowOverdue = &due, &allow
 	}
-	done, err := a.Orders.Register(r.ctx, c, reg, !n.RegisterOnly && a.Gateway.Offers(n.Gateway, n.Account, order.ActionRegister))
+	done, err := a.Orders.Register(r.ctx, c, reg, !n.RegisterOnly && a.Gateway.Offers(n.Gateway, n.Account, order.ActionRegister, ""))
 	if err != nil {
 		return nil, err
 	}

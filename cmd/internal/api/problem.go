@@ -49,6 +49,7 @@ var unprocessable = map[string]bool{
 	"amount_not_positive": true, "currency_mismatch": true, "payment_required": true, "payment_unknown": true,
 	"dispute_unknown": true, "anomaly_unknown": true, "amount_required": true, "outcome_unknown": true, "outcome_contradicts": true,
 	"negative_amount": true, "reason_required": true, "approver_required": true, "adjustments_required": true, "correction_unknown": true,
+	"refund_unknown": true, "stage_unknown": true, "dispute_exceeds_captured": true, "occurred_in_future": true,
 	"adjustment_target": true, "direction_unknown": true, "correction_impossible": true, "not_a_payment_order": true,
 	"INVALID_ORDER_AMOUNT": true, "refund_exceeds_refundable": true, "refund_limit_exceeded": true, "amount_exceeds_open": true,
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -101,11 +102,13 @@ func (*Client) Gateway() string { return gateway }
 // Account is the configured account.
 func (c *Client) Account() string { return c.account }
 
-// Offers tells what the gateway's API can do.
-func (*Client) Offers(a order.ActionName) bool {
+// Offers tells what the gateway's API can do: payments from bank accounts (PIS) are refunded by hand.
+func (*Client) Offers(a order.ActionName, method string) bool {
 	switch a {
-	case order.ActionRegister, order.ActionRefund:
+	case order.ActionRegister:
 		return true
+	case order.ActionRefund:
+		return !strings.EqualFold(method, "PIS")
 	default:
 		return false
 	}

@@ -57,7 +57,7 @@ func (*Client) Gateway() string { return gateway }
 func (c *Client) Account() string { return c.account }
 
 // Offers tells what the gateway's API can do.
-func (*Client) Offers(a order.ActionName) bool {
+func (*Client) Offers(a order.ActionName, _ string) bool {
 	switch a {
 	case order.ActionRegister, order.ActionCapture, order.ActionVoid, order.ActionRefund, order.ActionReverse,
 		order.ActionCancel, order.ActionReject, order.ActionReceived:

@@ -121,9 +121,9 @@ func (*Client) Gateway() string { return gateway }
 func (c *Client) Account() string { return c.account }
 
 // Offers tells what the gateway's API can do.
-func (*Client) Offers(a order.ActionName) bool {
+func (*Client) Offers(a order.ActionName, _ string) bool {
 	switch a {
-	case order.ActionRegister, order.ActionChangeAmount, order.ActionRefund, order.ActionWithdraw, order.ActionCancel:
+	case order.ActionRegister, order.ActionChangeAmount, order.ActionRefund, order.ActionWithdraw, order.ActionCancel, order.ActionReject:
 		return true
 	default:
 		return false

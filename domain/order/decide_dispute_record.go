@@ -1,0 +1,86 @@
+package order
+
+import "github.com/order-ledger/order-ledger/domain/money"
+
+// recordDispute records what only people tell of a dispute (domain 1.3). Where the gateway counts disputed
+// money too, its counters hold what is withdrawn here.
+func (d *decider) recordDispute(at At, c *Instruct, a RecordDispute) error {
+	if stageRank(a.Stage) < 0 {
+		return refuse("stage_unknown", "%q is no stage of a dispute", a.Stage)
+	}
+	p, err := d.paymentToRefund(a.PaymentID)
+	if err == nil {
+		at, err = at.toldOf(a.OccurredAt, c.At)
+	}
+	if err != nil {
+		return err
+	}
+	track := a.Stage.Track()
+	open := d.openDispute(p.ID, track)
+	if open != nil && stageRank(a.Stage) <= stageRank(open.Stage) {
+		return refuse("dispute_open", "dispute %s is at %s already; a new one of its kind begins when it has an outcome", open.ID, open.Stage)
+	}
+	amount, err := d.disputedAmount(p, open, a)
+	if err != nil {
+		return err
+	}
+	e := DisputeStageEntered{
+		Stage: a.Stage, Track: track, PaymentID: p.ID, DisputedAmount: &amount, ReasonCode: a.ReasonCode, ARN: a.ARN, CaseNo: a.CaseNo,
+		RespondBy: a.RespondBy, InitiatedBy: "issuer",
+	}
+	if open != nil {
+		e.DisputeID = open.ID
+	} else {
+		e.DisputeID = d.disputeID(p, track, at.OccurredAt, "")
+		if d.s.dispute(e.DisputeID) != nil { // one that has an outcome, later than this happened
+			return refuse("dispute_resolved", "the dispute has its outcome already, and this happened before it")
+		}
+	}
+	taken := a.Stage == StageChargeback
+	if a.Withdrawn != nil {
+		taken = *a.Withdrawn
+	}
+	var flags []Flag
+	if a.Stage == StageFraudAdvice {
+		flags = []Flag{FlagFraudAdvice}
+	}
+	d.emit(at, e, flags...)
+	if held := d.s.dispute(e.DisputeID).Held(); taken && less(held, amount) {
+		d.emit(at.with(":withdrawn"), DisputeFundsWithdrawn{
+			DisputeID: e.DisputeID, Track: track, PaymentID: e.PaymentID, MovementNo: d.nextMovement(e.DisputeID), Amount: sub(amount, held),
+		})
+	}
+	return nil
+}
+
+// openDispute is the dispute of a track about a payment that has no outcome; nil for none.
+func (d *decider) openDispute(paymentID string, track Track) *Dispute {
+	for i := range d.s.Disputes {
+		if c := &d.s.Disputes[i]; c.PaymentID == paymentID && c.Track == track && !c.Resolved {
+			return c
+		}
+	}
+	return nil
+}
+
+// disputedAmount is what is disputed: as told, as the dispute has it, or all that is left of the payment.
+func (d *decider) disputedAmount(p *Payment, open *Dispute, a RecordDispute) (amount money.Money, err error) {
+	switch {
+	case a.Amount != nil:
+		if err := d.payable(*a.Amount); err != nil {
+			return amount, err
+		}
+		amount = *a.Amount
+	case open != nil && open.AmountKnown:
+		amount = open.Amount
+	default:
+		amount = floorZero(sub(p.left(), sub(p.withdrawnCounter, p.returnedCounter)))
+	}
+	switch most := sub(p.Captured, p.Reversed); {
+	case !amount.IsPositive():
+		return amount, refuse("nothing_captured", "nothing is left of the payment that could be disputed")
+	case less(most, amount):
+		return amount, refuse("dispute_exceeds_captured", "%s of the payment was captured, less than %s", most, amount)
+	}
+	return amount, nil
+}
