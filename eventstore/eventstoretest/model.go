@@ -1,4 +1,4 @@
-package node_test
+package eventstoretest
 
 import (
 	"slices"
@@ -9,7 +9,7 @@ import (
 )
 
 // model is EventStoreDB's table of expected revisions, deletes and metadata, written as plainly as
-// possible over slices. It shares no code with the node.
+// possible over slices. It shares no code with any engine.
 type model struct {
 	streams map[string]*modelStream
 	log     []modelEvent
@@ -24,7 +24,7 @@ type modelStream struct {
 	tombstoned bool
 }
 
-// modelEvent is an event in the log; id is nil for system events, whose ids the node chooses.
+// modelEvent is an event in the log; id is nil for system events, whose ids the engine chooses.
 type modelEvent struct {
 	stream   string
 	revision uint64
