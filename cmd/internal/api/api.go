@@ -40,6 +40,7 @@ type Config struct {
 	Gateway Gateway
 	Views   Views
 	Limits  *auth.Limits // nil is no limit
+	OIDC    *auth.OIDC   // nil takes no tokens of issuers
 	// Owner is the token in the data directory; empty lets no owner in.
 	Owner string
 	// Open: reading takes no token, as on a loopback address without a proxy before it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -66,19 +67,15 @@ func (a *API) authorise(r *http.Request, rt *Route) (auth.Principal, error) {
 	if rt.Access == OwnerOnly {
 		return auth.Principal{}, problem(http.StatusUnauthorized, "token_refused", "This takes the token in the ledger's data directory.")
 	}
-	return a.Identify(secret, rt.Scope)
+	return a.Identify(r.Context(), secret, rt.Scope)
 }
 
 // Identify tells whose token it is; a *Problem when it is nobody's or does not have the scope.
-func (a *API) Identify(secret string, scope auth.Scope) (auth.Principal, error) {
+func (a *API) Identify(ctx context.Context, secret string, scope auth.Scope) (auth.Principal, error) {
 	who := auth.Principal{Name: "development", Person: "development", Scopes: auth.Scopes()}
 	if !same(secret, a.development) {
 		var err error
-		who, err = a.Tokens.Verify(secret)
-		if errors.Is(err, auth.ErrRefused) {
-			return who, problem(http.StatusUnauthorized, "token_refused", "The token is unknown, wrong or revoked.")
-		}
-		if err != nil {
+		if who, err = a.verify(ctx, secret); err != nil {
 			return who, err
 		}
 	}
@@ -86,6 +83,25 @@ func (a *API) Identify(secret string, scope auth.Scope) (auth.Principal, error) 
 		return who, problem(http.StatusForbidden, "scope_missing", "The token does not have the scope "+string(scope)+".")
 	}
 	return who, nil
+}
+
+// verify tells whose token it is, be it ours or an issuer's.
+func (a *API) verify(ctx context.Context, secret string) (who auth.Principal, err error) {
+	if a.OIDC != nil && auth.IsToken(secret) {
+		who, err = a.OIDC.Verify(ctx, secret)
+	} else {
+		who, err = a.Tokens.Verify(secret)
+	}
+	switch {
+	case errors.Is(err, auth.ErrExpired):
+		return who, problem(http.StatusUnauthorized, "token_expired", "The token has expired.")
+	case errors.Is(err, auth.ErrRefused):
+		return who, problem(http.StatusUnauthorized, "token_refused", "The token is unknown, wrong or revoked.")
+	case errors.Is(err, auth.ErrIssuerAway):
+		a.Logger.WarnContext(ctx, "token not verified", slog.Any("error", err))
+		return who, problem(http.StatusServiceUnavailable, "issuer_unavailable", "The issuer of the token cannot be reached now; ask again.")
+	}
+	return who, err
 }
 
 // same compares secrets; an empty one is nobody's.

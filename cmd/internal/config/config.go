@@ -208,6 +208,7 @@ type file struct {
 	} `yaml:"eventstore"`
 	Accounting *books    `yaml:"accounting"`
 	Webhooks   []webhook `yaml:"webhooks"`
+	Access     access    `yaml:"access"`
 	Gateways   []struct {
 		Gateway string           `yaml:"gateway"`
 		Account string           `yaml:"account"`

@@ -143,7 +143,7 @@ func (s *Server) changePeriod(w http.ResponseWriter, r *http.Request) {
 	}
 	request.Actor = actor(r, request.Actor)
 	if request.Reopen {
-		if err := s.twoPeople(&request); err != nil {
+		if err := s.twoPeople(r.Context(), &request); err != nil {
 			s.problem(w, r, http.StatusConflict, "period_refused", err.Error()+".")
 			return
 		}
@@ -162,15 +162,15 @@ func (s *Server) changePeriod(w http.ResponseWriter, r *http.Request) {
 }
 
 // twoPeople names the two who open a period again, by their tokens. A person with two tokens is one.
-func (s *Server) twoPeople(r *app.PeriodRequest) error {
+func (s *Server) twoPeople(ctx context.Context, r *app.PeriodRequest) error {
 	if r.Tokens == nil {
 		return errors.New("opening a period again takes the API tokens of two people")
 	}
-	actor, err := s.api.Identify(r.Tokens.Actor, auth.Operations)
+	actor, err := s.api.Identify(ctx, r.Tokens.Actor, auth.Operations)
 	if err != nil {
 		return fmt.Errorf("the token of the one who does it: %w", err)
 	}
-	approver, err := s.api.Identify(r.Tokens.Approver, auth.Operations)
+	approver, err := s.api.Identify(ctx, r.Tokens.Approver, auth.Operations)
 	if err != nil {
 		return fmt.Errorf("the token of the one who approves: %w", err)
 	}

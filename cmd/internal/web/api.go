@@ -14,15 +14,9 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/api"
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/auth"
+	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/orders"
-)
-
-// What one token may ask of the order API. The rate is for fairness among tokens, far above what a
-// merchant needs.
-const (
-	tokenCallsPerSecond = 2_000
-	tokenCallsAtOnce    = 4_000
 )
 
 // orderAPI is the order API of a ledger. owner is the token in its data directory.
@@ -34,8 +28,16 @@ func orderAPI(l *app.Ledger, at net.Addr, owner string) (*api.API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open tokens: %w", err)
 	}
+	access, err := config.LoadAccess(l.Settings)
+	if err != nil {
+		return nil, err
+	}
+	var issuers *auth.OIDC
+	if len(access.Issuers) > 0 {
+		issuers = auth.NewOIDC(time.Now, access.Issuers...)
+	}
 	return api.New(api.Config{
-		Orders: l.Orders, Gateway: l.Reconciler, Views: views{l}, Tokens: tokens, Limits: auth.NewLimits(tokenCallsPerSecond, tokenCallsAtOnce),
+		Orders: l.Orders, Gateway: l.Reconciler, Views: views{l}, Tokens: tokens, Limits: auth.NewLimits(access.PerSecond, access.Burst), OIDC: issuers,
 		Development: open && len(known) == 0, Open: open, Owner: owner, Clock: time.Now, Logger: l.Logger,
 		Account: func(gateway, account string) bool {
 			_, ok := l.Accounts.Find(gateway, account)
