@@ -232,8 +232,8 @@ func recommendedReactions() []flow {
 		{"WITHDRAWN", "show_withdrawn", "nothing"},
 		{"PROCESSING_EXPIRED", "show_unclear", "merchant_decides"},
 		{"PROCESSING", "show_pending", "wait"},
-		{"CREATED", "show_pending", "wait"},
-		{"SEEN", "show_pending", "wait"},
+		{"CREATED", "offer_restart", "nothing"},
+		{"SEEN", "offer_restart", "nothing"},
 	} {
 		flows = append(flows, flow{title: row.status, goes: func(t *testing.T, m *merchant) {
 			s := m.issue(t, "everifin", "")

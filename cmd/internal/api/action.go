@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/order-ledger/order-ledger/cmd/internal/advice"
 	"github.com/order-ledger/order-ledger/cmd/internal/auth"
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/domain/order"
@@ -69,7 +70,7 @@ func (a *API) all() []*operation {
 		}},
 	}, {
 		id: "advice", method: http.MethodGet, path: "/orders/{id}/advice", summary: "What to show the customer, and what to do with the order",
-		access: Reading, scope: auth.OrdersRead, status: http.StatusOK, answer: reflect.TypeFor[Advice](), headers: []string{"ETag"}, handle: a.advice,
+		access: Reading, scope: auth.OrdersRead, status: http.StatusOK, answer: reflect.TypeFor[advice.Recommendation](), headers: []string{"ETag", "Retry-After"}, handle: a.advice,
 	}, {
 		id: "listOrders", method: http.MethodGet, path: "/orders/", summary: "Orders, newest first, a page at a time", access: Reading, scope: auth.OrdersRead,
 		ofViews: true, headers: []string{positionHeader}, status: http.StatusOK, query: listParams(), answer: reflect.TypeFor[OrderPage](), handle: a.listOrders,

@@ -10,16 +10,19 @@ import (
 	"net/http"
 	"path"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/order-ledger/order-ledger/cmd/internal/advice"
 	"github.com/order-ledger/order-ledger/cmd/internal/auth"
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/projections/detail"
 )
 
 const (
@@ -38,6 +41,8 @@ type Config struct {
 	// Account tells whether orders can be registered for an account of a gateway.
 	Account func(gateway, account string) bool
 	Gateway Gateway
+	// Choices are what the merchant of an account decided; nil is nothing.
+	Choices func(gateway, account string) advice.Choices
 	Views   Views
 	Limits  *auth.Limits // nil is no limit
 	OIDC    *auth.OIDC   // nil takes no tokens of issuers
@@ -158,6 +163,10 @@ type answer struct {
 	revision *uint64
 	location string
 	gateway  order.GatewayOutcome
+	// of is the order that the answer is about, for conditional requests and polling advice.
+	of *detail.Order
+	// poll is when to ask again, in seconds; 0 says nothing.
+	poll int
 }
 
 // route is an operation as it is served and described.
@@ -182,6 +191,10 @@ func (a *API) route(op *operation) *Route {
 			http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity)
 	}
 	rt.Answers = append(rt.Answers, done)
+	if slices.Contains(op.headers, "Last-Modified") {
+		rt.Params = append(rt.Params, Param("If-None-Match", "header", "An ETag: 304 when it is still of this revision.", nil))
+		rt.Answers = append(rt.Answers, Answer{Status: http.StatusNotModified, Headers: op.headers})
+	}
 	if op.body != nil {
 		op.schema = a.registry.Schema(op.body, true, op.id)
 		rt.Body = &Content{Type: "application/json", Schema: op.body}
@@ -212,6 +225,12 @@ func (a *API) handler(op *operation) http.HandlerFunc {
 		}
 		if out.location != "" {
 			h.Set("Location", out.location)
+		}
+		if out.of != nil && Conditional(w, r, out.of, a.Clock()) {
+			return
+		}
+		if out.poll > 0 {
+			h.Set("Retry-After", strconv.Itoa(out.poll))
 		}
 		status := op.status
 		if out.gateway != "" {

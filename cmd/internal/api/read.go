@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/order-ledger/order-ledger/cmd/internal/advice"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections/detail"
 	"github.com/order-ledger/order-ledger/projections/orders"
@@ -238,8 +239,7 @@ func (a *API) listPayments(r *request) (*answer, error) {
 	for _, p := range found.Payments {
 		list.Payments = append(list.Payments, paymentView(sourceOf(&found), p))
 	}
-	revision := found.Revision()
-	return &answer{body: list, position: position, revision: &revision}, nil
+	return &answer{body: list, position: position, of: &found}, nil
 }
 
 func (a *API) getPayment(r *request) (*answer, error) {
@@ -249,11 +249,28 @@ func (a *API) getPayment(r *request) (*answer, error) {
 	}
 	for _, p := range found.Payments {
 		if name := r.path("payment"); p.ID == name || p.SourcePaymentID == name {
-			revision := found.Revision()
-			return &answer{body: paymentView(sourceOf(&found), p), position: position, revision: &revision}, nil
+			return &answer{body: paymentView(sourceOf(&found), p), position: position, of: &found}, nil
 		}
 	}
 	return nil, problem(http.StatusNotFound, "payment_not_found", "The order has no payment with this id, ours or the gateway's.")
+}
+
+// advice answers from the log, which knows at once what a webhook said.
+func (a *API) advice(r *request) (*answer, error) {
+	_, state, err := a.Orders.Get(r.ctx, r.path("id"))
+	if err != nil {
+		return nil, err
+	}
+	var choices advice.Choices
+	if a.Choices != nil {
+		choices = a.Choices(state.Source, state.SourceAccount)
+	}
+	recommended := advice.Of(&state, choices)
+	out := &answer{body: recommended, revision: &state.Revision}
+	if !recommended.Final {
+		out.poll = pollAgain(state.LastRecordedAt, a.Clock())
+	}
+	return out, nil
 }
 
 func (a *API) listRefunds(r *request) (*answer, error) {
@@ -261,10 +278,9 @@ func (a *API) listRefunds(r *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	revision := found.Revision()
 	list := RefundList{OrderID: found.ID(), Refunds: found.Refunds}
 	if list.Refunds == nil {
 		list.Refunds = []refunds.Refund{}
 	}
-	return &answer{body: list, position: position, revision: &revision}, nil
+	return &answer{body: list, position: position, of: &found}, nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/order-ledger/order-ledger/cmd/internal/advice"
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/commands/gateways/signature"
 	"github.com/order-ledger/order-ledger/commands/reconcile"
@@ -88,6 +89,8 @@ type Account struct {
 	Clocks reconcile.Clocks
 	// implied: nobody named the account; it takes in what comes, and no clock runs for it.
 	implied bool
+	// Advice is what its merchant decided about payments that nobody knows the end of.
+	Advice advice.Choices
 	// Confirm: the account's webhooks are hints that a GET confirms. It needs a Client.
 	Confirm bool
 }
@@ -213,6 +216,7 @@ type file struct {
 		Gateway string           `yaml:"gateway"`
 		Account string           `yaml:"account"`
 		Verify  signature.Config `yaml:"verify"`
+		Advice  advice.Choices   `yaml:"advice"`
 		// Confirm: what a webhook says about money counts when a GET confirms it.
 		Confirm bool `yaml:"confirm"`
 		API     *api `yaml:"api"`
@@ -303,9 +307,12 @@ func (a Accounts) read(path string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", where, err)
 		}
-		account := Account{Gateway: g.Gateway, Name: name, Verifier: verifier, Confirm: g.Confirm, Clocks: g.Clocks}
+		account := Account{Gateway: g.Gateway, Name: name, Verifier: verifier, Confirm: g.Confirm, Clocks: g.Clocks, Advice: g.Advice}
 		if err := g.Clocks.Check(); err != nil {
 			return fmt.Errorf("%s: clocks: %w", where, err)
+		}
+		if err := g.Advice.Check(); err != nil {
+			return fmt.Errorf("%s: advice: %w", where, err)
 		}
 		if g.API != nil {
 			if account.Client, err = g.API.client(g.Gateway, name); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/order-ledger/order-ledger/cmd/internal/advice"
 	"github.com/order-ledger/order-ledger/cmd/internal/api"
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/auth"
@@ -39,6 +40,10 @@ func orderAPI(l *app.Ledger, at net.Addr, owner string) (*api.API, error) {
 	return api.New(api.Config{
 		Orders: l.Orders, Gateway: l.Reconciler, Views: views{l}, Tokens: tokens, Limits: auth.NewLimits(access.PerSecond, access.Burst), OIDC: issuers,
 		Development: open && len(known) == 0, Open: open, Owner: owner, Clock: time.Now, Logger: l.Logger,
+		Choices: func(gateway, account string) advice.Choices {
+			known, _ := l.Accounts.Find(gateway, account)
+			return known.Advice
+		},
 		Account: func(gateway, account string) bool {
 			_, ok := l.Accounts.Find(gateway, account)
 			return ok

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/order-ledger/order-ledger/cmd/internal/api"
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/fingerprint"
@@ -34,35 +34,10 @@ func (s *Server) order(w http.ResponseWriter, r *http.Request) {
 	if !ok || !is {
 		return
 	}
-	if s.conditional(w, r, &found) {
+	if api.Conditional(w, r, &found, time.Now()) {
 		return
 	}
 	s.json(w, r, http.StatusOK, found)
-}
-
-// Polling advice, in seconds.
-const (
-	pollAgainMin = 5
-	pollAgainMax = 900
-)
-
-// conditional says which revision an answer is of and when to ask again, and answers 304 to who has it.
-func (s *Server) conditional(w http.ResponseWriter, r *http.Request, found *app.OrderDetail) bool {
-	tag := `"` + strconv.FormatUint(found.Revision(), 10) + `"`
-	changed := found.LastRecordedAt()
-	h := w.Header()
-	h.Set("ETag", tag)
-	h.Set("Last-Modified", changed.UTC().Format(http.TimeFormat))
-	if found.Open() { // who waits as long as nothing happened asks at growing intervals
-		h.Set("Retry-After", strconv.Itoa(max(pollAgainMin, min(int(time.Since(changed).Seconds()), pollAgainMax))))
-	}
-	for candidate := range strings.SplitSeq(r.Header.Get("If-None-Match"), ",") {
-		if candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/"); candidate == tag || candidate == "*" {
-			w.WriteHeader(http.StatusNotModified)
-			return true
-		}
-	}
-	return false
 }
 
 // history answers with an order's events, oldest first, a page at a time.
