@@ -25,6 +25,7 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/test/harness"
 )
 
@@ -165,7 +166,7 @@ func TestNodeJS(t *testing.T) {
 		t.Fatalf("npm ci: %v\n%s", err, out)
 	}
 	for name, test := range map[string]func(*testing.T, javaScript){
-		"Follow": followInNodeJS, "Group": groupInNodeJS, "ReadersCannotWrite": readersCannotWrite, "KurrentDB": kurrentDB,
+		"Follow": followInNodeJS, "Group": groupInNodeJS, "Versions": versionsInNodeJS, "ReadersCannotWrite": readersCannotWrite, "KurrentDB": kurrentDB,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -187,12 +188,43 @@ func (js javaScript) program(t *testing.T, name, source string) func(args ...str
 }
 
 func followInNodeJS(t *testing.T, js javaScript) {
-	mustFollow(t, js.program(t, "follow", block(t, "js", 0)))
+	mustFollow(t, js.program(t, "follow", block(t, "js", 1)))
+}
+
+// versionsInNodeJS reads every version of RefundObserved that was ever written.
+func versionsInNodeJS(t *testing.T, js javaScript) {
+	read := js.program(t, "versions", block(t, "js", 0)+`
+		import { readFileSync } from "node:fs";
+		const said = process.argv.slice(2).map((file) => {
+			const [data, metadata] = readFileSync(file, "utf8").split("\n").map((line) => line && JSON.parse(line));
+			return extentOf({ dataschema: "urn:order-ledger:schema:RefundObserved:" + metadata.schema, data });
+		});
+		console.log(said.join(" "));
+		try { extentOf({ dataschema: "urn:order-ledger:schema:RefundObserved:3", data: {} }) } catch (e) { console.log(e.message) }`)
+	golden := filepath.Join("..", "..", "domain", "order", "testdata", "golden")
+	var want []string
+	files := []string{filepath.Join(golden, "v1", "RefundObserved.json"), filepath.Join(golden, "v1", "RefundObserved-silent.json"), filepath.Join(golden, "v2", "RefundObserved.json")}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, metadata, _ := strings.Cut(string(text), "\n")
+		e, _, err := order.Decode("RefundObserved", []byte(data), []byte(metadata))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, string(e.(order.RefundObserved).Extent))
+	}
+	done := harness.Run(t, read(files...))
+	if wanted := strings.Join(want, " ") + "\nurn:order-ledger:schema:RefundObserved:3 is newer than this program\n"; done.Stdout != wanted {
+		t.Errorf("got %s%s, want %s", done.Stdout, done.Stderr, wanted)
+	}
 }
 
 // groupInNodeJS consumes a persistent subscription as a reader, which cannot write.
 func groupInNodeJS(t *testing.T, js javaScript) {
-	command := js.program(t, "group", block(t, "js", 1))
+	command := js.program(t, "group", block(t, "js", 2))
 	n := serve(t)
 	settings, err := esdb.ParseConnectionString(n.connection("ledger", "writes"))
 	if err != nil {

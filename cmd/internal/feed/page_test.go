@@ -1,6 +1,7 @@
 package feed_test
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/base64"
@@ -11,6 +12,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -191,6 +194,38 @@ func TestEvents_ForeignBytes(t *testing.T) {
 	}
 	if count != 4 {
 		t.Errorf("%d lines, want 4", count)
+	}
+}
+
+// TestEvents_EarlierVersions delivers what an earlier version of the program wrote as it was stored, and says
+// which version that is.
+func TestEvents_EarlierVersions(t *testing.T) {
+	t.Parallel()
+	s := open(t, nil)
+	golden, err := os.ReadFile(filepath.Join("..", "..", "..", "domain", "order", "testdata", "golden", "v1", "RefundObserved.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, metadata, _ := bytes.Cut(golden, []byte("\n"))
+	first := eventstore.EventData{ID: uuid.New(), Type: "RefundObserved", JSON: true, Data: data, Metadata: bytes.TrimSpace(metadata)}
+	id := newID()
+	if _, err := s.log.Append(t.Context(), "order-"+id, eventstore.NoStream, first); err != nil {
+		t.Fatal(err)
+	}
+	s.append(t, "order-"+id, "decta", order.RefundObserved{RefundID: "r", Extent: order.ExtentFull})
+	var got []struct {
+		DataSchema string          `json:"dataschema"`
+		Data       json.RawMessage `json:"data"`
+	}
+	_, body := s.body(t, "/events?format=ndjson")
+	if err := json.Unmarshal([]byte("["+strings.ReplaceAll(strings.TrimSpace(string(body)), "\n", ",")+"]"), &got); err != nil {
+		t.Fatal(err)
+	}
+	if string(got[0].Data) != string(data) || got[0].DataSchema != "urn:order-ledger:schema:RefundObserved:1" {
+		t.Errorf("the first version came as %s of %s", got[0].Data, got[0].DataSchema)
+	}
+	if !strings.Contains(string(got[1].Data), `"extent":"full"`) || got[1].DataSchema != "urn:order-ledger:schema:RefundObserved:2" {
+		t.Errorf("the second version came as %s of %s", got[1].Data, got[1].DataSchema)
 	}
 }
 

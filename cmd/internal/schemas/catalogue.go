@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// Event is an entry of the catalogue: what an event type says, in its newest version.
+// Event is an entry of the catalogue: what an event type says, in its newest version, and in those before it,
+// which the log may hold for ever.
 type Event struct {
 	Name        string          `json:"name"`
 	Meaning     string          `json:"meaning"`
@@ -20,6 +21,16 @@ type Event struct {
 	Fields      []Field         `json:"fields"`
 	Example     json.RawMessage `json:"example"`
 	SchemaID    string          `json:"schema_id"`
+	// Earlier are the versions before the newest, from the one before it. Nothing writes them any more.
+	Earlier []Earlier `json:"earlier,omitempty"`
+}
+
+// Earlier is what an earlier version of an event said.
+type Earlier struct {
+	Version  int             `json:"version"`
+	Fields   []Field         `json:"fields"`
+	Example  json.RawMessage `json:"example"`
+	SchemaID string          `json:"schema_id"`
 }
 
 // Field is a member of an event's data. The members of objects follow theirs, as "amount.currency".
@@ -52,7 +63,9 @@ func Catalogue() ([]Event, error) {
 			e.Example = d.Examples[0]
 		}
 		if last := len(events) - 1; last >= 0 && events[last].Name == e.Name { // they come from the oldest
-			e.Versions = append(events[last].Versions, s.Version)
+			before := events[last]
+			e.Versions = append(before.Versions, s.Version)
+			e.Earlier = append([]Earlier{{before.Versions[len(before.Versions)-1], before.Fields, before.Example, before.SchemaID}}, before.Earlier...)
 			events = events[:last]
 		}
 		events = append(events, e)

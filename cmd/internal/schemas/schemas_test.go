@@ -208,7 +208,7 @@ func TestCatalogue(t *testing.T) {
 	if err := schemas.WriteHTML(&out, events); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"<h2 id=\"PaymentCaptured\">", "amount.currency", "adjustments[].balance", "Versions: 1, 2"} {
+	for _, want := range []string{"<h2 id=\"PaymentCaptured\">", "amount.currency", "adjustments[].balance", "Versions: 1, 2", "<h3>Version 1</h3>", "<code>amount_unknown</code>", "<code>extent</code>"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the page does not have %s", want)
 		}
