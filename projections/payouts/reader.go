@@ -14,8 +14,17 @@ import (
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
 )
 
-//go:embed get.sql
-var getSQL string
+var (
+	//go:embed get.sql
+	getSQL string
+	//go:embed by_source.sql
+	bySourceSQL string
+	//go:embed by_reference.sql
+	byReferenceSQL string
+)
+
+// findMost bounds how many payout orders are found by a name.
+const findMost = 100
 
 // ErrNotFound says that no payout order has this id, as far as the views have come.
 var ErrNotFound = errors.New("payout order not found")
@@ -56,6 +65,27 @@ func Get(ctx context.Context, db Querier, orderID string) (Payout, error) {
 		return Payout{}, fmt.Errorf("get payout order %q: %w", orderID, err)
 	}
 	return p, nil
+}
+
+// BySource returns our ids of the payout orders that a gateway knows by this id, sorted, at most a hundred.
+func BySource(ctx context.Context, db Querier, source, sourceOrderID string) ([]string, error) {
+	return find(ctx, db, bySourceSQL, source, sourceOrderID)
+}
+
+// ByReference returns our ids of the payout orders with a merchant's reference, sorted, at most a hundred.
+func ByReference(ctx context.Context, db Querier, merchantReference string) ([]string, error) {
+	return find(ctx, db, byReferenceSQL, merchantReference)
+}
+
+func find(ctx context.Context, db Querier, sql string, names ...any) ([]string, error) {
+	rows, err := db.Query(ctx, sql, append(names, findMost)...)
+	if err == nil {
+		var ids []string
+		if ids, err = pgx.CollectRows(rows, pgx.RowTo[string]); err == nil {
+			return ids, nil
+		}
+	}
+	return nil, fmt.Errorf("find payout orders %q: %w", names, err)
 }
 
 func scan(row pgx.CollectableRow) (Payout, error) {

@@ -333,9 +333,7 @@ func payout(t *testing.T, m *merchant) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.ledger.WaitForViews(t)
-		row := m.ledger.Site.Row(t, `select order_id from ledger.payouts where source_order_id = $1`, id)
-		s := &sale{merchant: m, t: t, id: row.Text("order_id"), gateway: id}
+		s := &sale{merchant: m, t: t, id: id, gateway: id}
 		s.is(want{"payout": "REQUESTED", "paid_out": "0.00"})
 		s.turns("in_progress")
 		s.is(want{"payout": "PROCESSING"})
@@ -345,6 +343,8 @@ func payout(t *testing.T, m *merchant) {
 			paidOut = "250.00"
 		}
 		s.is(want{"payout": state, "paid_out": paidOut})
+		byReference := &sale{merchant: m, t: t, id: "PAYOUT-" + last}
+		byReference.is(want{"payout": state})
 		for _, view := range []string{"orders", "test_orders"} {
 			if rows := m.ledger.Site.Rows(t, `select 1 from ledger.`+view+` where source_order_id = $1`, id); len(rows) > 0 {
 				t.Errorf("the payout is in ledger.%s", view)

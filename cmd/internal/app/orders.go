@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -11,6 +12,7 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/projections/detail"
 	"github.com/order-ledger/order-ledger/projections/orders"
+	"github.com/order-ledger/order-ledger/projections/payouts"
 )
 
 // OrderDetail is an order with all its parts.
@@ -33,29 +35,44 @@ func FindOrder(ctx context.Context, tx pgx.Tx, name string) (OrderDetail, error)
 	if err == nil || !errors.Is(err, orders.ErrNotFound) {
 		return found, err
 	}
+	ids, err := idsOf(ctx, tx, name)
+	switch {
+	case err != nil:
+		return OrderDetail{}, err
+	case len(ids) == 0:
+		return OrderDetail{}, fmt.Errorf("find order %q: %w", name, orders.ErrNotFound)
+	case len(ids) > 1:
+		return OrderDetail{}, &AmbiguousReferenceError{Reference: name, IDs: ids}
+	}
+	return detail.Read(ctx, tx, ids[0])
+}
+
+// idsOf are our ids of the orders and payout orders that a gateway knows by a name, or else of those that
+// a merchant does.
+func idsOf(ctx context.Context, tx pgx.Tx, name string) ([]string, error) {
 	reader := orders.NewReader(tx)
-	var matches []orders.Order
+	var found []orders.Order
+	var ids []string
 	for _, gateway := range config.Gateways() {
 		bySource, err := reader.FindBySource(ctx, gateway, name)
 		if err != nil {
-			return OrderDetail{}, err
+			return nil, err
 		}
-		matches = append(matches, bySource...)
+		out, err := payouts.BySource(ctx, tx, gateway, name)
+		if err != nil {
+			return nil, err
+		}
+		found, ids = append(found, bySource...), append(ids, out...)
 	}
-	if len(matches) == 0 {
-		if matches, err = reader.FindByReference(ctx, name); err != nil {
-			return OrderDetail{}, err
+	var err error
+	if len(ids)+len(found) == 0 {
+		if found, err = reader.FindByReference(ctx, name); err == nil {
+			ids, err = payouts.ByReference(ctx, tx, name)
 		}
 	}
-	switch len(matches) {
-	case 0:
-		return OrderDetail{}, fmt.Errorf("find order %q: %w", name, orders.ErrNotFound)
-	case 1:
-		return detail.WithParts(ctx, tx, matches[0])
+	for i := range found {
+		ids = append(ids, found[i].ID)
 	}
-	ambiguous := &AmbiguousReferenceError{Reference: name}
-	for _, m := range matches {
-		ambiguous.IDs = append(ambiguous.IDs, m.ID)
-	}
-	return OrderDetail{}, ambiguous
+	slices.Sort(ids)
+	return ids, err
 }
