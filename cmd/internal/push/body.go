@@ -161,6 +161,9 @@ func statusBody(of parts, name string, e *eventstore.RecordedEvent, r *order.Rec
 // statusOf is the new status of the part that an event is about, in the ledger's words; of the whole
 // order, what follows the dot of the event's name.
 func statusOf(of parts, name string, state *order.State) string {
+	if name == refundObserved {
+		return "OBSERVED" // the refund is over, and nobody knows of how much
+	}
 	for i := range state.Refunds {
 		if of.Refund != "" && state.Refunds[i].ID == of.Refund {
 			return string(state.Refunds[i].Status)

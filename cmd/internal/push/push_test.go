@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -105,6 +106,8 @@ type world struct {
 	t      testing.TB
 	log    *node.Node
 	pool   *pgxpool.Pool
+	away   atomic.Bool // the database is
+	most   int64       // of the backlog; 0 is the default
 	intake *commands.Intake
 	n      int
 }
@@ -169,7 +172,13 @@ func (w *world) subscriber(name string, r *receiver, change func(*push.Subscribe
 func (w *world) run(clock func() time.Time, subscribers ...push.Subscriber) (stop func()) {
 	w.t.Helper()
 	p, err := push.New(push.Config{
-		Log: w.log, Database: func() *pgxpool.Pool { return w.pool }, Subscribers: subscribers, Clock: clock, Logger: slog.New(slog.NewTextHandler(logged{w.t}, nil)),
+		Log: w.log, Subscribers: subscribers, Clock: clock, Logger: slog.New(slog.NewTextHandler(logged{w.t}, nil)), BacklogMax: w.most,
+		Database: func() *pgxpool.Pool {
+			if w.away.Load() {
+				return nil
+			}
+			return w.pool
+		},
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -420,6 +429,82 @@ func TestBadSubscribers(t *testing.T) {
 	}
 	if len(good.accepted()) != want {
 		t.Errorf("the good one got %d, want %d: a redirect was followed", len(good.accepted()), want)
+	}
+}
+
+// TestGone: a receiver that answers 410 wants no more, and gets no more.
+func TestGone(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	r := receive(t, always(http.StatusGone), secret(1))
+	w.pay(false)
+	w.run(time.Now, w.subscriber("shop", r, func(s *push.Subscriber) { s.Concurrency, s.Ordered = 1, true }))
+	until(t, "it is disabled", func() bool { return w.status("shop").DisabledAt != nil })
+	s := w.status("shop")
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.requests != 1 || s.Dead != 1 || s.Pending != 2 || !strings.Contains(*s.DisabledReason, "410") {
+		t.Errorf("%d requests: %+v", r.requests, s)
+	}
+}
+
+// TestBacklog: of what nobody takes only so much is planned, the log keeps the rest, and in the end all arrives.
+func TestBacklog(t *testing.T) {
+	t.Parallel()
+	const batch = 500 // what is planned at once
+	w := setup(t)
+	w.most = 100
+	var down atomic.Bool
+	down.Store(true)
+	r := receive(t, func(int, string) int {
+		if down.Load() {
+			return 503
+		}
+		return 200
+	}, secret(1))
+	want := 0
+	for range 400 {
+		want += w.pay(false)
+	}
+	clock := hurry()
+	w.run(clock, w.subscriber("shop", r, func(s *push.Subscriber) { s.Concurrency, s.DisableAfter, s.Retry.Retries = 32, ptr(0), ptr(100) }))
+	most := int64(0)
+	until(t, "the backlog is full", func() bool { most = max(most, w.status("shop").Pending); return most >= w.most })
+	requests := func() int { r.mu.Lock(); defer r.mu.Unlock(); return r.requests }
+	tried := requests()
+	until(t, "it was tried again and again", func() bool { most = max(most, w.status("shop").Pending); return requests() >= tried+2*batch })
+	if most > w.most+batch || w.status("shop").Dead != 0 {
+		t.Errorf("%d deliveries waited", most)
+	}
+	down.Store(false)
+	until(t, "all is delivered", func() bool { return len(r.accepted()) == want })
+}
+
+// TestDatabaseAway: while the database is away, or its connections break, deliveries wait; afterwards all
+// that happened meanwhile arrives, once.
+func TestDatabaseAway(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	r := receive(t, always(200), secret(1))
+	w.away.Store(true) // at the start: who subscribes is known all the same
+	w.run(time.Now, w.subscriber("shop", r, func(s *push.Subscriber) { s.FromBeginning = false }))
+	until(t, "the log knows of it", func() bool {
+		outcomes, err := push.History(t.Context(), w.log, push.HistoryRequest{Subscriber: "shop", Most: 1})
+		return err == nil && len(outcomes) == 1
+	})
+	want := w.pay(false)
+	w.away.Store(false)
+	until(t, "what happened meanwhile is delivered", func() bool { return len(r.accepted()) == want })
+	for range 5 {
+		_, err := w.pool.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want += w.pay(false)
+		until(t, "it goes on", func() bool {
+			got := r.accepted()
+			return len(slices.Compact(slices.Sorted(slices.Values(got)))) == want
+		})
 	}
 }
 

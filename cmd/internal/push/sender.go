@@ -42,7 +42,10 @@ type sender struct {
 }
 
 func newSender(s *Subscriber, clock func() time.Time) *sender {
-	dialer := &net.Dialer{Timeout: connectTimeout, Control: control(s.AllowPrivate)}
+	return senderWith(&net.Dialer{Timeout: connectTimeout, Control: control(s.AllowPrivate)}, s, clock)
+}
+
+func senderWith(dialer *net.Dialer, s *Subscriber, clock func() time.Time) *sender {
 	return &sender{subscriber: s, clock: clock, client: &http.Client{
 		// No proxy: it would resolve the name itself.
 		Transport: &http.Transport{

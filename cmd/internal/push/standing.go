@@ -118,8 +118,8 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		gauge := func(d *prometheus.Desc, value float64) {
 			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, s.Name)
 		}
-		gauge(c.disabled, flag(s.DisabledAt != nil))
-		gauge(c.held, flag(s.HeldAt != nil))
+		gauge(c.disabled, oneIf(s.DisabledAt != nil))
+		gauge(c.held, oneIf(s.HeldAt != nil))
 		gauge(c.waiting, float64(s.Pending))
 		gauge(c.dead, float64(s.Dead))
 		gauge(c.oldest, since(s.OldestPendingAt, now))
@@ -131,7 +131,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-func flag(is bool) float64 {
+func oneIf(is bool) float64 {
 	if is {
 		return 1
 	}
