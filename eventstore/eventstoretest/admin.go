@@ -30,6 +30,83 @@ func (s suite) testAdmin(t *testing.T) {
 			c.test(b, admin)
 		})
 	}
+	t.Run("SoftDeletedTable", s.testSoftDeletedTable)
+}
+
+// testSoftDeletedTable goes through the decision table on a stream that held A and B and was soft-deleted.
+func (s suite) testSoftDeletedTable(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		expected eventstore.ExpectedRevision
+		ids      string
+		want     outcome
+		revision uint64 // of the answer
+	}{
+		{"NoStreamKnown", eventstore.NoStream, "AB", known, 1},
+		{"NoStreamKnownFirst", eventstore.NoStream, "A", known, 0},
+		{"NoStreamNew", eventstore.NoStream, "C", written, 2},
+		{"NoStreamSecond", eventstore.NoStream, "B", written, 2},
+		{"NoStreamLaterNew", eventstore.NoStream, "AC", wrong, 0},
+		{"NoStreamNothing", eventstore.NoStream, "", wrong, 0},
+		{"AnyKnown", eventstore.Any, "AB", known, 1},
+		{"AnyKnownSecond", eventstore.Any, "B", known, 1},
+		{"AnyNew", eventstore.Any, "C", written, 2},
+		{"AnyLaterNew", eventstore.Any, "AC", wrong, 0},
+		{"LastNew", eventstore.Revision(1), "C", written, 2},
+		{"LastKnown", eventstore.Revision(1), "A", written, 2},
+		{"EarlierKnown", eventstore.Revision(0), "B", known, 1},
+		{"EarlierNew", eventstore.Revision(0), "C", wrong, 0},
+		{"EarlierNothing", eventstore.Revision(0), "", wrong, 0},
+		{"LaterNew", eventstore.Revision(2), "C", wrong, 0},
+		{"StreamExistsKnown", eventstore.StreamExists, "AB", gone, 0},
+		{"StreamExistsNew", eventstore.StreamExists, "C", gone, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := s.setup(t)
+			admin, ok := b.store.(Admin)
+			if !ok {
+				t.Skip("the engine offers no deletes through the port")
+			}
+			softDeletedCase(b, admin, c.expected, c.ids, c.want, c.revision)
+		})
+	}
+}
+
+func softDeletedCase(b *bundle, admin Admin, expected eventstore.ExpectedRevision, letters string, want outcome, revision uint64) {
+	stream := b.stream("s")
+	byLetter := map[rune]eventstore.EventData{'A': event("A", "{}"), 'B': event("B", "{}"), 'C': event("C", "{}")}
+	b.append(stream, eventstore.NoStream, byLetter['A'], byLetter['B'])
+	original := b.read(stream, eventstore.StreamRead{})
+	if _, err := admin.DeleteStream(b.ctx, stream, eventstore.Any); err != nil {
+		b.Fatalf("delete: %v", err)
+	}
+	var again []eventstore.EventData
+	for _, l := range letters {
+		again = append(again, byLetter[l])
+	}
+	res, err := b.store.Append(b.ctx, stream, expected, again...)
+	var refused *eventstore.WrongExpectedRevisionError
+	switch want {
+	case wrong:
+		if !errors.As(err, &refused) {
+			b.Errorf("append: %+v, %v; want wrong expected revision", res, err)
+		}
+	case gone:
+		if !errors.Is(err, eventstore.ErrStreamDeleted) {
+			b.Errorf("append: %+v, %v; want that the stream is deleted", res, err)
+		}
+	case known:
+		if err != nil || res.Revision != revision || res.Position != original[revision].Position {
+			b.Errorf("repeated append: %+v, %v; want revision %d at %s", res, err, revision, original[revision].Position)
+		}
+	case written:
+		if err != nil || res.Revision != revision {
+			b.Errorf("append: %+v, %v; want revision %d", res, err, revision)
+		}
+		b.wantStream(stream, again)
+		return
+	}
+	b.wantNoStream(stream)
 }
 
 func adminSoftDelete(b *bundle, admin Admin) {

@@ -118,6 +118,7 @@ const (
 	written outcome = iota
 	known           // the answer is the original's
 	wrong
+	gone // the stream is deleted
 )
 
 // testIdempotency goes through the decision table of repeated event ids, on a stream that holds A and

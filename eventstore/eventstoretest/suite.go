@@ -27,6 +27,16 @@ type Features struct {
 	// CheckpointsWhenCaughtUp: a live filtered subscription sends a checkpoint as soon as it has
 	// considered everything, not only every so many events.
 	CheckpointsWhenCaughtUp bool
+
+	// The embedded node's known differences from a real server follow. Both do not change what a
+	// correct client may rely on.
+
+	// RemembersIDs: an append that expects any revision is recognised as a repetition however many
+	// others came between; a real server remembers as many ids as its cache holds.
+	RemembersIDs bool
+	// OnlyWhatWasWritten: a new log is empty, and holds no system events but those of metadata, deletes
+	// and persistent subscriptions. Only engines with a log of their own for each test can show it.
+	OnlyWhatWasWritten bool
 }
 
 // Admin is what an engine may offer for the life of streams. The suite tests it where the store

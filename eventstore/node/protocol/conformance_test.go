@@ -64,7 +64,18 @@ func TestProtocol_Conformance(t *testing.T) {
 	t.Parallel()
 	eventstoretest.Run(t, func(t *testing.T) eventstore.Store {
 		return connect(t, serve(t, protocol.Options{}).ConnectionString())
-	}, eventstoretest.Features{KnowsActual: true, CheckpointsWhenCaughtUp: true})
+	}, embedded())
+}
+
+// embedded are the node's known differences from a real server.
+func embedded() eventstoretest.Features {
+	return eventstoretest.Features{KnowsActual: true, CheckpointsWhenCaughtUp: true, RemembersIDs: true, OnlyWhatWasWritten: true}
+}
+
+// TestProtocol_StockClient runs what only a stock client sees.
+func TestProtocol_StockClient(t *testing.T) {
+	t.Parallel()
+	eventstoretest.RunStock(t, func(t *testing.T) string { return serve(t, protocol.Options{}).ConnectionString() }, embedded())
 }
 
 // TestRealServer_Conformance runs it against any server that
@@ -75,6 +86,11 @@ func TestRealServer_Conformance(t *testing.T) {
 	if connection == "" {
 		t.Skip("LEDGER_TEST_ESDB is not set: no real EventStoreDB to test against")
 	}
-	eventstoretest.Run(t, func(t *testing.T) eventstore.Store { return connect(t, connection) },
-		eventstoretest.Features{KnowsActual: true})
+	t.Run("Port", func(t *testing.T) {
+		eventstoretest.Run(t, func(t *testing.T) eventstore.Store { return connect(t, connection) },
+			eventstoretest.Features{KnowsActual: true})
+	})
+	t.Run("StockClient", func(t *testing.T) {
+		eventstoretest.RunStock(t, func(*testing.T) string { return connection }, eventstoretest.Features{})
+	})
 }

@@ -73,7 +73,19 @@ func TestTLS_Conformance(t *testing.T) {
 	eventstoretest.Run(t, func(t *testing.T) eventstore.Store {
 		_, connection := secured(t)
 		return connect(t, connection("ledger", "p:ss wörd"))
-	}, eventstoretest.Features{KnowsActual: true, CheckpointsWhenCaughtUp: true})
+	}, embedded())
+}
+
+// TestTLS_StockClient runs what only a stock client sees, with TLS and Basic authentication.
+func TestTLS_StockClient(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("the suite runs over plaintext already")
+	}
+	eventstoretest.RunStock(t, func(t *testing.T) string {
+		_, connection := secured(t)
+		return connection("ledger", "p:ss wörd")
+	}, embedded())
 }
 
 func TestTLS_RefusesWrongCredentials(t *testing.T) {
