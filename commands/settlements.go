@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -53,6 +54,9 @@ type SettlementReceipt struct {
 // ErrStatementUnknown says that there is no statement with an id.
 var ErrStatementUnknown = errors.New("there is no such statement")
 
+// statementID is what settlement.Statement.ID makes.
+var statementID = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
 // Import records a statement and matches its lines. The same statement again changes nothing.
 func (s *Settlements) Import(ctx context.Context, statement *settlement.Statement, actor string) (SettlementReceipt, error) {
 	imported, err := settlement.ImportedOf(statement)
@@ -88,13 +92,16 @@ func (s *Settlements) Import(ctx context.Context, statement *settlement.Statemen
 }
 
 // Match looks at the lines of a statement again that do not match, as more may be known of their orders.
-func (s *Settlements) Match(ctx context.Context, statementID, actor string) (SettlementReceipt, error) {
-	stored, err := s.read(ctx, statementID)
+func (s *Settlements) Match(ctx context.Context, id, actor string) (SettlementReceipt, error) {
+	if !statementID.MatchString(id) {
+		return SettlementReceipt{}, fmt.Errorf("%w: %q", ErrStatementUnknown, id)
+	}
+	stored, err := s.read(ctx, id)
 	if err != nil {
 		return SettlementReceipt{}, err
 	}
 	if stored.imported == nil {
-		return SettlementReceipt{}, fmt.Errorf("%w: %q", ErrStatementUnknown, statementID)
+		return SettlementReceipt{}, fmt.Errorf("%w: %q", ErrStatementUnknown, id)
 	}
 	return s.match(ctx, stored, actor)
 }

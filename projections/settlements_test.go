@@ -18,9 +18,8 @@ import (
 )
 
 // appendStatement appends events to the stream of a statement, as the write side does.
-func appendStatement(tb testing.TB, log eventstore.Appender, id string, events ...any) {
+func appendStatement(tb testing.TB, log eventstore.Appender, recorded time.Time, id string, events ...any) {
 	tb.Helper()
-	recorded := time.Date(2026, 11, 5, 9, 0, 0, 0, time.UTC)
 	metadata, err := json.Marshal(order.Metadata{Schema: 1, Actor: "kim", Source: "decta", RecordedAt: recorded, OccurredAt: recorded})
 	if err != nil {
 		tb.Fatal(err)
@@ -48,11 +47,14 @@ func appendStatement(tb testing.TB, log eventstore.Appender, id string, events .
 	}
 }
 
+// imported is when statements are, unless a test says otherwise.
+var imported = time.Date(2026, 11, 5, 9, 0, 0, 0, time.UTC)
+
 // settle matches the first payment of an order with a line of a statement, and returns the line.
 func settle(tb testing.TB, log interface {
 	eventstore.Appender
 	eventstore.Reader
-}, stream, statementID string, number int,
+}, recorded time.Time, stream, statementID string, number int,
 ) (settlement.Line, bool) {
 	tb.Helper()
 	var state order.State
@@ -76,7 +78,7 @@ func settle(tb testing.TB, log interface {
 		ValueDate: m.At.AddDate(0, 0, 1).Format(time.DateOnly), Gross: m.Amount, SettlementRef: "PO-1",
 	}
 	decided, err := order.Decide(state, order.MatchSettlement{
-		StatementID: statementID, Lines: []settlement.Line{line}, Window: settlement.DefaultWindow, At: time.Date(2026, 11, 5, 9, 0, 0, 0, time.UTC),
+		StatementID: statementID, Lines: []settlement.Line{line}, Window: settlement.DefaultWindow, At: recorded,
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -84,7 +86,7 @@ func settle(tb testing.TB, log interface {
 	var events []eventstore.EventData
 	for _, d := range decided {
 		eventType, data, metadata, err := order.Encode(d.Event, order.Metadata{
-			OccurredAt: d.OccurredAt, OccurredAtBasis: d.Basis, RecordedAt: time.Date(2026, 11, 5, 9, 0, 0, 0, time.UTC), Source: "decta", Actor: "kim", Flags: d.Flags,
+			OccurredAt: d.OccurredAt, OccurredAtBasis: d.Basis, RecordedAt: recorded, Source: "decta", Actor: "kim", Flags: d.Flags,
 		})
 		if err != nil {
 			tb.Fatal(err)
@@ -115,7 +117,7 @@ func TestSettlements_SameHoweverProjected(t *testing.T) {
 			continue
 		}
 		seen[a.stream] = true
-		if line, ok := settle(t, log, a.stream, "s1", len(lines)+1); ok {
+		if line, ok := settle(t, log, imported, a.stream, "s1", len(lines)+1); ok {
 			lines = append(lines, line)
 		}
 	}
@@ -123,7 +125,7 @@ func TestSettlements_SameHoweverProjected(t *testing.T) {
 		t.Fatalf("only %d lines", len(lines))
 	}
 	header := settlement.Header{Format: settlement.CSV, Gateway: "decta", Account: "default", Side: settlement.AtGateway, FileSHA256: "00ff", Days: 14}
-	appendStatement(t, log, "s1", settlement.LinesRecorded{StatementID: "s1", Lines: lines[:3]}, settlement.LinesRecorded{StatementID: "s1", From: 3, Lines: lines[3:]},
+	appendStatement(t, log, imported, "s1", settlement.LinesRecorded{StatementID: "s1", Lines: lines[:3]}, settlement.LinesRecorded{StatementID: "s1", From: 3, Lines: lines[3:]},
 		settlement.Imported{Header: header, StatementID: "s1", Lines: len(lines), FirstDate: "2026-10-01", LastDate: "2026-10-30"},
 		order.SettlementMismatchFlagged{StatementID: "s1", Line: 1, Kind: settlement.Payment, Reason: settlement.UnknownReference, Amount: unknown.Gross},
 		settlement.StatementMatched{StatementID: "s1", Pass: 1, Matched: len(lines) - 2, Unmatched: 1},
@@ -132,7 +134,7 @@ func TestSettlements_SameHoweverProjected(t *testing.T) {
 		order.SettlementMismatchFlagged{StatementID: "s1", Line: 1 << 40, Reason: settlement.UnknownReference},
 		settlement.LinesRecorded{StatementID: "s1", Lines: []settlement.Line{{Number: 9, Kind: "gift", ValueDate: "0000-01-01"}}})
 	// A statement whose import was cut off is none.
-	appendStatement(t, log, "s3", settlement.LinesRecorded{StatementID: "s3", Lines: []settlement.Line{unknown}})
+	appendStatement(t, log, imported, "s3", settlement.LinesRecorded{StatementID: "s3", Lines: []settlement.Line{unknown}})
 	reach(t, log, pool)
 	r.stop(t)
 	booksHold(t, pool)

@@ -99,6 +99,31 @@ var whole = strings.NewReplacer(
 	"@history", `(SELECT * FROM ledger.order_history
     WHERE (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) AND (@as_at::date IS NULL OR (occurred_at AT TIME ZONE 'UTC')::date <= @as_at)
       AND (@up_to::bigint IS NULL OR position <= @up_to))`,
+	"@statement_lines", `(
+    WITH results AS (
+      SELECT DISTINCT ON (statement_id, line) statement_id, line, status, reason, order_id, booked FROM ledger.settlement_results
+      WHERE (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) AND (@up_to::bigint IS NULL OR position <= @up_to)
+      ORDER BY statement_id, line, position DESC
+    ), lines AS (
+      SELECT l.statement_id, l.line, l.file_line, l.source, l.source_account, l.side, l.kind, l.reference, l.settlement_ref, l.value_date, l.currency, l.gross, l.fee
+      FROM ledger.settlement_lines AS l JOIN ledger.settlement_statements AS s USING (statement_id)
+      WHERE (@as_of::timestamptz IS NULL OR s.recorded_at <= @as_of) AND (@up_to::bigint IS NULL OR s.position <= @up_to)
+        AND (@as_at::date IS NULL OR l.value_date <= @as_at)
+        AND (@source::text IS NULL OR l.source = @source) AND (@source_account::text IS NULL OR l.source_account = @source_account)
+    ), payouts AS (
+      SELECT source, source_account, settlement_ref, currency, sum(gross) FILTER (WHERE side = 'gateway') AS by_gateway, sum(gross) FILTER (WHERE side = 'bank') AS by_bank
+      FROM (SELECT DISTINCT source, source_account, side, settlement_ref, currency, value_date, gross FROM lines WHERE kind = 'payout') AS one
+      WHERE settlement_ref IS NOT NULL GROUP BY 1, 2, 3, 4
+    )
+    SELECT l.*, r.order_id,
+      CASE WHEN l.kind <> 'payout' THEN r.booked WHEN l.side = 'bank' THEN p.by_gateway ELSE p.by_bank END AS booked,
+      CASE WHEN l.kind <> 'payout' THEN coalesce(r.status, 'PENDING') WHEN p.by_gateway = p.by_bank THEN 'MATCHED'
+        WHEN p.by_gateway IS NOT NULL AND p.by_bank IS NOT NULL THEN 'MISMATCH' ELSE 'UNMATCHED' END AS status,
+      CASE WHEN l.kind <> 'payout' THEN r.reason WHEN p.by_gateway = p.by_bank THEN NULL WHEN l.settlement_ref IS NULL THEN 'no_reference'
+        WHEN p.by_bank IS NULL THEN 'missing_at_bank' WHEN p.by_gateway IS NULL THEN 'missing_at_gateway' ELSE 'amount_differs' END AS reason
+    FROM lines AS l LEFT JOIN results AS r ON r.statement_id = l.statement_id AND r.line = l.line AND l.kind <> 'payout'
+    LEFT JOIN payouts AS p ON l.kind = 'payout' AND p.source = l.source AND p.source_account = l.source_account
+      AND p.settlement_ref = l.settlement_ref AND p.currency = l.currency)`,
 	"@today", `coalesce(@as_at::date, (@as_of::timestamptz AT TIME ZONE 'UTC')::date, (now() AT TIME ZONE 'UTC')::date)`,
 	"@now", `(@as_of::timestamptz IS NULL AND @as_at::date IS NULL AND @up_to::bigint IS NULL)`,
 )
@@ -133,6 +158,11 @@ func Find(name string) (Report, error) {
 
 // NeedsKnownFrom tells whether the report compares two moments of knowledge.
 func (r Report) NeedsKnownFrom() bool { return strings.Contains(r.sql, "@known_from") }
+
+// Reconciliation are the reports that compare statements with our books, in the order in which they are read.
+func Reconciliation() []string {
+	return []string{"reconciliation", "reconciliation-differences", "reconciliation-payouts", "reconciliation-unsettled", "reconciliation-gateway"}
+}
 
 // Table is the answer to a report. Values are texts, amounts in major units; nil is unknown.
 type Table struct {

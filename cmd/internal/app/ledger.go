@@ -43,10 +43,12 @@ type Ledger struct {
 	Store    *Store
 	Intake   *commands.Intake
 	// Orders carries out our own commands; nil in commands that serve nobody.
-	Orders   *commands.Orders
-	Database *Database
-	Runner   *projections.Runner
-	Auditor  *audit.Standing
+	Orders *commands.Orders
+	// Settlements takes statements of gateways and banks in.
+	Settlements *commands.Settlements
+	Database    *Database
+	Runner      *projections.Runner
+	Auditor     *audit.Standing
 	// Reconciler asks the gateways whose API is configured, and raises the alarms of all accounts.
 	Reconciler *reconcile.Reconciler
 	// Pusher delivers webhooks to the configured subscribers.
@@ -87,6 +89,7 @@ func Open(s config.Settings, logger *slog.Logger, say func(string)) (*Ledger, er
 		}),
 		Database: NewDatabase(s, logger, say), progress: newProgress(),
 	}
+	l.Settlements = commands.NewSettlements(l.Intake)
 	if !s.Offline {
 		vault, _, err := OpenVault(s)
 		if err != nil {

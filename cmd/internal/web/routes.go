@@ -235,7 +235,9 @@ func (s *Server) accountingRoutes() []*api.Route {
 	report.Refusals = []int{http.StatusNotFound}
 	periods := read("periods", "/periods", "What was done to the periods of the books", s.periods)
 	periods.Answers = api.OK(nil, api.JSON[PeriodList]())
-	return []*api.Route{pack, list, overview, report, periods}
+	compared := read("reconciliation", "/reconciliation", "Statements of gateways and banks against our books", s.reconciliation)
+	compared.Params, compared.Answers = params, api.OK([]string{PositionHeader}, api.JSON[ReconciliationAnswer]())
+	return []*api.Route{pack, list, overview, report, periods, compared}
 }
 
 func (s *Server) operationRoutes() []*api.Route {
@@ -248,6 +250,10 @@ func (s *Server) operationRoutes() []*api.Route {
 			api.JSON[app.RebuildRequest](), api.Content{Type: typeNDJSON}),
 		operation("erase", "/erase", "Destroy personal data", s.erase,
 			api.JSON[app.EraseRequest](), api.JSON[app.EraseAnswer](), http.StatusNotFound),
+		operation("importStatement", "/reconciliation/statements", "Take a statement of a gateway or a bank in, and match its lines", s.importStatement,
+			api.JSON[app.StatementRequest](), api.JSON[app.StatementAnswer](), http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge),
+		operation("matchStatement", "/reconciliation/statements/{id}/match", "Look at lines of a statement again that do not match", s.matchStatement,
+			api.JSON[MatchRequest](), api.JSON[app.StatementAnswer](), http.StatusNotFound),
 		operation("recordExport", "/exports", "Record that something was exported", s.recordExport,
 			api.JSON[app.ExportProduced](), api.JSON[RecordedAnswer]()),
 		operation("webhookHistory", "/subscribers/history", "What became of outgoing webhooks, the newest first", s.webhookHistory,

@@ -1,0 +1,118 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/order-ledger/order-ledger/commands"
+	"github.com/order-ledger/order-ledger/commands/statements"
+	"github.com/order-ledger/order-ledger/projections/reports"
+)
+
+// StatementRequest asks for a statement of a gateway or a bank to be taken in.
+type StatementRequest struct {
+	// Name is what the file is called.
+	Name string `json:"name,omitempty"`
+	// Content is the file, in base64.
+	Content []byte `json:"content"`
+	// Mapping is the YAML that says how it is read.
+	Mapping string `json:"mapping,omitempty"`
+	// Gateway is whose payments it is about; empty is what the mapping says.
+	Gateway string `json:"gateway,omitempty"`
+	Account string `json:"account"`
+	Actor   string `json:"actor,omitempty"`
+}
+
+// StatementAnswer is what came of it.
+type StatementAnswer struct {
+	commands.SettlementReceipt
+
+	// Views tells whether the views show it; they follow otherwise.
+	Views bool `json:"views"`
+}
+
+// ErrStatement says that a statement cannot be read as asked.
+var ErrStatement = errors.New("statement")
+
+// ImportStatement reads a statement, records it and matches its lines with orders. Errors:
+// *statements.RefusedError, ErrStatement.
+func (l *Ledger) ImportStatement(ctx context.Context, r StatementRequest) (StatementAnswer, error) {
+	mapping, err := statements.ParseMapping([]byte(r.Mapping))
+	if err != nil {
+		return StatementAnswer{}, fmt.Errorf("%w: %w", ErrStatement, err)
+	}
+	if r.Gateway != "" && mapping.Gateway != "" && r.Gateway != mapping.Gateway {
+		return StatementAnswer{}, fmt.Errorf("%w: the mapping is for %s, and the statement said to be of %s", ErrStatement, mapping.Gateway, r.Gateway)
+	}
+	if r.Gateway != "" {
+		mapping.Gateway = r.Gateway
+	}
+	if r.Actor == "" {
+		return StatementAnswer{}, fmt.Errorf("%w: say who imports it", ErrStatement)
+	}
+	if _, ok := l.Accounts.Find(mapping.Gateway, r.Account); !ok {
+		return StatementAnswer{}, fmt.Errorf("%w: there is no account %q of gateway %q in the configuration", ErrStatement, r.Account, mapping.Gateway)
+	}
+	statement, err := statements.Read(r.Name, r.Content, mapping, r.Account)
+	if err != nil {
+		return StatementAnswer{}, err
+	}
+	receipt, err := l.Settlements.Import(ctx, &statement, r.Actor)
+	if err != nil {
+		return StatementAnswer{}, fmt.Errorf("import the statement; doing it again goes on where it stopped: %w", err)
+	}
+	return l.shown(ctx, receipt)
+}
+
+// MatchStatement looks at the lines of a statement again that do not match yet.
+func (l *Ledger) MatchStatement(ctx context.Context, statementID, actor string) (StatementAnswer, error) {
+	if actor == "" {
+		return StatementAnswer{}, fmt.Errorf("%w: say who asks for it", ErrStatement)
+	}
+	receipt, err := l.Settlements.Match(ctx, statementID, actor)
+	if err != nil {
+		return StatementAnswer{}, err
+	}
+	return l.shown(ctx, receipt)
+}
+
+// statementViewsWait bounds waiting for the views; what was imported is durable before.
+const statementViewsWait = time.Minute
+
+func (l *Ledger) shown(ctx context.Context, receipt commands.SettlementReceipt) (StatementAnswer, error) {
+	answer := StatementAnswer{SettlementReceipt: receipt}
+	at := receipt.Position
+	if receipt.Known {
+		last, found, err := l.LastProjected(ctx)
+		if err != nil {
+			return answer, err
+		}
+		if !found {
+			return answer, nil
+		}
+		at = last
+	}
+	wait, cancel := context.WithTimeoutCause(ctx, statementViewsWait, errors.New("the views did not get there in time"))
+	defer cancel()
+	answer.Views = l.WaitForViews(wait, at) == nil
+	return answer, ctx.Err()
+}
+
+// Reconciliation runs the reports that compare statements with our books. db should be a snapshot.
+func Reconciliation(ctx context.Context, db reports.Querier, p reports.Params) ([]reports.Table, error) {
+	var tables []reports.Table
+	for _, name := range reports.Reconciliation() {
+		report, err := reports.Find(name)
+		if err != nil {
+			return nil, err
+		}
+		table, err := report.Run(ctx, db, p)
+		if err != nil {
+			return nil, err
+		}
+		tables = append(tables, table)
+	}
+	return tables, nil
+}
