@@ -20,7 +20,7 @@ lint: ## run the linters
 	GOFLAGS=-mod=mod go tool -modfile=.tools.mod golangci-lint run ./...
 
 bench: ## measure against the raw limits of this machine
-	go test -run '^$$' -bench . ./test/bench ./eventstore/node ./projections/...
+	go test -run '^$$' -bench . ./test/bench ./eventstore/node ./projections/... ./cmd/internal/push
 
 fuzz: ## fuzz every decoder of foreign bytes for 30 s each
 	@set -e; for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \
