@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -153,20 +152,15 @@ func (c *cli) playDemo(ctx context.Context, f demoFlags, l *app.Ledger, server *
 
 // sendDemo sends the traffic and tells of the first order of each kind.
 func (c *cli) sendDemo(ctx context.Context, f demoFlags, url string) (demo.Result, error) {
-	var bar *mpb.Bar
-	var container *mpb.Progress
-	if file, ok := c.io.err.(*os.File); ok && isTerminal(file) {
-		container = mpb.New(mpb.WithOutput(c.io.err), mpb.WithWidth(40))
-		bar = container.AddBar(0, mpb.PrependDecorators(decor.Name("notifications  "), decor.CountersNoUnit("%d / %d")),
-			mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5})))
-	}
+	const width = 40
+	bar := c.newBar(ctx, mpb.BarStyle(), width, 0, mpb.PrependDecorators(decor.Name("notifications  "), decor.CountersNoUnit("%d / %d")),
+		mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5})))
+	defer bar.end()
 	told := map[string]bool{}
 	traffic := demo.Traffic{URL: url, Orders: f.orders, Seed: f.seed, Duration: f.duration}
 	traffic.Sent = func(sent, total int) {
-		if bar != nil {
-			bar.SetTotal(int64(total), false)
-			bar.SetCurrent(int64(sent))
-		}
+		bar.setTotal(int64(total))
+		bar.set(int64(sent))
 	}
 	traffic.Done = func(e simulate.Expected) {
 		if e.Figures == nil || told[e.Scenario] || len(told) >= demoStoriesMax {
@@ -175,18 +169,11 @@ func (c *cli) sendDemo(ctx context.Context, f demoFlags, url string) (demo.Resul
 		told[e.Scenario] = true
 		line := fmt.Sprintf("  %-10s  %-34s %14s  %-14s refund %-7s dispute %s\n",
 			e.Gateway, e.Scenario, e.GrossPaid+" "+textOf(e.Currency), e.PaymentState, e.RefundState, e.DisputeState)
-		if container != nil {
-			_, _ = container.Write([]byte(line))
-		} else {
+		if !bar.say(line) {
 			_, _ = fmt.Fprint(c.io.err, line)
 		}
 	}
-	result, err := demo.Send(ctx, traffic)
-	if bar != nil {
-		bar.SetTotal(-1, true)
-		container.Wait()
-	}
-	return result, err
+	return demo.Send(ctx, traffic)
 }
 
 func textOf(s *string) string {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -118,16 +117,10 @@ func (c *cli) runExport(ctx context.Context, job export.Job, actor string) error
 	if job.Sign, err = app.ExportKey(c.settings); err != nil {
 		return err
 	}
-	var bar *mpb.Bar
-	if f, ok := c.io.err.(*os.File); ok && isTerminal(f) && !c.json {
-		container := mpb.New(mpb.WithOutput(c.io.err), mpb.WithWidth(20))
-		bar = container.AddSpinner(0, mpb.PrependDecorators(decor.Name(string(job.What)+" ")), mpb.AppendDecorators(decor.CurrentNoUnit("%d rows")))
-		job.Said = bar.SetCurrent
-		defer func() {
-			bar.SetTotal(-1, true)
-			container.Wait()
-		}()
-	}
+	const width = 20
+	bar := c.newBar(ctx, mpb.SpinnerStyle(), width, 0, mpb.PrependDecorators(decor.Name(string(job.What)+" ")), mpb.AppendDecorators(decor.CurrentNoUnit("%d rows")))
+	defer bar.end()
+	job.Said = bar.set
 	var m export.Manifest
 	err = c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		if err := app.CheckRows(ctx, conn); err != nil {

@@ -124,11 +124,11 @@ func (c *cli) ingestHere(ctx context.Context, f ingestFlags, in *input) (summary
 			err = &viewsError{cause: runErr} // the reason why the wait ended
 		}
 	}()
-	bar := c.progressBar(in)
+	bar := c.ingestBar(ctx, in)
 	source := bulk.Source{Gateway: f.gateway, Account: f.account, Verified: "import"}
 	began := time.Now()
 	summary, err = bulk.Ingest(ctx, ledger.Intake, source, bar.reader(in))
-	bar.done()
+	bar.end()
 	if err != nil {
 		return summary, err
 	}
@@ -170,8 +170,8 @@ func (c *cli) ingestThrough(ctx context.Context, url string, f ingestFlags, in *
 	if err != nil {
 		return bulk.Summary{}, fmt.Errorf("a ledger is running at %s, and its token cannot be read: %w", url, err)
 	}
-	bar := c.progressBar(in)
-	defer bar.done()
+	bar := c.ingestBar(ctx, in)
+	defer bar.end()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/ingest/"+f.gateway+"/"+f.account+"?views_wait="+f.viewsWait.String(), io.NopCloser(bar.reader(in)))
 	if err != nil {
 		return bulk.Summary{}, err
@@ -254,40 +254,10 @@ func (in *input) close() {
 	}
 }
 
-// progress is a bar on a terminal, and nothing elsewhere.
-type progress struct {
-	container *mpb.Progress
-	bar       *mpb.Bar
-}
-
-func (c *cli) progressBar(in *input) progress {
-	if f, ok := c.io.err.(*os.File); !ok || !isTerminal(f) {
-		return progress{}
-	}
-	container := mpb.New(mpb.WithOutput(c.io.err), mpb.WithWidth(48))
-	bar := container.AddBar(in.bytes,
+func (c *cli) ingestBar(ctx context.Context, in *input) bar {
+	const width = 48
+	return c.newBar(ctx, mpb.BarStyle(), width, in.bytes,
 		mpb.PrependDecorators(decor.Name("taking in  "), decor.CountersKibiByte("% .1f / % .1f")),
 		mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5}), decor.Name("  "), decor.AverageSpeed(decor.SizeB1024(0), "% .1f"),
 			decor.Name("  "), decor.AverageETA(decor.ET_STYLE_GO)))
-	return progress{container: container, bar: bar}
-}
-
-func (p progress) reader(in io.Reader) io.Reader {
-	if p.bar == nil {
-		return in
-	}
-	return p.bar.ProxyReader(in)
-}
-
-func (p progress) done() {
-	if p.bar == nil {
-		return
-	}
-	p.bar.SetTotal(-1, true)
-	p.container.Wait()
-}
-
-func isTerminal(f *os.File) bool {
-	st, err := f.Stat()
-	return err == nil && st.Mode()&os.ModeCharDevice != 0
 }

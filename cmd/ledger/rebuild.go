@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -95,7 +96,7 @@ func (c *cli) runRebuild(ctx context.Context, request app.RebuildRequest) error 
 	if err := request.Validate(); err != nil {
 		return &exitError{code: exitUsage, err: err}
 	}
-	show := c.newRebuildShow()
+	show := c.newRebuildShow(ctx)
 	defer show.end()
 	var answer *app.RebuildAnswer
 	var err error
@@ -175,22 +176,16 @@ func (c *cli) rebuildThrough(ctx context.Context, url string, request app.Rebuil
 	return nil, fmt.Errorf("the running ledger went away; run the rebuild again, it goes on where it was: %w", errors.Join(lines.Err(), ctx.Err()))
 }
 
-// rebuildShow shows plan and progress: bars on a terminal, lines of JSON for machines, nothing elsewhere.
+// rebuildShow shows plan and progress: one bar for everything on a terminal, lines of JSON for machines, nothing
+// elsewhere.
 type rebuildShow struct {
-	c         *cli
-	container *mpb.Progress
-	bar       *mpb.Bar
-	stage     string
-	latest    rebuild.Progress
+	c      *cli
+	ctx    context.Context // of the command: the bar ends with it
+	bar    bar
+	latest atomic.Pointer[rebuild.Progress]
 }
 
-func (c *cli) newRebuildShow() *rebuildShow {
-	show := &rebuildShow{c: c}
-	if f, ok := c.io.err.(*os.File); ok && isTerminal(f) && !c.json {
-		show.container = mpb.New(mpb.WithOutput(c.io.err), mpb.WithWidth(40))
-	}
-	return show
-}
+func (c *cli) newRebuildShow(ctx context.Context) *rebuildShow { return &rebuildShow{c: c, ctx: ctx} }
 
 func (s *rebuildShow) plan(p *rebuild.Plan) {
 	if s.c.json {
@@ -209,29 +204,33 @@ func (s *rebuildShow) progress(p rebuild.Progress) {
 		_ = s.c.writeLine(app.RebuildLine{Progress: &p})
 		return
 	}
-	if s.container == nil {
-		return
+	first := s.latest.Swap(&p) == nil
+	if first {
+		const width = 30
+		s.bar = s.c.newBar(s.ctx, mpb.BarStyle(), width, wholeBar,
+			mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return stageText(s.latest.Load()) })),
+			mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5}), decor.Any(func(decor.Statistics) string { return paceText(s.latest.Load()) })))
 	}
-	if p.Stage != s.stage {
-		s.finishBar()
-		s.stage = p.Stage
-		s.bar = s.container.AddBar(max(p.Total, 1),
-			mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-10s", strings.ToLower(p.Stage)))),
-			mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5}), decor.Any(func(decor.Statistics) string { return s.describe() })))
-	}
-	s.latest = p
-	s.bar.SetCurrent(min(p.Done, max(p.Total, 1)))
+	s.bar.set(int64(p.Whole * (wholeBar - 1))) // the end of the command is its end
 }
 
-// describe is events/s, what is left, and the position.
-func (s *rebuildShow) describe() string {
-	p := s.latest
-	text := ""
-	if p.Rate >= 1 && (p.Stage == string(rebuild.Spilling) || p.Stage == string(rebuild.Loading)) {
-		text += fmt.Sprintf("  %s events/s", grouped(int64(p.Rate)))
+// wholeBar is the length of the bar in steps.
+const wholeBar = 1000
+
+// stageText is the stage and how far it is.
+func stageText(p *rebuild.Progress) string {
+	part := 100.0
+	if p.Total > 0 && p.Done < p.Total {
+		part = 100 * float64(p.Done) / float64(p.Total)
 	}
-	if p.Left > 0 {
-		text += "  " + p.Left.Round(time.Second).String() + " left"
+	return fmt.Sprintf("%-11s %3.0f %% ", strings.ReplaceAll(strings.ToLower(p.Stage), "_", " "), part)
+}
+
+// paceText is events/s of the stage, what is left of everything, and the position.
+func paceText(p *rebuild.Progress) string {
+	text := fmt.Sprintf("  %s events/s", grouped(int64(p.Rate)))
+	if p.WholeLeft > 0 {
+		text += "  " + p.WholeLeft.Round(time.Second).String() + " left"
 	}
 	if p.Position.Commit > 0 {
 		text += fmt.Sprintf("  at %d", p.Position.Commit)
@@ -239,21 +238,7 @@ func (s *rebuildShow) describe() string {
 	return text
 }
 
-func (s *rebuildShow) finishBar() {
-	if s.bar != nil {
-		s.bar.SetTotal(-1, true)
-		s.bar = nil
-	}
-}
-
-func (s *rebuildShow) end() {
-	if s.container == nil {
-		return
-	}
-	s.finishBar()
-	s.container.Wait()
-	s.container = nil
-}
+func (s *rebuildShow) end() { s.bar.end() }
 
 func (c *cli) showRebuild(request app.RebuildRequest, answer *app.RebuildAnswer) error {
 	refused := error(nil)

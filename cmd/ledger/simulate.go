@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/vbauerster/mpb/v8"
@@ -30,16 +29,11 @@ same bytes.`,
 			if options.Orders <= 0 {
 				return &exitError{code: exitUsage, err: errors.New("--orders is a number above 0")}
 			}
-			progress := func(int) {}
-			if file, ok := c.io.err.(*os.File); ok && isTerminal(file) {
-				container := mpb.New(mpb.WithOutput(c.io.err), mpb.WithWidth(48))
-				bar := container.AddBar(int64(options.Orders),
-					mpb.PrependDecorators(decor.Name("orders  "), decor.CountersNoUnit("%d / %d")), mpb.AppendDecorators(decor.Percentage()))
-				progress = func(done int) { bar.SetCurrent(int64(done)) }
-				defer container.Wait()
-				defer bar.Abort(false)
-			}
-			return simulate.WriteFiles(cmd.Context(), options, dir, progress)
+			const width = 48
+			bar := c.newBar(cmd.Context(), mpb.BarStyle(), width, int64(options.Orders),
+				mpb.PrependDecorators(decor.Name("orders  "), decor.CountersNoUnit("%d / %d")), mpb.AppendDecorators(decor.Percentage()))
+			defer bar.end()
+			return simulate.WriteFiles(cmd.Context(), options, dir, func(done int) { bar.set(int64(done)) })
 		},
 	}
 	cmd.Flags().IntVar(&options.Orders, "orders", 0, "how many orders")

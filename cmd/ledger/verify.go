@@ -33,7 +33,7 @@ backup of a running ledger. The exit code is 1 when something is wrong.`,
 				return &exitError{code: exitNotFound, err: fmt.Errorf("there is no event log: %w", err)}
 			}
 			progress := func(node.VerifyProgress) {}
-			if file, ok := c.io.err.(*os.File); ok && isTerminal(file) {
+			if c.onTerminal() {
 				progress = func(p node.VerifyProgress) { _, _ = fmt.Fprintf(c.io.err, "\rchecking %-14s %12d", p.Stage, p.Done) }
 				defer func() { _, _ = fmt.Fprint(c.io.err, "\r\033[K") }()
 			}

@@ -30,7 +30,7 @@ func (e *Engine) load(ctx context.Context, conn *pgx.Conn, set *Set) error {
 	if err != nil {
 		return err
 	}
-	e.progress.begin(string(Loading), uint64(set.Events), events)
+	e.progress.begin(Loading, uint64(set.Events), events, 0)
 	todo := make(chan int)
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -229,7 +229,7 @@ func (l *loader) judge(ctx context.Context) (found bool, err error) {
 
 // index gives the tables their keys, indexes and statistics, and their place in the log.
 func (e *Engine) index(ctx context.Context, conn *pgx.Conn, set *Set) error {
-	e.progress.begin(string(Indexing), uint64(len(set.keys)/keyTexts), 0)
+	e.progress.begin(Indexing, uint64(len(set.keys)/keyTexts), 0, set.Events)
 	if err := e.makeKeys(ctx, set); err != nil {
 		return err
 	}

@@ -78,6 +78,7 @@ const (
 // Verify brings the next tables to where the live ones are and compares them there. The proof is stored.
 func (e *Engine) Verify(ctx context.Context) (*Proof, error) {
 	var proof *Proof
+	e.progress.plan(CatchingUp, Verifying)
 	err := e.exclusively(ctx, func(ctx context.Context, conn *pgx.Conn) (err error) {
 		proof, err = e.verify(ctx, conn)
 		return err
@@ -90,7 +91,7 @@ func (e *Engine) verify(ctx context.Context, conn *pgx.Conn) (*Proof, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := e.catchUp(ctx, conn); err != nil { // most of it, before a snapshot is held
+	if err := e.catchUp(ctx, conn, CatchingUp); err != nil { // most of it, before a snapshot is held
 		return nil, err
 	}
 	live, err := e.snapshot(ctx, schema.Live)
@@ -121,7 +122,7 @@ func (e *Engine) verify(ctx context.Context, conn *pgx.Conn) (*Proof, error) {
 		if reached.Position != at.Position {
 			return nil, fmt.Errorf("compare: the live tables stand at %s, the next at %s", at, reached)
 		}
-		if proof.Models, err = e.compare(ctx, live, next); err != nil {
+		if proof.Models, err = e.compare(ctx, live, next, set.Events); err != nil {
 			return nil, err
 		}
 	}
@@ -146,21 +147,28 @@ func (e *Engine) builtSet(ctx context.Context, conn *pgx.Conn) (Set, error) {
 func (e *Engine) runnerConfig() projections.Config {
 	return projections.Config{
 		Log: e.cfg.Log, Logger: e.cfg.Logger, Clock: e.cfg.Clock,
+		OnBatch: func(b projections.Batch) { e.progress.add(b.Position, int64(b.Events), int64(b.Position.Commit)) },
 		Connect: func(ctx context.Context) (*pgx.Conn, error) { return e.cfg.Connect(ctx, nextTables) },
 	}
 }
 
 // catchUp brings the next tables to where the live ones are now; it follows until they move no further
 // than a moment's worth.
-func (e *Engine) catchUp(ctx context.Context, conn *pgx.Conn) error {
+func (e *Engine) catchUp(ctx context.Context, conn *pgx.Conn, stage Stage) error {
 	at, err := checkpoint.Read(ctx, conn)
 	if err != nil || !at.Known {
 		return err
 	}
-	if err := projections.CatchUp(ctx, e.runnerConfig(), at.Position); err != nil {
+	if err := e.follow(ctx, stage, at.Position); err != nil {
 		return fmt.Errorf("catch up with the live tables: %w", err)
 	}
 	return e.cfg.Reached(ctx, PointCaughtUp)
+}
+
+// follow brings the next tables to a position.
+func (e *Engine) follow(ctx context.Context, stage Stage, to eventstore.Position) error {
+	e.progress.begin(stage, to.Commit, 0, 0)
+	return projections.CatchUp(ctx, e.runnerConfig(), to)
 }
 
 // snapshot opens a connection whose statements all see the same moment.
@@ -201,7 +209,7 @@ func comparedTables(ctx context.Context, conn *pgx.Conn, tables string) ([]table
 	return found, nil
 }
 
-func (e *Engine) compare(ctx context.Context, live, next *pgx.Conn) ([]ModelProof, error) {
+func (e *Engine) compare(ctx context.Context, live, next *pgx.Conn, events int64) ([]ModelProof, error) {
 	tables, err := comparedTables(ctx, next, nextTables)
 	if err != nil {
 		return nil, err
@@ -214,7 +222,7 @@ func (e *Engine) compare(ctx context.Context, live, next *pgx.Conn) ([]ModelProo
 	for _, t := range there {
 		before[t.Name] = true
 	}
-	e.progress.begin("VERIFYING", uint64(len(tables)), 0)
+	e.progress.begin(Verifying, uint64(len(tables)), 0, events)
 	models := make([]ModelProof, 0, len(tables))
 	for _, t := range tables {
 		e.pace.wait(ctx)

@@ -116,6 +116,7 @@ func (e *Engine) Status(ctx context.Context) ([]Set, error) {
 // Run builds the next tables, or goes on building them after an interruption, until they can be verified.
 // Tables that are built are left as they are.
 func (e *Engine) Run(ctx context.Context) error {
+	e.progress.plan(Spilling, Loading, Indexing)
 	return e.exclusively(ctx, func(ctx context.Context, conn *pgx.Conn) error { return e.run(ctx, conn) })
 }
 
@@ -157,6 +158,7 @@ func (e *Engine) Freeze(ctx context.Context, views string, at eventstore.Positio
 	if err != nil {
 		return err
 	}
+	e.progress.plan(Spilling, Loading, Indexing)
 	return e.exclusively(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		set, err := setOf(ctx, conn, tables)
 		switch {
@@ -198,7 +200,7 @@ func (e *Engine) build(ctx context.Context, conn *pgx.Conn, set Set) error {
 			err = e.index(ctx, conn, &set)
 		case Built:
 			return e.removeSpill(set.Tables)
-		case Retired, Frozen:
+		case Retired, Frozen, CatchingUp, Verifying, Swapping:
 			return fmt.Errorf("schema %s is in stage %s, which is not to be built", set.Tables, set.Stage)
 		}
 		if err != nil {
@@ -304,7 +306,7 @@ const blockEvents = 1024
 // readInto spills the events of orders and of quarantine from where the file ends up to the target. Reading
 // and writing go side by side.
 func (e *Engine) readInto(ctx context.Context, w *spiller, target eventstore.Position) error {
-	e.progress.begin(string(Spilling), target.Commit, 0)
+	e.progress.begin(Spilling, target.Commit, int64(w.spill.at.Commit), 0)
 	blocks := make(chan []eventstore.RecordedEvent, 2)
 	group, ctx := errgroup.WithContext(ctx)
 	from, known := w.spill.at, w.spill.known

@@ -37,6 +37,7 @@ const AnyDifference = "any"
 // Swap puts the next tables in the place of the live ones, as far as they are proven equal, or their
 // difference is approved by the digest of its proof. The tables that were live stay, for Rollback.
 func (e *Engine) Swap(ctx context.Context, approve string) error {
+	e.progress.plan(Swapping)
 	return e.exclusively(ctx, func(ctx context.Context, conn *pgx.Conn) error { return e.swap(ctx, conn, approve) })
 }
 
@@ -67,7 +68,7 @@ func (e *Engine) swap(ctx context.Context, conn *pgx.Conn, approve string) error
 	}
 	began := e.cfg.Clock()
 	err = e.until(ctx, func(attempt int) error {
-		if err := e.catchUp(ctx, conn); err != nil {
+		if err := e.catchUp(ctx, conn, Swapping); err != nil {
 			return err
 		}
 		return e.exchange(ctx, conn, exchange{from: nextTables, fromStage: Built, to: retiredTables, toStage: Retired,
@@ -277,6 +278,7 @@ func frozenTables(views string) (string, error) {
 // All builds, verifies and swaps; a difference ends it unless it is approved.
 func (e *Engine) All(ctx context.Context, approve string) (*Proof, error) {
 	var proof *Proof
+	e.progress.plan(Spilling, Loading, Indexing, CatchingUp, Verifying, Swapping)
 	err := e.exclusively(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		if err := e.run(ctx, conn); err != nil {
 			return err

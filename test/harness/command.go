@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/creack/pty"
 )
 
 const (
@@ -33,6 +35,8 @@ type Command struct {
 	// Env is added to an environment without any LEDGER_ variables.
 	Env   []string
 	Stdin io.Reader
+	// Terminal makes standard error a terminal.
+	Terminal bool
 }
 
 // Process is a binary that was started.
@@ -74,12 +78,17 @@ func Launch(tb testing.TB, c Command) *Process {
 	cmd.WaitDelay = pipeDelay
 	p := &Process{cmd: cmd, stdout: newOutput(), stderr: newOutput(), done: make(chan struct{})}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, p.stdout, p.stderr
+	shown := func() {}
+	if c.Terminal {
+		shown = terminal(tb, cmd, p.stderr)
+	}
 	watch := guard(tb)
 	if err := watch.start(cmd); err != nil {
 		tb.Fatalf("start the ledger's binary: %v", err)
 	}
 	go func() {
 		_ = cmd.Wait() // how it ended is in cmd.ProcessState
+		shown()
 		_ = watch.ended(cmd)
 		p.stdout.close()
 		p.stderr.close()
@@ -92,6 +101,30 @@ func Launch(tb testing.TB, c Command) *Process {
 		}
 	})
 	return p
+}
+
+// terminal gives the command a terminal for standard error and copies what is written there. Whoever knows that the
+// command has ended calls shown, which returns when everything is copied.
+func terminal(tb testing.TB, cmd *exec.Cmd, to io.Writer) (shown func()) {
+	tb.Helper()
+	master, slave, err := pty.Open()
+	if err == nil {
+		err = pty.Setsize(master, &pty.Winsize{Rows: 24, Cols: 160})
+	}
+	if err != nil {
+		tb.Fatalf("open a terminal: %v", err)
+	}
+	cmd.Stderr = slave
+	copied := make(chan struct{})
+	go func() {
+		defer close(copied)
+		_, _ = io.Copy(to, master) // ends with an error when nobody has the other side open
+	}()
+	return func() {
+		_ = slave.Close()
+		<-copied
+		_ = master.Close()
+	}
 }
 
 // PID is the process id.
@@ -126,6 +159,13 @@ func (p *Process) Terminate(tb testing.TB) Result {
 func (p *Process) Hangup(tb testing.TB) {
 	tb.Helper()
 	p.signal(tb, syscall.SIGHUP)
+}
+
+// Interrupt is Ctrl-C, and waits.
+func (p *Process) Interrupt(tb testing.TB) Result {
+	tb.Helper()
+	p.signal(tb, syscall.SIGINT)
+	return p.Wait(tb)
 }
 
 // Kill ends the process without asking (kill -9), and waits.
@@ -225,6 +265,16 @@ func (o *Output) WaitForLine(tb testing.TB, text string) string {
 		tb.Fatalf("wait for a line with %q: %v\n%s", text, err, o)
 	}
 	return line
+}
+
+// WaitForText waits until text was written, for what writes no lines.
+func (o *Output) WaitForText(tb testing.TB, text string) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	defer cancel()
+	if _, err := o.waitFor(ctx, func(all string) (string, bool) { return "", strings.Contains(all, text) }); err != nil {
+		tb.Fatalf("wait for %q: %v\n%s", text, err, o)
+	}
 }
 
 // Eventually waits until a condition that nobody signals holds; what is said when it does not.

@@ -1,0 +1,61 @@
+package e2e_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/order-ledger/order-ledger/test/harness"
+)
+
+// TestRebuild_OnATerminal draws one bar with stage, events/s and position, and ends: after success, through a running
+// ledger and without one, and on Ctrl-C while it works. What was interrupted goes on.
+func TestRebuild_OnATerminal(t *testing.T) {
+	t.Parallel()
+	files := simulate(t, 40, 5)
+	s := harness.NewSite(t, harness.Options{})
+	drawn := func(args ...string) harness.Command {
+		c := s.Command(args...)
+		c.Terminal = true
+		return c
+	}
+	for _, gateway := range gateways() {
+		if r := harness.Run(t, drawn("ingest", "--gateway", gateway, files.path(gateway))); r.Code != 0 || !strings.Contains(r.Stderr, "taking in") {
+			t.Fatalf("ingest: exit code %d: %s", r.Code, r.Stderr)
+		}
+	}
+	rebuild := func(where string) {
+		t.Helper()
+		r := harness.Run(t, drawn("rebuild"))
+		for _, part := range []string{"swapping", "events/s", "at ", "all rows are equal"} {
+			if r.Code != 0 || !strings.Contains(r.Stderr, part) {
+				t.Errorf("%s: exit code %d, no %q in %q", where, r.Code, part, r.Stderr)
+			}
+		}
+	}
+	rebuild("alone")
+
+	ctx := t.Context()
+	conn, err := pgx.Connect(ctx, s.DatabaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if _, err := conn.Exec(ctx, "begin; lock table ledger_control.rebuild_units in exclusive mode"); err != nil {
+		t.Fatal(err)
+	}
+	for _, signal := range []func(*harness.Process, testing.TB) harness.Result{(*harness.Process).Interrupt, (*harness.Process).Terminate} {
+		p := harness.Launch(t, drawn("rebuild"))
+		p.Stderr().WaitForText(t, "loading")
+		if r := signal(p, t); r.Code != 1 {
+			t.Errorf("interrupted: exit code %d: %s", r.Code, r.Stderr)
+		}
+	}
+	if _, err := conn.Exec(ctx, "rollback"); err != nil {
+		t.Fatal(err)
+	}
+	rebuild("after the interruptions")
+	s.Serve(t)
+	rebuild("through a ledger")
+}
