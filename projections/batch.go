@@ -3,10 +3,12 @@ package projections
 import (
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/disputes"
 	"github.com/order-ledger/order-ledger/projections/history"
 	"github.com/order-ledger/order-ledger/projections/journal"
@@ -82,6 +84,8 @@ type batch struct {
 	// moved: to is set.
 	moved bool
 	to    eventstore.Position
+	// seen is the newest event up to there, nil when there is none in this batch.
+	seen *checkpoint.Seen
 	// canary: somebody waits for to, though there may be no rows.
 	canary bool
 	events int
@@ -122,7 +126,12 @@ func newBatch(trail *history.Rows) *batch {
 	}
 }
 
-func (b *batch) advance(p eventstore.Position) { b.to, b.moved = p, true }
+func (b *batch) advance(it *item) {
+	b.to, b.moved = it.position, true
+	if it.id != uuid.Nil {
+		b.seen = &checkpoint.Seen{Position: it.position.Commit, ID: it.id}
+	}
+}
 
 func (b *batch) note(ev *eventstore.RecordedEvent) {
 	b.events++

@@ -41,6 +41,12 @@ func (r *Runner) catchUp(ctx context.Context, to eventstore.Position) (again boo
 		defer cancel()
 		_ = conn.Close(ctx) // whatever it says, the session ends with the connection
 	}()
+	if err := sayWhoWrites(ctx, conn); err != nil {
+		return false, err
+	}
+	if err := reachesTo(ctx, r.cfg.Log, to); err != nil { // beyond the end nothing is known
+		return false, err
+	}
 	at, err := checkpoint.TakeOver(ctx, conn)
 	if err != nil {
 		return false, err

@@ -9,8 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/eventstore/node"
 	"github.com/order-ledger/order-ledger/migrations"
 	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/localpg"
@@ -224,6 +227,38 @@ func TestRunner_NoDatabaseYet(t *testing.T) {
 	}
 }
 
+// TestRunner_ForeignLogBehindCanaries: the same is true when the two logs differ in nothing that makes rows.
+func TestRunner_ForeignLogBehindCanaries(t *testing.T) {
+	t.Parallel()
+	logOf := func(canaries int) *node.Node {
+		log := newLog(t)
+		appendAll(t, log, newWorld(17).history(t, 5, 60))
+		for range canaries {
+			canary := eventstore.EventData{ID: uuid.New(), Type: "CanaryReleased", JSON: true, Data: []byte("{}")}
+			appendAll(t, log, []appended{{stream: "canary-views", events: []eventData{canary}}})
+		}
+		return log
+	}
+	at := newDatabase(t)
+	log := logOf(10)
+	r := start(t, config(log, at))
+	reach(t, log, newPool(t, at))
+	r.stop(t)
+	for _, canaries := range []int{0, 20} {
+		runner, err := projections.NewRunner(config(logOf(canaries), at))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), deadline)
+		if err := runner.Run(ctx); !errors.Is(err, projections.ErrForeignLog) {
+			t.Errorf("the same orders with %d other canaries: %v", canaries, err)
+		}
+		cancel()
+	}
+	again := start(t, config(log, at))
+	eventually(t, "the log itself is taken", func() bool { return again.Status(t.Context()).Role == projections.Leader })
+}
+
 // TestRunner_ForeignLog: read models of one log refuse to go on with another, shorter or longer.
 func TestRunner_ForeignLog(t *testing.T) {
 	t.Parallel()
@@ -248,5 +283,8 @@ func TestRunner_ForeignLog(t *testing.T) {
 		}
 		cancel()
 		same(t, "another log", before, dump(t, pool))
+		if err := projections.CatchUp(t.Context(), config(log, at), eventstore.Position{Commit: 1 << 40, Prepare: 1 << 40}); !errors.Is(err, projections.ErrForeignLog) {
+			t.Errorf("caught up beyond the end of the log: %v", err)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/order-ledger/order-ledger/domain/accounting"
@@ -25,6 +26,8 @@ type item struct {
 	caughtUp bool
 	// canary: the event has no rows; its position is to be visible at once.
 	canary bool
+	// id is that of the event, also of a canary; the nil id when there is none.
+	id uuid.UUID
 
 	// category and orderID name the order; an empty category is a quarantine stream.
 	category order.Category
@@ -99,7 +102,7 @@ func decode(message eventstore.Message) *item {
 	switch m := message.(type) {
 	case eventstore.EventAppeared:
 		if strings.HasPrefix(m.Event.Stream, freshness.StreamPrefix) {
-			return &item{position: m.Event.Position, canary: true}
+			return &item{position: m.Event.Position, canary: true, id: m.Event.ID}
 		}
 		return decodeEvent(&m.Event)
 	case eventstore.CheckpointReached:
@@ -112,7 +115,7 @@ func decode(message eventstore.Message) *item {
 
 // decodeEvent never fails: what is wrong with an event is for the fold to judge.
 func decodeEvent(ev *eventstore.RecordedEvent) *item {
-	it := &item{position: ev.Position, event: ev, weight: weightOf(ev)}
+	it := &item{position: ev.Position, event: ev, id: ev.ID, weight: weightOf(ev)}
 	it.category, it.orderID, _ = order.ParseStreamName(ev.Stream)
 	event, metadata, err := order.Decode(ev.Type, ev.Data, ev.Metadata)
 	if err != nil {

@@ -119,7 +119,7 @@ func (f *folder) fold(ctx context.Context, items []*item) error {
 			continue // shown twice, or a checkpoint at the event before it
 		}
 		f.seen.Known, f.seen.Position = true, it.position
-		f.pending.advance(it.position)
+		f.pending.advance(it)
 		f.pending.canary = f.pending.canary || it.canary
 		if it.event == nil {
 			continue

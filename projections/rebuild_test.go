@@ -269,6 +269,135 @@ func TestRebuild_ShowsADifferenceAndWantsItApproved(t *testing.T) {
 	same(t, "the approved tables", want, dump(t, pool))
 }
 
+// What was proven is what is swapped: whatever is changed in either set of tables after the proof is found, and wants
+// an approval of its own; what the projector wrote since then is compared.
+func TestRebuild_AProofIsOfWhatIsSwapped(t *testing.T) {
+	t.Parallel()
+	for name, sql := range map[string]string{
+		"a new row":             "UPDATE ledger_data_next.orders SET merchant_reference = 'changed'",
+		"a live row":            "UPDATE ledger_data.orders SET merchant_reference = 'changed'",
+		"a row that was hidden": "DELETE FROM ledger_data.payments",
+		"the scale of money":    "UPDATE ledger_data_next.orders SET captured = captured + 0.0000",
+		"a table":               "CREATE TABLE ledger_data.more (id int PRIMARY KEY); INSERT INTO ledger_data.more VALUES (1); UPDATE ledger_data.refunds SET status = status",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			log, url := newLog(t), newDatabase(t)
+			pool := newPool(t, url)
+			w := newWorld(37)
+			appendMany(t, log, w.history(t, 20, 200))
+			r := start(t, config(log, url))
+			reach(t, log, pool)
+			e := newEngine(t, rebuildConfig(t, log, url, t.TempDir()))
+			if err := e.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if proof, err := e.Verify(t.Context()); err != nil || !proof.Equal() {
+				t.Fatalf("%+v, %v", proof, err)
+			}
+			appendMany(t, log, w.history(t, 5, 50)) // the projector goes on
+			reach(t, log, pool)
+			if _, err := pool.Exec(t.Context(), sql); err != nil {
+				t.Fatal(err)
+			}
+			var different *rebuild.DifferentError
+			if err := e.Swap(t.Context(), ""); !errors.As(err, &different) {
+				t.Fatalf("it was swapped: %v", err)
+			}
+			if _, err := pool.Exec(t.Context(), "DELETE FROM ledger_data.order_history WHERE position = (SELECT min(position) FROM ledger_data.order_history)"); err != nil {
+				t.Fatal(err)
+			}
+			again := different.Proof.Digest
+			if err := e.Swap(t.Context(), again); !errors.As(err, &different) || different.Proof.Digest == again {
+				t.Errorf("the approval of one difference was taken for another: %v", err)
+			}
+			if err := e.Swap(t.Context(), different.Proof.Digest); err != nil {
+				t.Error(err)
+			}
+			r.stop(t)
+		})
+	}
+}
+
+// What the projector writes between the proof and the swap is compared too, and swaps when it is equal without being
+// proven anew.
+func TestRebuild_ComparesWhatWasWrittenSinceTheProof(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	w := newWorld(38)
+	appendMany(t, log, w.history(t, 20, 200))
+	r := start(t, config(log, url))
+	reach(t, log, pool)
+	cfg := rebuildConfig(t, log, url, t.TempDir())
+	proofs := 0
+	cfg.Reached = func(_ context.Context, at rebuild.Point) error {
+		if at == rebuild.PointProven {
+			proofs++
+		}
+		return nil
+	}
+	e := newEngine(t, cfg)
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Verify(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	appendMany(t, log, w.history(t, 5, 50))
+	reach(t, log, pool)
+	r.stop(t)
+	// As a projector with a bug would have written it.
+	conn := newConn(t, url)
+	if _, err := conn.Exec(t.Context(), `SET ledger.projecting TO 'on'; UPDATE ledger_data.orders SET settled = settled + 1
+		WHERE order_id = (SELECT order_id FROM ledger_data.order_history JOIN ledger_data.orders USING (order_id) ORDER BY order_history.position DESC LIMIT 1)`); err != nil {
+		t.Fatal(err)
+	}
+	var different *rebuild.DifferentError
+	if err := e.Swap(t.Context(), ""); !errors.As(err, &different) || proofs != 2 {
+		t.Fatalf("after %d proofs: %v", proofs, err)
+	}
+	if _, err := conn.Exec(t.Context(), `UPDATE ledger_data.orders SET settled = settled - 1
+		WHERE order_id = (SELECT order_id FROM ledger_data.order_history JOIN ledger_data.orders USING (order_id) ORDER BY order_history.position DESC LIMIT 1)`); err != nil {
+		t.Fatal(err)
+	}
+	if proof, err := e.Verify(t.Context()); err != nil || !proof.Equal() {
+		t.Fatalf("%v, %v", proof, err)
+	}
+	r = start(t, config(log, url))
+	appendMany(t, log, w.history(t, 5, 50))
+	reach(t, log, pool)
+	if err := e.Swap(t.Context(), ""); err != nil || proofs != 3 {
+		t.Errorf("after %d proofs: %v", proofs, err)
+	}
+	r.stop(t)
+}
+
+// Tables that were built from another log are neither verified nor swapped in.
+func TestRebuild_OfAnotherLog(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	appendMany(t, log, newWorld(39).history(t, 10, 100))
+	cfg := rebuildConfig(t, log, url, t.TempDir())
+	e := newEngine(t, cfg)
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Verify(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	other := newLog(t)
+	appendMany(t, other, newWorld(40).history(t, 10, 200))
+	cfg.Log = other
+	e = newEngine(t, cfg)
+	if _, err := e.Verify(t.Context()); !errors.Is(err, rebuild.ErrOtherLog) {
+		t.Errorf("verified: %v", err)
+	}
+	if err := e.Swap(t.Context(), ""); !errors.Is(err, rebuild.ErrOtherLog) {
+		t.Errorf("swapped: %v", err)
+	}
+}
+
 func TestRebuild_OnlyOneAtATime(t *testing.T) {
 	t.Parallel()
 	log, url := newLog(t), newDatabase(t)
@@ -322,6 +451,12 @@ func TestRebuild_FreezesAllViewsAtAPosition(t *testing.T) {
 	if err := e.Freeze(t.Context(), "month_2026_10", then); err == nil {
 		t.Error("froze twice into one schema")
 	}
+	beyond := then
+	beyond.Commit += 1_000_000
+	var after *rebuild.BeyondError
+	if err := e.Freeze(t.Context(), "future", beyond); !errors.As(err, &after) {
+		t.Errorf("froze what is not written yet: %v", err)
+	}
 	for _, name := range []string{"ledger", "Month", "a b", "public; drop", "a__b", ""} {
 		if err := e.Freeze(t.Context(), name, then); err == nil {
 			t.Errorf("froze into schema %q", name)
@@ -343,28 +478,16 @@ func TestRebuild_ParksWhatTheDatabaseRefuses(t *testing.T) {
 	pool := newPool(t, url)
 	appendMany(t, log, newWorld(36).history(t, 20, 200))
 	// The check is part of both sets of tables.
-	refuse := func(schemaName string) {
-		if _, err := pool.Exec(t.Context(), "ALTER TABLE "+schemaName+".orders ADD CONSTRAINT none_open CHECK (dispute_state <> 'OPEN')"); err != nil {
-			t.Fatal(err)
-		}
+	if _, err := pool.Exec(t.Context(), refuseOpen(schema.Live)); err != nil {
+		t.Fatal(err)
 	}
-	refuse(schema.Live)
 	r := start(t, config(log, url))
 	reach(t, log, pool)
 	r.stop(t)
 	if len(parkedOrders(t, pool)) == 0 {
 		t.Fatal("nothing was refused: the test shows nothing")
 	}
-	cfg := rebuildConfig(t, log, url, t.TempDir())
-	create := cfg.Tables.Create
-	cfg.Tables.Create = func(ctx context.Context, tx pgx.Tx, name string) error {
-		if err := create(ctx, tx, name); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, "ALTER TABLE "+name+".orders ADD CONSTRAINT none_open CHECK (dispute_state <> 'OPEN')")
-		return err
-	}
-	e := newEngine(t, cfg)
+	e := newEngine(t, refusing(rebuildConfig(t, log, url, t.TempDir())))
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -114,7 +114,10 @@ func (r *Runner) session(ctx context.Context) (led bool, err error) {
 	if err := r.becomeLeader(ctx, conn); err != nil {
 		return false, err
 	}
-	if err := r.recogniseLog(ctx, conn); err != nil {
+	if err := RecogniseLog(ctx, conn, r.cfg.Log); err != nil {
+		return false, err
+	}
+	if err := sayWhoWrites(ctx, conn); err != nil {
 		return false, err
 	}
 	if err := r.recogniseRows(ctx, conn); err != nil {

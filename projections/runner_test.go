@@ -277,7 +277,7 @@ func TestCheckpoint_Outcomes(t *testing.T) {
 	at := func(n uint64) eventstore.Position { return eventstore.Position{Commit: n, Prepare: n} }
 	move := func(from checkpoint.Checkpoint, to eventstore.Position) checkpoint.Outcome {
 		var b pgxBatch
-		checkpoint.QueueMove(&b, from, to)
+		checkpoint.QueueMove(&b, from, to, nil)
 		return checkpoint.OutcomeOf(conn.SendBatch(ctx, &b).Close())
 	}
 	first, err := checkpoint.TakeOver(ctx, conn)

@@ -132,7 +132,7 @@ func (w *writer) transact(ctx context.Context, b *batch) (written int64, err err
 	}
 	// The checkpoint comes first: its row lock serialises all writers. Without BEGIN the statements
 	// up to the end of the pipeline are one transaction, which commits with it.
-	checkpoint.QueueMove(&statements, w.at, b.to)
+	checkpoint.QueueMove(&statements, w.at, b.to, b.seen)
 	guarded := statements.Len()
 	b.queue(&statements)
 	if written, err = send(ctx, w.conn, &statements, guarded, guarded+b.rows.guardedStatements()); err == nil && open {

@@ -270,6 +270,9 @@ func (c *cli) showRebuild(request app.RebuildRequest, answer *app.RebuildAnswer)
 	case request.Verb == app.RebuildRun:
 		c.say("the new tables are built; next: `ledger rebuild verify`, `ledger rebuild swap`")
 	}
+	if x := answer.Exchanged; x != nil {
+		c.say("exchanged in %s, attempt %d; the projector waited %s", x.Took.Round(time.Millisecond), x.Attempts, x.Held.Round(time.Millisecond))
+	}
 	return refused
 }
 
@@ -335,6 +338,9 @@ func (c *cli) showProof(p *rebuild.Proof) {
 	if p.Equal() {
 		c.say("all rows are equal at position %s; digest %s", p.Position, p.Digest)
 		return
+	}
+	if p.OtherLog {
+		c.say("the live tables are of another log, or of a later state of this one: they stand at %s, and the new ones at %s", p.Live, p.Position)
 	}
 	t = c.newTable("table", "row", "column", "live", "new")
 	for i := range p.Models {

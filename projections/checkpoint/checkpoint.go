@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -43,11 +44,21 @@ type Checkpoint struct {
 	Position eventstore.Position
 	// Known is false before anything was projected.
 	Known bool
+	// EventPosition and EventID are of the newest event at or before Position that was shown, the nil id when none is
+	// known.
+	EventPosition uint64
+	EventID       uuid.UUID
 	// Epoch grows with each change of leader.
 	Epoch int64
 	// UpdatedAt is when the row was last written, by the database's clock; the only such time there
 	// is.
 	UpdatedAt time.Time
+}
+
+// Seen is an event of the log and its commit position.
+type Seen struct {
+	Position uint64
+	ID       uuid.UUID
 }
 
 // Reached tells whether everything up to p is projected.
@@ -79,11 +90,15 @@ func TakeOver(ctx context.Context, db Querier) (Checkpoint, error) {
 
 func query(ctx context.Context, db Querier, sql string) (Checkpoint, error) {
 	var (
-		c               Checkpoint
-		commit, prepare *int64
+		c                     Checkpoint
+		commit, prepare, seen *int64
+		id                    *uuid.UUID
 	)
-	if err := db.QueryRow(ctx, sql).Scan(&c.Epoch, &commit, &prepare, &c.UpdatedAt); err != nil {
+	if err := db.QueryRow(ctx, sql).Scan(&c.Epoch, &commit, &prepare, &c.UpdatedAt, &seen, &id); err != nil {
 		return Checkpoint{}, fmt.Errorf("read the checkpoint: %w", err)
+	}
+	if seen != nil && id != nil {
+		c.EventPosition, c.EventID = uint64(*seen), *id
 	}
 	if commit != nil && prepare != nil {
 		c.Known, c.Position = true, eventstore.Position{Commit: uint64(*commit), Prepare: uint64(*prepare)}
@@ -91,16 +106,22 @@ func query(ctx context.Context, db Querier, sql string) (Checkpoint, error) {
 	return c, nil
 }
 
-// QueueMove adds the statement that moves the checkpoint from one place to another. When the
+// QueueMove adds the statement that moves the checkpoint from one place to another. seen is the newest event up to
+// there, nil when there is none that is newer than the one before. When the
 // checkpoint is not at from, or the epoch is not from's, the statement fails, and with it the
 // transaction: see OutcomeOf. Queued first, it serialises whoever else writes.
-func QueueMove(b *pgx.Batch, from Checkpoint, to eventstore.Position) {
-	var commit, prepare *int64
+func QueueMove(b *pgx.Batch, from Checkpoint, to eventstore.Position, seen *Seen) {
+	var commit, prepare, seenAt *int64
+	var id *uuid.UUID
+	if seen != nil {
+		p := int64(seen.Position)
+		seenAt, id = &p, &seen.ID
+	}
 	if from.Known {
 		c, p := int64(from.Position.Commit), int64(from.Position.Prepare)
 		commit, prepare = &c, &p
 	}
-	b.Queue(moveSQL, from.Epoch, commit, prepare, int64(to.Commit), int64(to.Prepare))
+	b.Queue(moveSQL, from.Epoch, commit, prepare, int64(to.Commit), int64(to.Prepare), seenAt, id)
 }
 
 // Outcome of an attempt to move the checkpoint.

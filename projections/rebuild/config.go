@@ -119,6 +119,7 @@ const (
 	PointSpilled     Point = "spilled"      // all are, and the stage says so
 	PointUnitFolded  Point = "unit folded"  // a unit is in its transaction, not committed
 	PointUnitLoaded  Point = "unit loaded"  // it is committed
+	PointOnTrial     Point = "on trial"     // tables are made to try refused rows on
 	PointLoaded      Point = "loaded"       // all units are, and the stage says so
 	PointKeyMade     Point = "key made"     // one of several
 	PointIndexed     Point = "indexed"      // all keys and statistics, not the checkpoint
@@ -131,14 +132,15 @@ const (
 	PointSwapped     Point = "swapped"      // committed
 	PointRollingBack Point = "rolling back" // everything is exchanged back, not committed
 	PointRolledBack  Point = "rolled back"  // committed
+	PointFreezing    Point = "freezing"     // the views of a frozen copy exist, not committed
 	PointDropped     Point = "dropped"      // the tables are gone, their row of control is not
 )
 
 // Points lists all of them.
 func Points() []Point {
 	return []Point{
-		PointPrepared, PointMarked, PointSpilled, PointUnitFolded, PointUnitLoaded, PointLoaded, PointKeyMade, PointIndexed,
+		PointPrepared, PointMarked, PointSpilled, PointUnitFolded, PointUnitLoaded, PointOnTrial, PointLoaded, PointKeyMade, PointIndexed,
 		PointBuilt, PointCaughtUp, PointProven, PointCleared, PointSwapLocked, PointSwapping, PointSwapped, PointRollingBack,
-		PointRolledBack, PointDropped,
+		PointRolledBack, PointFreezing, PointDropped,
 	}
 }

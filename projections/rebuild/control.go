@@ -24,6 +24,8 @@ const (
 	Built    Stage = "BUILT"
 	Retired  Stage = "RETIRED"
 	Frozen   Stage = "FROZEN"
+	// Trial is left of a rebuild that was killed while it looked for rows that the database refuses.
+	Trial Stage = "TRIAL"
 )
 
 // Set is a set of tables beside the live one.

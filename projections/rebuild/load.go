@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
@@ -28,6 +29,9 @@ func (e *Engine) load(ctx context.Context, conn *pgx.Conn, set *Set) error {
 	all := units(&file.raw, e.cfg.UnitBytes)
 	done, events, err := loadedUnits(ctx, conn, set.Tables)
 	if err != nil {
+		return err
+	}
+	if _, err := e.dropTrials(ctx, conn); err != nil {
 		return err
 	}
 	e.progress.begin(Loading, uint64(set.Events), events, 0)
@@ -135,7 +139,7 @@ func (l *loader) unit(ctx context.Context, number int, u unit) error {
 		if !errors.As(err, &refused) {
 			return err
 		}
-		found, judgeErr := l.judge(ctx)
+		found, judgeErr := l.judge(ctx, number)
 		if judgeErr != nil || !found {
 			return errors.Join(fmt.Errorf("no single order is the cause: %w", err), judgeErr)
 		}
@@ -205,28 +209,6 @@ func (l *loader) attempt(ctx context.Context, number int, u unit) error {
 	return l.engine.cfg.Reached(ctx, PointUnitLoaded)
 }
 
-// judge tries parts of what was refused on tables that have keys.
-func (l *loader) judge(ctx context.Context) (found bool, err error) {
-	var backend int
-	if err := l.conn.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&backend); err != nil {
-		return false, err
-	}
-	trial := fmt.Sprintf("%s_trial_%d", l.set.Tables, backend)
-	conn, err := l.engine.cfg.Connect(ctx, trial)
-	if err != nil {
-		return false, err
-	}
-	defer closeConn(ctx, conn)
-	if err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return l.engine.cfg.Tables.Create(ctx, tx, trial) }); err != nil {
-		return false, err
-	}
-	defer func() {
-		_, dropErr := conn.Exec(context.WithoutCancel(ctx), "DROP SCHEMA "+trial+" CASCADE")
-		err = errors.Join(err, dropErr)
-	}()
-	return l.bulk.Judge(ctx, conn)
-}
-
 // index gives the tables their keys, indexes and statistics, and their place in the log.
 func (e *Engine) index(ctx context.Context, conn *pgx.Conn, set *Set) error {
 	e.progress.begin(Indexing, uint64(len(set.keys)/keyTexts), 0, set.Events)
@@ -238,6 +220,14 @@ func (e *Engine) index(ctx context.Context, conn *pgx.Conn, set *Set) error {
 		return fmt.Errorf("connect to the read models: %w", err)
 	}
 	defer closeConn(ctx, worker)
+	id, err := projections.EventAt(ctx, e.cfg.Log, set.Target.Commit)
+	if err != nil {
+		return err
+	}
+	var seen *checkpoint.Seen
+	if id != uuid.Nil {
+		seen = &checkpoint.Seen{Position: set.Target.Commit, ID: id}
+	}
 	err = pgx.BeginFunc(ctx, worker, func(tx pgx.Tx) error {
 		if err := projections.MarkParked(ctx, tx); err != nil {
 			return err
@@ -247,7 +237,7 @@ func (e *Engine) index(ctx context.Context, conn *pgx.Conn, set *Set) error {
 			return err
 		}
 		var statements pgx.Batch
-		checkpoint.QueueMove(&statements, at, set.Target)
+		checkpoint.QueueMove(&statements, at, set.Target, seen)
 		if err := tx.SendBatch(ctx, &statements).Close(); err != nil {
 			return fmt.Errorf("set the checkpoint: %w", err)
 		}

@@ -103,7 +103,7 @@ func (p *Plan) measureTables(ctx context.Context, conn *pgx.Conn) error {
 		SELECT c.relname::text, CASE WHEN c.reltuples < 0 THEN s.n_live_tup ELSE greatest(c.reltuples::bigint, s.n_live_tup) END,
 		       pg_total_relation_size(c.oid)
 		  FROM pg_class c JOIN pg_stat_all_tables s ON s.relid = c.oid
-		 WHERE c.relnamespace = $1::text::regnamespace AND c.relkind = 'r' AND c.relname <> 'checkpoint' ORDER BY c.relname`, schema.Live)
+		 WHERE c.relnamespace = $1::text::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ('checkpoint', 'outside_writes') ORDER BY c.relname`, schema.Live)
 	if err != nil {
 		return fmt.Errorf("measure the tables: %w", err)
 	}
@@ -196,6 +196,9 @@ func (e *Engine) PositionAt(ctx context.Context, at time.Time) (eventstore.Posit
 		return eventstore.Position{}, fmt.Errorf("connect to the read models: %w", err)
 	}
 	defer closeConn(ctx, conn)
+	if err := projections.RecogniseLog(ctx, conn, e.cfg.Log); err != nil {
+		return eventstore.Position{}, err
+	}
 	var first *int64
 	if err := conn.QueryRow(ctx, "SELECT min(position) FROM order_history WHERE recorded_at > $1", at).Scan(&first); err != nil {
 		return eventstore.Position{}, fmt.Errorf("look for what was recorded after %s: %w", at, err)

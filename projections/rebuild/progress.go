@@ -49,7 +49,7 @@ func (s Stage) share() float64 {
 		return 16
 	case CatchingUp, Swapping:
 		return 1.5
-	case Built, Retired, Frozen:
+	case Built, Retired, Frozen, Trial:
 	}
 	return 0
 }

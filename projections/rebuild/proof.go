@@ -5,10 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,8 +27,15 @@ import (
 type Proof struct {
 	Position eventstore.Position `json:"position"`
 	// Compared is false when there was nothing to compare with: the live tables were empty.
-	Compared bool      `json:"compared"`
-	At       time.Time `json:"at"` // UTC
+	Compared bool `json:"compared"`
+	// Live is where the live tables stood; OtherLog that they are of another log, or of a later state of this one that
+	// was restored from a copy: then it is not Position.
+	Live     eventstore.Position `json:"live"`
+	OtherLog bool                `json:"other_log,omitempty"`
+	// LiveWrites and NextWrites count the transactions of others than the projector that had written to the tables.
+	LiveWrites int64     `json:"live_writes"`
+	NextWrites int64     `json:"next_writes"`
+	At         time.Time `json:"at"` // UTC
 	// Models are the tables, by name.
 	Models []ModelProof `json:"models"`
 	// Digest names what was found; whoever approves a difference says it.
@@ -91,6 +101,9 @@ func (e *Engine) verify(ctx context.Context, conn *pgx.Conn) (*Proof, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := e.recognise(ctx, nextTables); err != nil {
+		return nil, err
+	}
 	if err := e.catchUp(ctx, conn, CatchingUp); err != nil { // most of it, before a snapshot is held
 		return nil, err
 	}
@@ -99,11 +112,11 @@ func (e *Engine) verify(ctx context.Context, conn *pgx.Conn) (*Proof, error) {
 		return nil, err
 	}
 	defer closeConn(ctx, live)
-	at, err := checkpoint.Read(ctx, live)
+	at, ours, err := e.stands(ctx, live)
 	if err != nil {
 		return nil, err
 	}
-	if at.Known {
+	if at.Known && ours {
 		if err := projections.CatchUp(ctx, e.runnerConfig(), at.Position); err != nil {
 			return nil, err
 		}
@@ -117,20 +130,41 @@ func (e *Engine) verify(ctx context.Context, conn *pgx.Conn) (*Proof, error) {
 	if err != nil {
 		return nil, err
 	}
-	proof := &Proof{Position: reached.Position, Compared: at.Known, At: e.cfg.Clock().UTC()}
+	proof := &Proof{Position: reached.Position, Live: at.Position, OtherLog: !ours, Compared: at.Known, At: e.cfg.Clock().UTC()}
 	if at.Known {
-		if reached.Position != at.Position {
+		if ours && reached.Position != at.Position {
 			return nil, fmt.Errorf("compare: the live tables stand at %s, the next at %s", at, reached)
 		}
 		if proof.Models, err = e.compare(ctx, live, next, set.Events); err != nil {
 			return nil, err
 		}
 	}
+	if proof.LiveWrites, err = outsideWrites(ctx, live, schema.Live); err != nil {
+		return nil, err
+	}
+	if proof.NextWrites, err = outsideWrites(ctx, next, nextTables); err != nil {
+		return nil, err
+	}
 	proof.Digest = proof.digest()
 	if err := storeProof(ctx, conn, set.Tables, proof); err != nil {
 		return nil, err
 	}
 	return proof, e.cfg.Reached(ctx, PointProven)
+}
+
+// recognise makes sure that tables are of this log.
+func (e *Engine) recognise(ctx context.Context, tables string) error {
+	conn, err := e.cfg.Connect(ctx, tables)
+	if err != nil {
+		return fmt.Errorf("connect to the read models: %w", err)
+	}
+	defer closeConn(ctx, conn)
+	if err := projections.RecogniseLog(ctx, conn, e.cfg.Log); errors.Is(err, projections.ErrForeignLog) {
+		return errors.Join(ErrOtherLog, err)
+	} else if err != nil {
+		return err
+	}
+	return nil
 }
 
 func (e *Engine) builtSet(ctx context.Context, conn *pgx.Conn) (Set, error) {
@@ -152,12 +186,16 @@ func (e *Engine) runnerConfig() projections.Config {
 	}
 }
 
-// catchUp brings the next tables to where the live ones are now; it follows until they move no further
-// than a moment's worth.
+// catchUp brings the next tables to where the live ones are now, or to the end of the log when those are of another.
 func (e *Engine) catchUp(ctx context.Context, conn *pgx.Conn, stage Stage) error {
-	at, err := checkpoint.Read(ctx, conn)
+	at, ours, err := e.stands(ctx, conn)
 	if err != nil || !at.Known {
 		return err
+	}
+	if !ours { // they will never be where the others are
+		if at.Position, err = e.head(ctx); err != nil {
+			return err
+		}
 	}
 	if err := e.follow(ctx, stage, at.Position); err != nil {
 		return fmt.Errorf("catch up with the live tables: %w", err)
@@ -188,17 +226,41 @@ func (e *Engine) snapshot(ctx context.Context, tables string) (*pgx.Conn, error)
 type table struct {
 	Name string
 	Key  []string
+	// Columns are all of them. Texts are how they are hashed: as they are shown where equal values may be shown in two
+	// ways, 12.5 and 12.50 for one.
+	Columns, Texts []string
 }
 
-// comparedTables are all tables of a schema but the checkpoint.
-func comparedTables(ctx context.Context, conn *pgx.Conn, tables string) ([]table, error) {
+func (t *table) has(column string) bool { return slices.Contains(t.Columns, column) }
+
+// slice is the SQL of a row's slice.
+func (t *table) slice() string {
+	return fmt.Sprintf("(hashtextextended(%s::text, 0) & %d)::int", column(t.Key[0]), slicesOfProof-1)
+}
+
+// hash is the SQL of the hash of a row and of the names of its columns.
+func (t *table) hash() string {
+	names := fnv.New32a()
+	for _, c := range t.Columns {
+		_, _ = names.Write([]byte(c + "\n"))
+	}
+	return fmt.Sprintf("hash_record_extended(ROW(%s), %d)", strings.Join(t.Texts, ", "), names.Sum32())
+}
+
+// comparedTables are all tables of a schema but those that tell of their writing.
+func comparedTables(ctx context.Context, conn querier, tables string) ([]table, error) {
 	rows, err := conn.Query(ctx, `
-		SELECT c.relname::text, array_agg(a.attname::text ORDER BY array_position(i.indkey::int2[], a.attnum))
+		SELECT c.relname::text, array_agg(a.attname::text ORDER BY array_position(i.indkey::int2[], a.attnum)),
+		       (SELECT array_agg(o.attname::text ORDER BY o.attname) FROM pg_attribute o
+		         WHERE o.attrelid = c.oid AND o.attnum > 0 AND NOT o.attisdropped),
+		       (SELECT array_agg(quote_ident(o.attname) || CASE WHEN o.atttypid IN ('numeric'::regtype, 'jsonb'::regtype) THEN '::text' ELSE '' END
+		                         ORDER BY o.attname) FROM pg_attribute o
+		         WHERE o.attrelid = c.oid AND o.attnum > 0 AND NOT o.attisdropped)
 		  FROM pg_class c
 		  JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
 		  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)
-		 WHERE c.relnamespace = $1::text::regnamespace AND c.relkind = 'r' AND c.relname <> 'checkpoint'
-		 GROUP BY c.relname ORDER BY c.relname`, tables)
+		 WHERE c.relnamespace = $1::text::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ('checkpoint', 'outside_writes')
+		 GROUP BY c.oid, c.relname ORDER BY c.relname`, tables)
 	if err != nil {
 		return nil, fmt.Errorf("list the tables of %s: %w", tables, err)
 	}
@@ -218,15 +280,20 @@ func (e *Engine) compare(ctx context.Context, live, next *pgx.Conn, events int64
 	if err != nil {
 		return nil, err
 	}
-	before := make(map[string]bool, len(there))
-	for _, t := range there {
-		before[t.Name] = true
+	pairs := make(map[string]pair)
+	for i := range tables {
+		pairs[tables[i].Name] = pair{next: &tables[i]}
 	}
-	e.progress.begin(Verifying, uint64(len(tables)), 0, events)
-	models := make([]ModelProof, 0, len(tables))
-	for _, t := range tables {
+	for i := range there {
+		p := pairs[there[i].Name]
+		p.live = &there[i]
+		pairs[there[i].Name] = p
+	}
+	e.progress.begin(Verifying, uint64(len(pairs)), 0, events)
+	models := make([]ModelProof, 0, len(pairs))
+	for _, name := range slices.Sorted(maps.Keys(pairs)) {
 		e.pace.wait(ctx)
-		m, err := compareTable(ctx, live, next, t, before[t.Name])
+		m, err := compareTable(ctx, live, next, name, pairs[name])
 		if err != nil {
 			return nil, err
 		}
@@ -236,6 +303,9 @@ func (e *Engine) compare(ctx context.Context, live, next *pgx.Conn, events int64
 	return models, nil
 }
 
+// pair is one table on both sides; one side may lack it.
+type pair struct{ live, next *table }
+
 // sliceSum is the content of one slice of a table.
 type sliceSum struct {
 	Slice int
@@ -243,18 +313,20 @@ type sliceSum struct {
 	Sum   string
 }
 
-func compareTable(ctx context.Context, live, next *pgx.Conn, t table, isLive bool) (ModelProof, error) {
-	m := ModelProof{Table: t.Name}
+func compareTable(ctx context.Context, live, next *pgx.Conn, name string, p pair) (ModelProof, error) {
+	m := ModelProof{Table: name}
 	var before, after map[int]sliceSum
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		if isLive {
-			before, err = sums(groupCtx, live, t)
+		if p.live != nil {
+			before, err = sums(groupCtx, live, p.live)
 		}
 		return err
 	})
 	group.Go(func() (err error) {
-		after, err = sums(groupCtx, next, t)
+		if p.next != nil {
+			after, err = sums(groupCtx, next, p.next)
+		}
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -267,22 +339,19 @@ func compareTable(ctx context.Context, live, next *pgx.Conn, t table, isLive boo
 			m.Slices = append(m.Slices, slice)
 		}
 	}
-	if len(m.Slices) == 0 {
+	switch {
+	case len(m.Slices) == 0:
+		return m, nil
+	case p.live == nil || p.next == nil:
+		m.Different = int(m.LiveRows + m.NextRows)
 		return m, nil
 	}
-	if !isLive {
-		m.Different = int(m.NextRows)
-		return m, nil
-	}
-	return m, m.locate(ctx, live, next, t)
+	return m, m.locate(ctx, live, next, p)
 }
 
-// sums adds up the hashes of all rows of each slice, as PostgreSQL hashes a record: equal values are
-// equal hashes, 12.5 and 12.50 among them.
-func sums(ctx context.Context, conn *pgx.Conn, t table) (map[int]sliceSum, error) {
-	rows, err := conn.Query(ctx, fmt.Sprintf(`
-		SELECT (hashtextextended(%s::text, 0) & %d)::int, count(*), sum(hash_record_extended(t, 0))::text
-		  FROM %s t GROUP BY 1`, column(t.Key[0]), slicesOfProof-1, column(t.Name)))
+// sums adds up the hashes of all rows of each slice.
+func sums(ctx context.Context, conn *pgx.Conn, t *table) (map[int]sliceSum, error) {
+	rows, err := conn.Query(ctx, fmt.Sprintf("SELECT %s, count(*), sum(%s)::text FROM %s t GROUP BY 1", t.slice(), t.hash(), column(t.Name)))
 	if err != nil {
 		return nil, fmt.Errorf("take the digest of %s: %w", t.Name, err)
 	}
@@ -311,13 +380,13 @@ func total(slicesOf map[int]sliceSum) (rows int64, sum string) {
 }
 
 // locate finds rows that differ in the first of the slices that do.
-func (m *ModelProof) locate(ctx context.Context, live, next *pgx.Conn, t table) error {
+func (m *ModelProof) locate(ctx context.Context, live, next *pgx.Conn, p pair) error {
 	looked := m.Slices[:min(len(m.Slices), slicesShown)]
-	before, err := hashes(ctx, live, t, looked)
+	before, err := hashes(ctx, live, p.live, looked)
 	if err != nil {
 		return err
 	}
-	after, err := hashes(ctx, next, t, looked)
+	after, err := hashes(ctx, next, p.next, looked)
 	if err != nil {
 		return err
 	}
@@ -335,7 +404,7 @@ func (m *ModelProof) locate(ctx context.Context, live, next *pgx.Conn, t table) 
 	m.Different = len(keys)
 	all := slices.Sorted(maps.Keys(keys))
 	for _, key := range all[:min(len(all), differencesShown)] {
-		d, err := differenceOf(ctx, live, next, t, key)
+		d, err := differenceOf(ctx, live, next, p, key)
 		if err != nil {
 			return err
 		}
@@ -345,7 +414,7 @@ func (m *ModelProof) locate(ctx context.Context, live, next *pgx.Conn, t table) 
 }
 
 // keyText is the key of a row in one text, as JSON.
-func keyText(t table) string {
+func keyText(t *table) string {
 	text := ""
 	for i, k := range t.Key {
 		if i > 0 {
@@ -356,9 +425,8 @@ func keyText(t table) string {
 	return "jsonb_build_array(" + text + ")::text"
 }
 
-func hashes(ctx context.Context, conn *pgx.Conn, t table, of []int) (map[string]int64, error) {
-	rows, err := conn.Query(ctx, fmt.Sprintf(`SELECT %s, hash_record_extended(t, 0) FROM %s t
-		WHERE (hashtextextended(%s::text, 0) & %d)::int = ANY ($1)`, keyText(t), column(t.Name), column(t.Key[0]), slicesOfProof-1), of)
+func hashes(ctx context.Context, conn *pgx.Conn, t *table, of []int) (map[string]int64, error) {
+	rows, err := conn.Query(ctx, fmt.Sprintf("SELECT %s, %s FROM %s t WHERE %s = ANY ($1)", keyText(t), t.hash(), column(t.Name), t.slice()), of)
 	if err != nil {
 		return nil, fmt.Errorf("look for differences in %s: %w", t.Name, err)
 	}
@@ -371,10 +439,14 @@ func hashes(ctx context.Context, conn *pgx.Conn, t table, of []int) (map[string]
 	return found, nil
 }
 
-func differenceOf(ctx context.Context, live, next *pgx.Conn, t table, key string) (Difference, error) {
+func differenceOf(ctx context.Context, live, next *pgx.Conn, p pair, key string) (Difference, error) {
 	d := Difference{Key: plainKey(key)}
 	var sides [2]map[string]json.RawMessage
-	for i, conn := range []*pgx.Conn{live, next} {
+	for i, side := range []struct {
+		conn *pgx.Conn
+		t    *table
+	}{{live, p.live}, {next, p.next}} {
+		conn, t := side.conn, side.t
 		rows, err := conn.Query(ctx, fmt.Sprintf("SELECT to_jsonb(t) FROM %s t WHERE %s = $1", column(t.Name), keyText(t)), key)
 		if err != nil {
 			return d, fmt.Errorf("show a difference in %s: %w", t.Name, err)
@@ -432,7 +504,7 @@ func plainKey(key string) string {
 // digest is of everything that was found, so that what is approved is exactly that.
 func (p *Proof) digest() string {
 	digest := sha256.New()
-	fmt.Fprintf(digest, "%d %t\n", p.Position.Commit, p.Compared)
+	fmt.Fprintf(digest, "%d %d %t\n", p.Position.Commit, p.Live.Commit, p.Compared)
 	for i := range p.Models {
 		m := &p.Models[i]
 		fmt.Fprintf(digest, "%s %d %s %d %s\n", m.Table, m.LiveRows, m.LiveSum, m.NextRows, m.NextSum)

@@ -27,6 +27,7 @@ type Engine struct {
 	log      *slog.Logger
 	progress *meter
 	pace     *pace
+	swapped  Exchanged
 }
 
 // New makes an Engine.
@@ -45,6 +46,10 @@ var (
 	ErrEmptyLog = errors.New("rebuild: the log is empty")
 	// ErrOtherProgram says that another version of the program began the rebuild.
 	ErrOtherProgram = errors.New("rebuild: another version of the program began it")
+	// ErrFrozen says that a frozen copy is there already.
+	ErrFrozen = errors.New("rebuild: the frozen copy exists already: drop it first")
+	// ErrOtherLog says that the tables beside the live ones were built from another log.
+	ErrOtherLog = errors.New("rebuild: the tables beside the live ones are of another log: drop them")
 	// ErrNotBuilt says that there are no finished tables to compare or swap in.
 	ErrNotBuilt = errors.New("rebuild: nothing is built yet")
 )
@@ -110,7 +115,15 @@ func (e *Engine) Status(ctx context.Context) ([]Set, error) {
 		return nil, fmt.Errorf("connect to the read models: %w", err)
 	}
 	defer closeConn(ctx, conn)
-	return Sets(ctx, conn)
+	sets, err := Sets(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	left, err := trials(ctx, conn)
+	for _, name := range left {
+		sets = append(sets, Set{Tables: name, Stage: Trial})
+	}
+	return sets, err
 }
 
 // Run builds the next tables, or goes on building them after an interruption, until they can be verified.
@@ -135,13 +148,30 @@ func (e *Engine) run(ctx context.Context, conn *pgx.Conn) error {
 	return e.build(ctx, conn, set)
 }
 
+// stands tells where tables stand, and whether they are of this log.
+func (e *Engine) stands(ctx context.Context, conn *pgx.Conn) (at checkpoint.Checkpoint, ours bool, err error) {
+	if at, err = checkpoint.Read(ctx, conn); err != nil {
+		return at, false, err
+	}
+	err = projections.RecogniseLog(ctx, conn, e.cfg.Log)
+	if errors.Is(err, projections.ErrForeignLog) {
+		return at, false, nil
+	}
+	return at, err == nil, err
+}
+
 // liveTarget is where the live tables stand, so that both can be compared there; the end of the log when
-// nothing was projected.
+// nothing was projected, or from another log.
 func (e *Engine) liveTarget(ctx context.Context, conn *pgx.Conn) (eventstore.Position, error) {
-	at, err := checkpoint.Read(ctx, conn)
-	if err != nil || at.Known {
+	at, ours, err := e.stands(ctx, conn)
+	if err != nil || (at.Known && ours) {
 		return at.Position, err
 	}
+	return e.head(ctx)
+}
+
+// head is the end of the log.
+func (e *Engine) head(ctx context.Context) (eventstore.Position, error) {
 	head, written, err := e.cfg.Log.Head(ctx)
 	if err != nil {
 		return head, fmt.Errorf("read the end of the log: %w", err)
@@ -152,10 +182,29 @@ func (e *Engine) liveTarget(ctx context.Context, conn *pgx.Conn) (eventstore.Pos
 	return head, nil
 }
 
+// within refuses what is after the end of the log.
+func (e *Engine) within(ctx context.Context, p eventstore.Position) error {
+	head, err := e.head(ctx)
+	if err == nil && p.Compare(head) > 0 {
+		err = &BeyondError{Position: p, Head: head}
+	}
+	return err
+}
+
+// BeyondError says that a position is after the end of the log.
+type BeyondError struct{ Position, Head eventstore.Position }
+
+func (e *BeyondError) Error() string {
+	return fmt.Sprintf("rebuild: position %s is after the end of the log at %s", e.Position, e.Head)
+}
+
 // Freeze builds a copy of all views as of a position in a new schema, or goes on doing so.
 func (e *Engine) Freeze(ctx context.Context, views string, at eventstore.Position) error {
 	tables, err := frozenTables(views)
 	if err != nil {
+		return err
+	}
+	if err := e.within(ctx, at); err != nil {
 		return err
 	}
 	e.progress.plan(Spilling, Loading, Indexing)
@@ -167,7 +216,7 @@ func (e *Engine) Freeze(ctx context.Context, views string, at eventstore.Positio
 		case err == nil && set.Target != at:
 			err = fmt.Errorf("schema %s is being made as of position %s, not %s: drop it first", views, set.Target, at)
 		case err == nil && set.Stage == Frozen:
-			return fmt.Errorf("schema %s exists already, as of position %s: drop it first", views, set.Target)
+			return fmt.Errorf("%w: schema %s, as of position %s", ErrFrozen, views, set.Target)
 		}
 		if err != nil {
 			return err
@@ -179,7 +228,10 @@ func (e *Engine) Freeze(ctx context.Context, views string, at eventstore.Positio
 			if err := moveStage(ctx, tx, tables, Built, Frozen); err != nil {
 				return err
 			}
-			return e.cfg.Tables.CopyViews(ctx, tx, views, tables)
+			if err := e.cfg.Tables.CopyViews(ctx, tx, views, tables); err != nil {
+				return err
+			}
+			return e.cfg.Reached(ctx, PointFreezing)
 		})
 	})
 }
@@ -188,6 +240,9 @@ func (e *Engine) Freeze(ctx context.Context, views string, at eventstore.Positio
 func (e *Engine) build(ctx context.Context, conn *pgx.Conn, set Set) error {
 	if len(fingerprint.Compare(set.Fingerprint, e.cfg.Fingerprint)) > 0 {
 		return fmt.Errorf("%w: %s; drop it and begin again", ErrOtherProgram, fingerprint.Describe(fingerprint.Compare(set.Fingerprint, e.cfg.Fingerprint)))
+	}
+	if err := e.within(ctx, set.Target); err != nil {
+		return errors.Join(ErrOtherLog, err)
 	}
 	for {
 		var err error
@@ -200,7 +255,7 @@ func (e *Engine) build(ctx context.Context, conn *pgx.Conn, set Set) error {
 			err = e.index(ctx, conn, &set)
 		case Built:
 			return e.removeSpill(set.Tables)
-		case Retired, Frozen, CatchingUp, Verifying, Swapping:
+		case Retired, Frozen, Trial, CatchingUp, Verifying, Swapping:
 			return fmt.Errorf("schema %s is in stage %s, which is not to be built", set.Tables, set.Stage)
 		}
 		if err != nil {

@@ -31,9 +31,6 @@ func (e *DifferentError) Error() string {
 	return "rebuild: the new tables differ from the live ones; whoever has looked at the difference can approve it by its digest, " + e.Proof.Digest
 }
 
-// AnyDifference approves every difference: for rows of another version, which are meant to be replaced.
-const AnyDifference = "any"
-
 // Swap puts the next tables in the place of the live ones, as far as they are proven equal, or their
 // difference is approved by the digest of its proof. The tables that were live stay, for Rollback.
 func (e *Engine) Swap(ctx context.Context, approve string) error {
@@ -46,12 +43,35 @@ func (e *Engine) swap(ctx context.Context, conn *pgx.Conn, approve string) error
 	if err != nil {
 		return err
 	}
-	switch {
-	case set.Proof == nil:
+	if set.Proof == nil {
 		return ErrNotProven
-	case !set.Proof.Equal() && approve != AnyDifference && approve != set.Proof.Digest:
-		return &DifferentError{Proof: set.Proof}
-	case !set.Proof.Compared:
+	}
+	if err := e.recognise(ctx, nextTables); err != nil {
+		return err
+	}
+	proof := set.Proof
+	for attempt := 1; ; attempt++ {
+		if err := unwritten(ctx, conn, proof); err == nil {
+			if err := e.swapProven(ctx, conn, proof, approve); !errors.Is(err, errStale) || attempt == proofsMost {
+				return err
+			}
+		} else if !errors.Is(err, errStale) {
+			return err
+		}
+		if proof, err = e.verify(ctx, conn); err != nil {
+			return err
+		}
+	}
+}
+
+// proofsMost is how often one swap proves anew what did not hold any more.
+const proofsMost = 3
+
+func (e *Engine) swapProven(ctx context.Context, conn *pgx.Conn, proof *Proof, approve string) error {
+	if !proof.Equal() && approve != proof.Digest {
+		return &DifferentError{Proof: proof}
+	}
+	if !proof.Compared {
 		at, err := checkpoint.Read(ctx, conn)
 		if err != nil {
 			return err
@@ -67,19 +87,32 @@ func (e *Engine) swap(ctx context.Context, conn *pgx.Conn, approve string) error
 		return err
 	}
 	began := e.cfg.Clock()
-	err = e.until(ctx, func(attempt int) error {
+	err := e.until(ctx, func(attempt int) error {
 		if err := e.catchUp(ctx, conn, Swapping); err != nil {
 			return err
 		}
-		return e.exchange(ctx, conn, exchange{from: nextTables, fromStage: Built, to: retiredTables, toStage: Retired,
+		return e.exchange(ctx, conn, exchange{from: nextTables, fromStage: Built, to: retiredTables, toStage: Retired, proof: proof,
 			follow: followFirst << min(attempt-1, followDoublings), at: PointSwapping})
 	})
 	if err != nil {
 		return err
 	}
-	e.log.InfoContext(ctx, "the rebuilt tables are live", slog.Duration("took", e.cfg.Clock().Sub(began)))
+	e.swapped.Took = e.cfg.Clock().Sub(began)
+	e.log.InfoContext(ctx, "the rebuilt tables are live", slog.Duration("took", e.swapped.Took), slog.Int("attempts", e.swapped.Attempts),
+		slog.Duration("live_runner_held", e.swapped.Held))
 	return e.cfg.Reached(ctx, PointSwapped)
 }
+
+// Exchanged tells how the last swap or rollback went.
+type Exchanged struct {
+	Attempts int `json:"attempts"`
+	// Held is how long the live runner could not write, in all attempts together, Took is the whole of it.
+	Held time.Duration `json:"held_ns"`
+	Took time.Duration `json:"took_ns"`
+}
+
+// Exchanged is about the last Swap, Rollback or All of this engine.
+func (e *Engine) Exchanged() Exchanged { return e.swapped }
 
 // Rollback makes the tables live again that a swap retired. A runner goes on from where they were left.
 // What was live becomes the next tables.
@@ -97,12 +130,17 @@ func (e *Engine) Rollback(ctx context.Context) error {
 		} else if !errors.Is(err, ErrNone) {
 			return err
 		}
+		if err := e.recognise(ctx, retiredTables); err != nil {
+			return err
+		}
+		began := e.cfg.Clock()
 		err = e.until(ctx, func(int) error {
 			return e.exchange(ctx, conn, exchange{from: set.Tables, fromStage: Retired, to: nextTables, toStage: Built, at: PointRollingBack})
 		})
 		if err != nil {
 			return err
 		}
+		e.swapped.Took = e.cfg.Clock().Sub(began)
 		return e.cfg.Reached(ctx, PointRolledBack)
 	})
 }
@@ -111,7 +149,9 @@ func (e *Engine) Rollback(ctx context.Context) error {
 // follow.
 func (e *Engine) until(ctx context.Context, try func(attempt int) error) error {
 	end := e.cfg.Clock().Add(e.cfg.SwapTimeout)
+	e.swapped = Exchanged{}
 	for attempt := 1; ; attempt++ {
+		e.swapped.Attempts = attempt
 		err := try(attempt)
 		if err == nil || (!errors.Is(err, errMovedOn) && !e.cfg.Tables.IsBusy(err)) {
 			return err
@@ -137,7 +177,9 @@ type exchange struct {
 	// follow is how long the live runner may be held up while the other tables come to where it is;
 	// 0 when they need not stand at the same position.
 	follow time.Duration
-	at     Point
+	// proof is what the swap rests on; nil for the way back.
+	proof *Proof
+	at    Point
 }
 
 // The live runner is held up for no longer than followFirst at the first attempt. When it moves on faster
@@ -149,21 +191,33 @@ const (
 )
 
 func (e *Engine) exchange(ctx context.Context, conn *pgx.Conn, x exchange) error {
+	var locked time.Time
+	defer func() {
+		if !locked.IsZero() {
+			e.swapped.Held += e.cfg.Clock().Sub(locked)
+		}
+	}()
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		live, err := checkpoint.Lock(ctx, tx) // from here on nobody writes the live tables
+		live, err := checkpoint.Lock(ctx, tx) // from here on the live runner waits
 		if err != nil {
 			return err
 		}
+		locked = e.cfg.Clock()
 		if err := e.cfg.Reached(ctx, PointSwapLocked); err != nil {
 			return err
 		}
-		if x.follow > 0 && live.Known {
+		if x.follow > 0 && live.Known && !x.proof.OtherLog {
 			followCtx, cancel := context.WithTimeoutCause(ctx, x.follow, errMovedOn)
 			defer cancel()
 			if err := projections.CatchUp(followCtx, e.runnerConfig(), live.Position); err != nil {
 				if ctx.Err() == nil && followCtx.Err() != nil {
 					return fmt.Errorf("%w: %w", errMovedOn, err)
 				}
+				return err
+			}
+		}
+		if x.proof != nil {
+			if err := e.holds(ctx, tx, x.proof, live); err != nil {
 				return err
 			}
 		}
@@ -220,8 +274,12 @@ func (e *Engine) Drop(ctx context.Context, views string) error {
 			}
 			return e.drop(ctx, conn, tables)
 		}
+		tried, err := e.dropTrials(ctx, conn)
+		if err != nil {
+			return err
+		}
 		first, second := e.drop(ctx, conn, nextTables), e.drop(ctx, conn, retiredTables)
-		if errors.Is(first, ErrNone) && errors.Is(second, ErrNone) {
+		if tried == 0 && errors.Is(first, ErrNone) && errors.Is(second, ErrNone) {
 			return ErrNone
 		}
 		for _, err := range []error{first, second} {

@@ -2,12 +2,17 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/eventstore/node"
 	"github.com/order-ledger/order-ledger/test/harness"
 )
 
@@ -48,6 +53,88 @@ func TestBackup_OfARunningLedger(t *testing.T) {
 	restored.WaitForViews(t)
 	if got := ordersDigest(t, other); got != want {
 		t.Errorf("the restored ledger shows other orders:\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestRestore_BesideOldViews brings an older log back beside views that know more. They are refused, also after the log has
+// grown beyond them, and a rebuild that is approved makes views of this log, which show everything that comes from then on.
+func TestRestore_BesideOldViews(t *testing.T) {
+	t.Parallel()
+	l := harness.Serve(t, harness.Options{})
+	s := l.Site
+	accept(t, l, "decta", dectaPaid("k-1", "K-1"))
+	copied := filepath.Join(t.TempDir(), "copy")
+	s.RunOK(t, "backup", copied)
+	for _, name := range []string{"lost-1", "lost-2", "lost-3"} {
+		accept(t, l, "decta", dectaPaid(name, name))
+	}
+	l.WaitForViews(t)
+	l.Terminate(t)
+	events := filepath.Join(s.Dir, "events")
+	if err := os.RemoveAll(events); err != nil {
+		t.Fatal(err)
+	}
+	s.RunOK(t, "restore", copied)
+	at := func() (position uint64) {
+		t.Helper()
+		position, err := strconv.ParseUint(s.Row(t, "select commit_position::text as at from ledger_data.checkpoint").Text("at"), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return position
+	}
+	old := at()
+	refused := func(when string) {
+		t.Helper()
+		if r := harness.Launch(t, s.Command("serve")).Wait(t); r.Code != 1 || !strings.Contains(r.Stderr, "of another log") {
+			t.Errorf("%s: exit code %d: %s", when, r.Code, r.Stderr)
+		}
+	}
+	refused("the log is shorter")
+
+	r := s.Run(t, "rebuild")
+	if r.Code != 4 || !strings.Contains(r.Stderr, "of another log") {
+		t.Fatalf("rebuild: exit code %d: %s%s", r.Code, r.Stdout, r.Stderr)
+	}
+	grow(t, events, old+20)
+	refused("the log has grown beyond")
+	_, digest, _ := strings.Cut(r.Stderr, "--approve ")
+	digest, _, _ = strings.Cut(digest, "`")
+	s.RunOK(t, "rebuild", "swap", "--approve", digest)
+	if r := s.Run(t, "rebuild", "rollback"); r.Code != 1 || !strings.Contains(r.Stderr, "another log") {
+		t.Errorf("the way back to another log: exit code %d: %s", r.Code, r.Stderr)
+	}
+	l = s.Serve(t)
+	for _, name := range []string{"new-1", "new-2", "new-3"} {
+		accept(t, l, "decta", dectaPaid(name, name))
+	}
+	l.WaitForViews(t)
+	if n := s.Row(t, "select count(*)::text || ' ' || count(*) filter (where merchant_reference like 'new%')::text as n from ledger.orders").Text("n"); n != "4 3" {
+		t.Errorf("%s orders and new ones, want 4 3", n)
+	}
+	s.RunOK(t, "audit", "--all")
+}
+
+// grow appends what makes no rows until the log has come to a position.
+func grow(t *testing.T, events string, to uint64) {
+	t.Helper()
+	log, err := node.Open(node.Options{Dir: events})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := log.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for {
+		result, err := log.Append(t.Context(), "canary-views", eventstore.Any, eventstore.EventData{ID: uuid.New(), Type: "CanaryReleased", JSON: true, Data: []byte("{}")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.Position.Commit >= to {
+			return
+		}
 	}
 }
 

@@ -32,7 +32,7 @@ type mutation struct {
 }
 
 func main() {
-	only := flag.String("only", "", "plant the bugs of this invariant only, for example I17")
+	only := flag.String("only", "", "plant the bugs of this invariant only, for example I17, or those whose description contains the text")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -54,7 +54,7 @@ func run(ctx context.Context, out io.Writer, only string) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	planted, unnoticed := 0, 0
 	for _, m := range mutations() {
-		if only != "" && m.invariant != only {
+		if only != "" && m.invariant != only && !strings.Contains(m.bug, only) {
 			continue
 		}
 		planted++
@@ -76,18 +76,30 @@ func run(ctx context.Context, out io.Writer, only string) (err error) {
 	return nil
 }
 
+// code is that of the file, which holds what the bug replaces exactly once.
+func (m mutation) code(root string) (string, error) {
+	code, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(m.file)))
+	if err != nil {
+		return "", err
+	}
+	if n := strings.Count(string(code), m.before); n != 1 {
+		return "", fmt.Errorf("%s holds %q %d times, want once", m.file, m.before, n)
+	}
+	if m.before == m.after {
+		return "", fmt.Errorf("%s: %q is replaced by itself", m.file, m.before)
+	}
+	return string(code), nil
+}
+
 // plant runs the tests over the bug and reports whether they failed.
 func (m mutation) plant(ctx context.Context, root, dir string) (noticed bool, err error) {
 	name := filepath.Join(root, filepath.FromSlash(m.file))
-	code, err := os.ReadFile(name)
+	code, err := m.code(root)
 	if err != nil {
 		return false, err
 	}
-	if n := strings.Count(string(code), m.before); n != 1 {
-		return false, fmt.Errorf("%s holds %q %d times, want once", m.file, m.before, n)
-	}
 	mutant := filepath.Join(dir, "mutant"+filepath.Ext(name))
-	if err := os.WriteFile(mutant, []byte(strings.Replace(string(code), m.before, m.after, 1)), 0o600); err != nil {
+	if err := os.WriteFile(mutant, []byte(strings.Replace(code, m.before, m.after, 1)), 0o600); err != nil {
 		return false, err
 	}
 	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {name: mutant}})

@@ -53,6 +53,8 @@ type RebuildAnswer struct {
 	// Refused: the proof shows a difference that nobody approved, and nothing was swapped.
 	Refused bool `json:"refused,omitempty"`
 	Swapped bool `json:"swapped,omitempty"`
+	// Exchanged tells how a swap or a way back went.
+	Exchanged *rebuild.Exchanged `json:"exchanged,omitempty"`
 }
 
 // RebuildLine is one line of the answer of a running ledger: how far it is, the plan before it begins, the end, or an error.
@@ -119,6 +121,10 @@ func (r *RebuildRequest) Run(ctx context.Context, e *rebuild.Engine, planned fun
 		answer.Proof, answer.Refused = different.Proof, true
 	} else if err != nil {
 		return nil, err
+	}
+	if answer.Swapped {
+		exchanged := e.Exchanged()
+		answer.Exchanged = &exchanged
 	}
 	sets, err := e.Status(ctx)
 	if err != nil {
@@ -204,7 +210,12 @@ func (l *Ledger) RebuildStale(ctx context.Context) error {
 	if err := dropOfOtherProgram(ctx, e); err != nil {
 		return err
 	}
-	proof, err := e.All(ctx, rebuild.AnyDifference)
+	proof, err := e.All(ctx, "")
+	var different *rebuild.DifferentError
+	if errors.As(err, &different) {
+		proof = different.Proof
+		err = e.Swap(ctx, proof.Digest)
+	}
 	if err != nil {
 		return err
 	}
