@@ -36,13 +36,13 @@ func mutations() []mutation {
 	}
 	return []mutation{
 		following("a cursor of another ledger is taken for one of this", "scan.go",
-			"e.Position != c.anchor || past(&e).tag != c.tag", "e.Position != c.anchor", "TestEvents_BadCursors"),
+			"case e.Position == c.anchor && past(&e).tag == c.tag:", "case e.Position == c.anchor:", "TestEvents_BadCursors"),
 		following("what the tail has given up is not read from the log", "tail.go",
 			"	if position.Compare(t.floor) < 0 {\n		return tailRead{behind: true}, nil\n	}\n", "", "TestStream_WithoutGap"),
 		following("test orders are shown to those who did not ask", "query.go",
 			"order.CategoryPayout, order.CategoryQuarantine}\n", "order.CategoryPayout, order.CategoryQuarantine, order.CategoryTestOrder}\n", "TestEvents"),
 		following("a client that takes nothing is kept", "compress.go",
-			"g.control.SetWriteDeadline(g.feed.deadline())", "error(nil)", "TestStream_NeverReading"),
+			"g.out.control.SetWriteDeadline(started.Add(c.WriteTimeout))", "error(nil)", "TestStream_NeverReading"),
 		{"D13", "the cursor is saved after the totals", "cmd/internal/reportservice/store.go",
 			"	if _, err := tx.ExecContext(ctx, \"UPDATE progress SET cursor = ?, events = ?\", to, number); err != nil {\n		return err\n	}\n	return tx.Commit()",
 			"	if _, err := tx.ExecContext(ctx, \"DELETE FROM seen\"); err != nil {\n		return err\n	}\n	if err := tx.Commit(); err != nil {\n		return err\n	}\n" +
