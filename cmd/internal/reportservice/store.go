@@ -151,6 +151,9 @@ func addTotal(ctx context.Context, tx *sql.Tx, k key, sum decimal.Decimal, event
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO totals VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET amount = excluded.amount, events = totals.events + excluded.events`,
-		k.day, k.currency, k.total, before.Add(sum).String(), events)
+		k.day, k.currency, k.total, fixed(before.Add(sum)), events)
 	return err
 }
+
+// fixed is an amount with all the decimals that its currency was told with.
+func fixed(d decimal.Decimal) string { return d.StringFixed(max(0, -d.Exponent())) }
