@@ -58,13 +58,15 @@ func contract() map[string]string {
 		"journal_lines": `entry_id text, event_id uuid, order_id text, revision bigint, posting_date date, value_date date,
 			recorded_at timestamp with time zone, account text, currency text, debit numeric, credit numeric, source text,
 			source_account text, late_posting boolean
-			+ position bigint, line integer, base_account text`,
+			+ position bigint, line integer, base_account text, entity text`,
 		"accounts": `account text, name text, type text
 			+ base_account text`,
 		"account_balances": `source text, source_account text, account text, name text, type text, currency text,
-			debit numeric, credit numeric, balance numeric`,
+			debit numeric, credit numeric, balance numeric
+			+ entity text`,
 		"trial_balance": `period text, source text, source_account text, account text, name text, type text, currency text,
-			opening numeric, debit numeric, credit numeric, closing numeric`,
+			opening numeric, debit numeric, credit numeric, closing numeric
+			+ entity text`,
 		"periods": `entity text, period text, change text, recorded_at timestamp with time zone, actor text, approver text,
 			reason text, trial_balance_sha256 text, up_to bigint, event_id uuid, position bigint`,
 		"settlement_statements": `statement_id text, source text, source_account text, side text, format text, file_name text,

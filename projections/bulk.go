@@ -27,9 +27,8 @@ import (
 type Bulk struct {
 	log     eventstore.Reader
 	verdict *verdict
-	// locks are all that the log has, once they were asked for.
-	locks       accounting.Locks
-	locksLoaded bool
+	// calendar is all that the log has, once it was asked for.
+	calendar *accounting.Calendar
 
 	states map[string]*orderState
 	parked map[string]*parked.Order
@@ -65,14 +64,14 @@ func (b *Bulk) Bytes() int64 { return b.batch.bytes }
 func (b *Bulk) Add(ctx context.Context, ev *eventstore.RecordedEvent) error {
 	it := decodeEvent(ev)
 	b.batch.note(ev)
-	if !b.locksLoaded {
-		locks, err := journal.Locks(ctx, b.log)
+	if b.calendar == nil {
+		calendar, err := journal.Calendar(ctx, b.log)
 		if err != nil {
 			return err
 		}
-		b.locks, b.locksLoaded = locks, true
+		b.calendar = calendar
 	}
-	f := &folder{pending: b.batch, verdict: b.verdict, locks: b.locks, log: slog.New(slog.DiscardHandler)}
+	f := &folder{pending: b.batch, verdict: b.verdict, calendar: b.calendar, log: slog.New(slog.DiscardHandler)}
 	if it.category == "" {
 		f.besides(it)
 		return nil

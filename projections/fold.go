@@ -32,8 +32,8 @@ type folder struct {
 	cache   *stateCache
 	parked  map[string]*parked.Order
 	verdict *verdict
-	// locks say which periods are closed.
-	locks accounting.Locks
+	// calendar says whose books an entry is in, and which periods are closed.
+	calendar *accounting.Calendar
 	// seen is the position of the newest item; what is not after it was shown twice.
 	seen checkpoint.Checkpoint
 
@@ -156,15 +156,14 @@ func (f *folder) besides(it *item) {
 		f.quarantine(it)
 		return
 	}
-	change, err := journal.ChangeOf(it.event)
-	if err != nil || it.event.Stream != accounting.PeriodStream(accounting.DefaultEntity) {
+	change, err := journal.Take(f.calendar, it.event)
+	if err != nil {
 		f.log.Error("an event in a stream of periods closes nothing: nobody can read it", slog.String("stream", it.event.Stream),
 			slog.String("event_id", it.event.ID.String()), slog.Any("error", err))
 		return
 	}
-	f.pending.periods.Add(change)
-	if n := len(f.locks); n == 0 || f.locks[n-1].Position < change.Lock.Position {
-		f.locks = append(f.locks, change.Lock)
+	if change != nil {
+		f.pending.periods.Add(*change)
 	}
 }
 
@@ -221,7 +220,7 @@ func (f *folder) project(ctx context.Context, it *item) error {
 
 // post adds what the newest event of the order posts to the journal.
 func (f *folder) post(o *orderState, it *item) {
-	f.pending.journal.Add(&journal.Entry{OrderID: o.id, Event: &it.recorded, Lines: o.posted, State: &o.state, Locks: f.locks})
+	f.pending.journal.Add(&journal.Entry{OrderID: o.id, Event: &it.recorded, Lines: o.posted, State: &o.state, Calendar: f.calendar})
 }
 
 // park stops the projection of one order at an event.

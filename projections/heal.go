@@ -150,7 +150,7 @@ func readTrail(ctx context.Context, log eventstore.Reader, stream string, last e
 func rewriteJournal(
 	ctx context.Context, tx pgx.Tx, log eventstore.Reader, at checkpoint.Checkpoint, stream string, park *parked.Order,
 ) error {
-	locks, err := journal.Locks(ctx, log)
+	calendar, err := journal.Calendar(ctx, log)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func rewriteJournal(
 		if err := o.apply(it); err != nil {
 			return err
 		}
-		lines.Add(&journal.Entry{OrderID: o.id, Event: &it.recorded, Lines: o.posted, State: &o.state, Locks: locks})
+		lines.Add(&journal.Entry{OrderID: o.id, Event: &it.recorded, Lines: o.posted, State: &o.state, Calendar: calendar})
 	}
 	if err := journal.DeleteEvents(ctx, tx, o.id, ids); err != nil {
 		return err

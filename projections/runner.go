@@ -174,13 +174,13 @@ func (r *Runner) lead(
 	batches := make(chan *batch)
 	spare := make(chan *history.Rows, 2) // one is being written, one is being folded
 
-	locks, err := journal.Locks(ctx, r.cfg.Log)
+	calendar, err := journal.Calendar(ctx, r.cfg.Log)
 	if err != nil {
 		return err
 	}
 	f := &folder{
-		locks: locks,
-		cfg:   &r.cfg, log: r.log, budget: budget, status: r.status, verdict: r.verdict, seen: at,
+		calendar: calendar,
+		cfg:      &r.cfg, log: r.log, budget: budget, status: r.status, verdict: r.verdict, seen: at,
 		cache:  newStateCache(r.cfg.CachedOrders, r.cfg.CacheBytes),
 		parked: make(map[string]*parked.Order, len(held)), spare: spare,
 	}

@@ -81,6 +81,7 @@ day as it was known at that time.
 		"as_of": "what was known then: a time, or a date, which is its end (UTC)", "as_at": "what had happened by this day",
 		"period": "month of posting, like 2026-10", "from": "first day of posting", "through": "last day of posting",
 		"known_from": "restatements: the earlier moment of knowledge", "source": "this gateway only", "up_to": "what stands in the log up to this commit position", "source_account": "this merchant account only",
+		"entity": "the books of this legal entity only",
 	} {
 		asked[name] = cmd.Flags().String(strings.ReplaceAll(name, "_", "-"), "", usage)
 	}
@@ -320,7 +321,7 @@ func (c *cli) knownPeriods(ctx context.Context) ([]journal.Shown, error) {
 		return append(shown, answer.Periods...), err
 	}
 	err := c.withLog(func(log *app.Store, _ config.Accounts) error {
-		found, err := app.Periods(ctx, log, accounting.DefaultEntity)
+		found, err := app.Periods(ctx, log)
 		shown = append(shown, found...)
 		return err
 	})
@@ -351,7 +352,7 @@ func (c *cli) verifyPeriods(ctx context.Context) error {
 		return err
 	}
 	changed := 0
-	t := c.newTable("period", "closed", "by", "", "SHA-256 of the trial balance")
+	t := c.newTable("entity", "period", "closed", "by", "", "SHA-256 of the trial balance")
 	for i := range verdicts {
 		v := &verdicts[i]
 		what := "holds"
@@ -359,7 +360,7 @@ func (c *cli) verifyPeriods(ctx context.Context) error {
 			what = "CHANGED"
 			changed++
 		}
-		t.AppendRow(table.Row{v.Change.Period, v.Change.RecordedAt.Format("2006-01-02 15:04:05"), v.Change.Actor, what, v.TrialBalanceSHA256})
+		t.AppendRow(table.Row{v.Change.Entity, v.Change.Period, v.Change.RecordedAt.Format("2006-01-02 15:04:05"), v.Change.Actor, what, v.TrialBalanceSHA256})
 	}
 	if c.json {
 		err = c.printJSON(verdicts)
@@ -380,14 +381,14 @@ func (c *cli) listPeriods(ctx context.Context) error {
 	if c.json {
 		return c.printJSON(shown)
 	}
-	t := c.newTable("period", "", "at", "by", "approved by", "why", "SHA-256 of the trial balance")
+	t := c.newTable("entity", "period", "", "at", "by", "approved by", "why", "SHA-256 of the trial balance")
 	for i := range shown {
 		s := &shown[i]
 		what := "reopened"
 		if s.Closed {
 			what = "closed"
 		}
-		t.AppendRow(table.Row{s.Period, what, s.RecordedAt.Format("2006-01-02 15:04:05"), s.Actor, s.Approver, s.Reason, s.TrialBalanceSHA256})
+		t.AppendRow(table.Row{s.Entity, s.Period, what, s.RecordedAt.Format("2006-01-02 15:04:05"), s.Actor, s.Approver, s.Reason, s.TrialBalanceSHA256})
 	}
 	t.Render()
 	return nil

@@ -82,7 +82,7 @@ func (c *cli) exportOf(what export.What, short string) *cobra.Command {
 	switch what {
 	case export.Journal, export.TrialBalance:
 		usages["period"], usages["from"], usages["through"] = "month of posting, like 2026-10", "first day of posting", "last day of posting"
-		usages["as_at"] = "what had happened by this day"
+		usages["as_at"], usages["entity"] = "what had happened by this day", "the books of this legal entity only"
 	case export.History:
 		usages["from"], usages["through"] = "first day of recording (UTC)", "last day of recording"
 	case export.Orders:

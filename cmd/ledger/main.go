@@ -124,7 +124,7 @@ Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not found, 4 the views dif
 	flags.BoolVar(&c.json, "json", false, "print data as JSON")
 	flags.BoolVar(&c.logJSON, "log-json", c.env("LEDGER_LOG_JSON") != "", "write logs as JSON [LEDGER_LOG_JSON]")
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "log more")
-	root.AddCommand(c.demo(), c.serve(), c.ingest(), c.simulate(), c.order(), c.explainOrder(), c.parked(), c.audit(), c.rebuild(), c.status(), c.migrate(), c.node(), c.verify(), c.erase(), c.accountingReport(), c.period(), c.reconcile(), c.auditPack(), c.export(), c.webhooks(), c.token(), c.events(), c.reportService(), c.backup(),
+	root.AddCommand(c.demo(), c.serve(), c.ingest(), c.simulate(), c.order(), c.explainOrder(), c.parked(), c.audit(), c.rebuild(), c.status(), c.migrate(), c.node(), c.verify(), c.erase(), c.accountingReport(), c.period(), c.entity(), c.reconcile(), c.auditPack(), c.export(), c.webhooks(), c.token(), c.events(), c.reportService(), c.backup(),
 		c.restore(), c.copyLog(), c.version())
 	explainUsage(root)
 	return root

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Period is a month of the books, in UTC.
+// Period is a month of the books.
 type Period struct {
 	Year  int
 	Month time.Month
@@ -41,7 +41,7 @@ func (p Period) Last() time.Time { return p.Next().First().AddDate(0, 0, -1) }
 
 func (p Period) String() string { return p.First().Format("2006-01") }
 
-// DefaultEntity is the legal entity that the ledger keeps books of.
+// DefaultEntity is the legal entity whose books everything is in that no other entity names.
 const DefaultEntity = "default"
 
 // Names of the streams and events of periods.
@@ -119,10 +119,4 @@ func (l Locks) PostingDate(valueDate time.Time, position uint64) (day time.Time,
 		return valueDate, false
 	}
 	return through.AddDate(0, 0, 1), true
-}
-
-// ValueDate is the day, in UTC, on which something happened.
-func ValueDate(occurredAt time.Time) time.Time {
-	year, month, day := occurredAt.UTC().Date()
-	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 }

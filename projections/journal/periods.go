@@ -64,18 +64,53 @@ func Changes(ctx context.Context, log eventstore.Reader, entity string) ([]Chang
 	return all, nil
 }
 
-// Locks reads the locks of the books. Those that were set after a place in the log do not matter for it,
-// so locks that were read early are missing only what comes later.
-func Locks(ctx context.Context, log eventstore.Reader) (accounting.Locks, error) {
-	changes, err := Changes(ctx, log, accounting.DefaultEntity)
+// Take adds what an event of a stream of periods says to the calendar. A closing, or opening again, is
+// returned; it is nil for the definition of an entity.
+func Take(c *accounting.Calendar, ev *eventstore.RecordedEvent) (*Change, error) {
+	if ev.Stream == accounting.EntityStream {
+		if ev.Type != accounting.EntityDefinedType {
+			return nil, fmt.Errorf("event %s of type %s defines no entity", ev.ID, ev.Type)
+		}
+		return nil, c.Define(ev.Data, ev.Position.Commit)
+	}
+	change, err := ChangeOf(ev)
 	if err != nil {
 		return nil, err
 	}
-	locks := make(accounting.Locks, len(changes))
-	for i := range changes {
-		locks[i] = changes[i].Lock
+	if ev.Stream != accounting.PeriodStream(change.Entity) {
+		return nil, fmt.Errorf("event %s is about the books of %s and stands in %s", ev.ID, change.Entity, ev.Stream)
 	}
-	return locks, nil
+	c.Lock(change.Entity, change.Lock)
+	return &change, nil
+}
+
+// Calendar reads the entities and the locks of their books. What stands behind a place in the log does not matter for
+// it, so a calendar that was read early is missing only what comes later.
+func Calendar(ctx context.Context, log eventstore.Reader) (*accounting.Calendar, error) {
+	c := new(accounting.Calendar)
+	if err := take(ctx, log, c, accounting.EntityStream); err != nil {
+		return nil, err
+	}
+	for _, e := range c.Entities() {
+		if err := take(ctx, log, c, accounting.PeriodStream(e.Entity)); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// take adds a stream to a calendar. An event that nobody can read says nothing, here and everywhere.
+func take(ctx context.Context, log eventstore.Reader, c *accounting.Calendar, stream string) error {
+	for ev, err := range log.ReadStream(ctx, stream, eventstore.StreamRead{}) {
+		if errors.Is(err, eventstore.ErrStreamNotFound) || errors.Is(err, eventstore.ErrStreamDeleted) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read the calendar of the books: %w", err)
+		}
+		_, _ = Take(c, &ev)
+	}
+	return nil
 }
 
 // Periods collects what ledger_data.period_changes is to hold. The zero value is empty.

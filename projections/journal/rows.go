@@ -45,8 +45,8 @@ type Entry struct {
 	Lines   []accounting.Line
 	// State is the order's state with the event.
 	State *order.State
-	// Locks are those of the books.
-	Locks accounting.Locks
+	// Calendar is that of the books.
+	Calendar *accounting.Calendar
 }
 
 // Line is one row of the table as it is kept. Lines are compared with ==.
@@ -60,31 +60,31 @@ type Line struct {
 	Account, Currency      string
 	Amount                 string // signed from the debit side, major units
 	Source, SourceAccount  string
+	Entity                 string
 }
 
-// LinesOf are the rows of an entry. They depend on the order's events and on the locks that stand before
-// them in the log, and on nothing else.
+// LinesOf are the rows of an entry. They depend on the order's events and on the entities and locks that
+// stand before them in the log, and on nothing else.
 func LinesOf(e *Entry) []Line {
 	if len(e.Lines) == 0 {
 		return nil
 	}
 	m := &e.Event.Metadata
-	value := accounting.ValueDate(m.OccurredAt)
-	posting, _ := e.Locks.PostingDate(value, e.Event.Position)
+	booked := e.Calendar.Book(e.State.Source, e.State.SourceAccount, m.OccurredAt, e.Event.Position)
 	lines := make([]Line, len(e.Lines))
 	for i, l := range e.Lines {
 		currency := l.Amount.Currency()
 		lines[i] = Line{
 			Revision: e.Event.Revision, Number: i + 1, Position: e.Event.Position, EventID: e.Event.ID,
-			PostingDate: posting, ValueDate: value, RecordedAt: storable.ShownTime(m.RecordedAt),
+			PostingDate: booked.PostingDate, ValueDate: booked.ValueDate, RecordedAt: storable.ShownTime(m.RecordedAt),
 			Account: l.Account.Code(), Currency: currency.Code(), Amount: storable.Amount(l.Amount, currency),
-			Source: storable.Text(e.State.Source), SourceAccount: storable.Text(e.State.SourceAccount),
+			Source: storable.Text(e.State.Source), SourceAccount: storable.Text(e.State.SourceAccount), Entity: booked.Entity,
 		}
 	}
 	return lines
 }
 
-const columns = 13
+const columns = 14
 
 // Add appends the rows of an entry.
 func (r *Rows) Add(e *Entry) {
@@ -104,6 +104,7 @@ func (r *Rows) Add(e *Entry) {
 		t.Numeric(l.Amount)
 		t.Text(l.Source)
 		t.Text(l.SourceAccount)
+		t.Text(l.Entity)
 	}
 }
 
@@ -145,7 +146,7 @@ func Stored(ctx context.Context, db Querier, orderID string) ([]Line, error) {
 	lines, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Line, error) {
 		var l Line
 		err := row.Scan(&l.Revision, &l.Number, &l.Position, &l.EventID, &l.PostingDate, &l.ValueDate, &l.RecordedAt, &l.Account,
-			&l.Currency, &l.Amount, &l.Source, &l.SourceAccount)
+			&l.Currency, &l.Amount, &l.Source, &l.SourceAccount, &l.Entity)
 		l.PostingDate, l.ValueDate, l.RecordedAt = l.PostingDate.UTC(), l.ValueDate.UTC(), l.RecordedAt.UTC()
 		return l, err
 	})

@@ -46,7 +46,7 @@ func Streams(ctx context.Context, log eventstore.Reader, orderID string) ([]stri
 func UpTo(ctx context.Context, log eventstore.Reader, stream string, last eventstore.Position, before *uint64) (Expected, error) {
 	f := newFold(stream)
 	e := Expected{Stream: stream}
-	locks, err := journal.Locks(ctx, log)
+	calendar, err := journal.Calendar(ctx, log)
 	if err != nil {
 		return Expected{}, err
 	}
@@ -67,7 +67,7 @@ func UpTo(ctx context.Context, log eventstore.Reader, stream string, last events
 		}
 		if !errors.As(f.apply(&s), &e.Unfoldable) {
 			e.Journal = append(e.Journal, journal.LinesOf(&journal.Entry{
-				OrderID: f.id, Event: &f.done[len(f.done)-1], Lines: f.posted, State: &f.state, Locks: locks,
+				OrderID: f.id, Event: &f.done[len(f.done)-1], Lines: f.posted, State: &f.state, Calendar: calendar,
 			})...)
 		}
 	}

@@ -10,14 +10,14 @@ import (
 
 // ParamNames are the names that ParseParams asks for.
 func ParamNames() []string {
-	return []string{"as_of", "as_at", "from", "through", "period", "up_to", "known_from", "by", "memo", "source", "source_account"}
+	return []string{"as_of", "as_at", "from", "through", "period", "up_to", "known_from", "by", "memo", "source", "source_account", "entity"}
 }
 
 // ParseParams reads parameters by their names: as_of and known_from (RFC 3339, or a date, which is its end in
 // UTC), as_at, from and through (dates), period (like 2026-10), by (day or month), memo, source,
-// source_account, and up_to, a commit position in the log. What was known in the future cannot be told: as_of is at most now.
+// source_account, entity, and up_to, a commit position in the log. What was known in the future cannot be told: as_of is at most now.
 func ParseParams(get func(name string) string, now time.Time) (Params, error) {
-	p := Params{Source: get("source"), SourceAccount: get("source_account")}
+	p := Params{Source: get("source"), SourceAccount: get("source_account"), Entity: get("entity")}
 	var err error
 	for name, to := range map[string]**time.Time{"as_of": &p.AsOf, "known_from": &p.KnownFrom} {
 		if *to, err = moment(name, get(name)); err != nil {

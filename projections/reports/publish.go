@@ -24,6 +24,7 @@ var arguments = []struct{ name, argument, kind, otherwise string }{
 	{"known_from", "known_from", "timestamptz", "NULL"},
 	{"source", "of_source", "text", "NULL"},
 	{"source_account", "of_source_account", "text", "NULL"},
+	{"entity", "of_entity", "text", "NULL"},
 	{"daily", "daily", "boolean", "false"},
 	{"memo", "memo", "boolean", "false"},
 }

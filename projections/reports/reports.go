@@ -42,6 +42,8 @@ type Params struct {
 	UpTo uint64
 	// Source and SourceAccount leave out other gateways and merchant accounts; empty leaves nothing out.
 	Source, SourceAccount string
+	// Entity leaves out the books of other legal entities; empty leaves nothing out.
+	Entity string
 	// Daily sums up by day instead of month.
 	Daily bool
 	// Memo shows the accounts off the balance sheet too.
@@ -63,6 +65,7 @@ func (p *Params) named() pgx.NamedArgs {
 	return pgx.NamedArgs{
 		"as_of": p.AsOf, "as_at": day(p.AsAt), "from": day(p.From), "through": day(p.Through), "known_from": p.KnownFrom,
 		"up_to": upTo, "daily": p.Daily, "memo": p.Memo, "source": optional(p.Source), "source_account": optional(p.SourceAccount),
+		"entity": optional(p.Entity),
 	}
 }
 
@@ -95,7 +98,8 @@ type Report struct {
 var whole = strings.NewReplacer(
 	"@lines", `(SELECT * FROM ledger.journal_lines
     WHERE (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) AND (@as_at::date IS NULL OR value_date <= @as_at)
-      AND (@up_to::bigint IS NULL OR position <= @up_to) AND (@source::text IS NULL OR source = @source) AND (@source_account::text IS NULL OR source_account = @source_account))`,
+      AND (@up_to::bigint IS NULL OR position <= @up_to) AND (@source::text IS NULL OR source = @source) AND (@source_account::text IS NULL OR source_account = @source_account)
+      AND (@entity::text IS NULL OR entity = @entity))`,
 	"@history", `(SELECT * FROM ledger.order_history
     WHERE (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) AND (@as_at::date IS NULL OR (occurred_at AT TIME ZONE 'UTC')::date <= @as_at)
       AND (@up_to::bigint IS NULL OR position <= @up_to))`,

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -38,7 +39,7 @@ func TestMonthEnd(t *testing.T) {
 	s.RunOK(t, "ingest", "--gateway", "decta", early)
 	for _, refused := range [][]string{
 		{"period", "close", "2026-10"}, {"period", "close", "October", "--actor", "kim"}, {"period", "close", "2999-01", "--actor", "kim"},
-		{"period", "close", "2026-10", "--actor", "kim", "--entity", "other"}, {"period", "reopen", "2026-10", "--reason", "x"},
+		{"period", "close", "2026-10", "--actor", "kim", "--entity", "nobody"}, {"period", "reopen", "2026-10", "--reason", "x"},
 		{"period", "reopen", "2026-10", "--token-file", kim, "--approver-token-file", lee, "--reason", "x"}, // it is open
 	} {
 		if r := s.Run(t, refused...); r.Code == 0 || r.Stderr == "" {
@@ -82,7 +83,7 @@ func TestMonthEnd(t *testing.T) {
 	}
 	s.RunOK(t, "report", "trial-balance", "--config", chart)
 	lateRows := s.Rows(t, `select count(*) as n, min(posting_date)::text as day from ledger.journal_lines where late_posting`)
-	if lateRows[0]["n"] == float64(0) || lateRows[0]["day"] != "2026-11-01" {
+	if fmt.Sprint(lateRows[0]["n"]) == "0" || lateRows[0]["day"] != "2026-11-01" {
 		t.Errorf("late postings: %v", lateRows)
 	}
 	if r := s.RunOK(t, "report", "late-postings", "--csv"); strings.Count(r.Stdout, "2026-11-01") == 0 {
@@ -137,6 +138,69 @@ func TestMonthEnd(t *testing.T) {
 }
 
 // tokenFile is a file with a new API token of somebody.
+// TestEntities: two legal entities keep their own books, close their own months in their own time zone, and everything is
+// the same when it is built again.
+func TestEntities(t *testing.T) {
+	t.Parallel()
+	s := harness.NewSite(t, harness.Options{})
+	dir := t.TempDir()
+	s.RunOK(t, "simulate", "--orders", "60", "--seed", "80", "--out", dir)
+	l := s.Serve(t)
+	define := []string{"entity", "define", "baltics", "--time-zone", "Europe/Vilnius", "--account", "decta/default", "--actor", "kim"}
+	s.RunOK(t, define...)
+	s.RunOK(t, define...) // says nothing new
+	for _, refused := range [][]string{
+		{"entity", "define", "others", "--account", "decta/default", "--actor", "kim"}, {"entity", "define", "x", "--actor", "kim"},
+		{"entity", "define", "x", "--account", "decta/x", "--time-zone", "Mars/Base", "--actor", "kim"},
+	} {
+		if r := s.Run(t, refused...); r.Code == 0 || r.Stderr == "" {
+			t.Errorf("%v: exit code %d, %q", refused, r.Code, r.Stderr)
+		}
+	}
+	if list := s.RunOK(t, "entity", "list").Stdout; !strings.Contains(list, "Europe/Vilnius") {
+		t.Errorf("entities:\n%s", list)
+	}
+	s.RunOK(t, "ingest", "--gateway", "decta", filepath.Join(dir, "decta.ndjson"))
+	s.RunOK(t, "ingest", "--gateway", "everifin", filepath.Join(dir, "everifin.ndjson"))
+	books := s.Rows(t, `select entity, string_agg(distinct source || '/' || source_account, ' ') as accounts, sum(debit - credit) as out
+		from ledger.journal_lines group by 1 order by 1`)
+	if len(books) != 2 || books[0]["accounts"] != "decta/default" || books[1]["accounts"] != "everifin/default" {
+		t.Fatalf("books: %v", books)
+	}
+	if zone := s.Row(t, `select count(*) filter (where value_date <> (h.occurred_at at time zone 'Europe/Vilnius')::date) as wrong,
+		count(*) filter (where value_date <> (h.occurred_at at time zone 'UTC')::date) as differ
+		from ledger.journal_lines as j join ledger.order_history as h using (event_id) where entity = 'baltics'`); fmt.Sprint(zone["wrong"]) != "0" || fmt.Sprint(zone["differ"]) == "0" {
+		t.Errorf("days of the Baltic books: %v", zone)
+	}
+	s.RunOK(t, "period", "close", "2026-10", "--entity", "baltics", "--actor", "kim")
+	// Facts about October that come later.
+	simulated := t.TempDir()
+	s.RunOK(t, "simulate", "--orders", "30", "--seed", "81", "--out", simulated)
+	s.RunOK(t, "ingest", "--gateway", "decta", filepath.Join(simulated, "decta.ndjson"))
+	s.RunOK(t, "ingest", "--gateway", "everifin", filepath.Join(simulated, "everifin.ndjson"))
+	late := s.Rows(t, `select entity, count(*) as n from ledger.journal_lines where late_posting group by 1`)
+	if len(late) != 1 || late[0]["entity"] != "baltics" {
+		t.Errorf("late postings after the Baltic books were closed: %v", late)
+	}
+	s.RunOK(t, "period", "close", "2026-10", "--actor", "kim")
+	s.RunOK(t, "period", "verify")
+	if n := strings.Count(s.RunOK(t, "period", "list").Stdout, "closed"); n != 2 {
+		t.Errorf("%d closings are listed, want 2", n)
+	}
+	if own := s.RunOK(t, "report", "trial-balance", "--entity", "baltics", "--csv").Stdout; strings.Contains(own, "everifin") || !strings.Contains(own, "decta,default") {
+		t.Errorf("the Baltic trial balance:\n%s", own)
+	}
+	before := dump(t, s)
+	s.RunOK(t, "rebuild")
+	wantSameViews(t, before, dump(t, s))
+	s.RunOK(t, "audit", "--all")
+	for path, status := range map[string]int{"/entities": 200, "/reports/trial-balance?entity=baltics": 200} {
+		if a := l.Get(t, path); a.Status != status {
+			t.Errorf("GET %s: %d %s", path, a.Status, a.Body)
+		}
+	}
+}
+
 func tokenFile(t *testing.T, s *harness.Site, name, scopes string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "token")

@@ -39,20 +39,11 @@ type ExportProduced struct {
 
 // RecordExport appends that something was exported.
 func RecordExport(ctx context.Context, log eventstore.Appender, e ExportProduced, now time.Time) error {
-	data, err := json.Marshal(e)
+	event, err := operatorEvent("ExportProduced", e, e.Actor, now)
 	if err != nil {
-		return fmt.Errorf("record the export: %w", err)
+		return err
 	}
-	id := uuid.New()
-	metadata, err := json.Marshal(order.Metadata{
-		LedgerID: id.String(), Schema: 1, OccurredAt: now.UTC(), OccurredAtBasis: order.BasisOperator, RecordedAt: now.UTC(), Source: "manual", Actor: e.Actor,
-	})
-	if err != nil {
-		return fmt.Errorf("record the export: %w", err)
-	}
-	if _, err := log.Append(ctx, exportsStream, eventstore.Any, eventstore.EventData{
-		ID: id, Type: "ExportProduced", JSON: true, Data: data, Metadata: metadata,
-	}); err != nil {
+	if _, err := log.Append(ctx, exportsStream, eventstore.Any, event); err != nil {
 		return fmt.Errorf("record the export: %w", err)
 	}
 	return nil
@@ -78,4 +69,21 @@ func RecordedLake(ctx context.Context, log eventstore.Reader, lake string) (expo
 		}
 	}
 	return export.LakeMark{}, nil
+}
+
+// operatorEvent is an event about the ledger itself that somebody made now.
+func operatorEvent(eventType string, about any, actor string, now time.Time) (eventstore.EventData, error) {
+	now = now.UTC().Truncate(time.Microsecond)
+	data, err := json.Marshal(about)
+	if err != nil {
+		return eventstore.EventData{}, fmt.Errorf("encode %s: %w", eventType, err)
+	}
+	id := uuid.New()
+	metadata, err := json.Marshal(order.Metadata{
+		LedgerID: id.String(), Schema: 1, OccurredAt: now, OccurredAtBasis: order.BasisOperator, RecordedAt: now, Source: "manual", Actor: actor,
+	})
+	if err != nil {
+		return eventstore.EventData{}, fmt.Errorf("encode %s: %w", eventType, err)
+	}
+	return eventstore.EventData{ID: id, Type: eventType, JSON: true, Data: data, Metadata: metadata}, nil
 }

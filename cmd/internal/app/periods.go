@@ -1,18 +1,16 @@
 package app
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/domain/accounting"
-	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/journal"
 	"github.com/order-ledger/order-ledger/projections/reports"
@@ -77,7 +75,7 @@ func (l *Ledger) ChangePeriod(ctx context.Context, r PeriodRequest, now time.Tim
 	if err := l.WaitForViews(ctx, locked.At()); err != nil {
 		return PeriodAnswer{}, fmt.Errorf("period %s is locked, and its trial balance not taken; close it again: %w", month, err)
 	}
-	trial, err := l.closedBalance(ctx, month)
+	trial, err := l.closedBalance(ctx, r.Entity, month)
 	if err != nil {
 		return PeriodAnswer{}, fmt.Errorf("period %s is locked, and its trial balance not taken; close it again: %w", month, err)
 	}
@@ -101,6 +99,13 @@ func (l *Ledger) checkPeriod(ctx context.Context, r *PeriodRequest, now time.Tim
 	if r.Entity == "" {
 		r.Entity = accounting.DefaultEntity
 	}
+	calendar, err := journal.Calendar(ctx, l.Store)
+	if err != nil {
+		return nil, month, err
+	}
+	if !slices.ContainsFunc(calendar.Entities(), func(e accounting.EntityDefined) bool { return e.Entity == r.Entity }) {
+		return nil, month, refuse("there is no entity %q; `ledger entity define` makes one", r.Entity)
+	}
 	changes, err := journal.Changes(ctx, l.Store, r.Entity)
 	if err != nil {
 		return nil, month, err
@@ -112,8 +117,6 @@ func (l *Ledger) checkPeriod(ctx context.Context, r *PeriodRequest, now time.Tim
 		through, complete = last.Lock.Through, !last.Closed || last.TrialBalanceSHA256 != ""
 	}
 	switch {
-	case r.Entity != accounting.DefaultEntity:
-		return nil, month, refuse("the ledger keeps the books of one entity, %q", accounting.DefaultEntity)
 	case r.Actor == "":
 		return nil, month, refuse("say who does it")
 	case r.Reopen && r.Approver == "":
@@ -122,7 +125,7 @@ func (l *Ledger) checkPeriod(ctx context.Context, r *PeriodRequest, now time.Tim
 		return nil, month, refuse("say why %s is opened again", month)
 	case r.Reopen && (through.IsZero() || month.First().After(through)):
 		return nil, month, refuse("%s is open", month)
-	case !r.Reopen && !now.UTC().After(month.Next().First()):
+	case !r.Reopen && calendar.Today(r.Entity, now).Before(month.Next().First()):
 		return nil, month, refuse("%s has not ended", month)
 	case !r.Reopen && !through.IsZero() && (month.Last().Before(through) || complete && month.Last().Equal(through)):
 		// A month that is only locked may be closed again, an earlier one never: that would open the later.
@@ -132,12 +135,12 @@ func (l *Ledger) checkPeriod(ctx context.Context, r *PeriodRequest, now time.Tim
 }
 
 // closedBalance is the trial balance of a month that nothing can be posted into any more.
-func (l *Ledger) closedBalance(ctx context.Context, month accounting.Period) ([]accounting.TrialLine, error) {
+func (l *Ledger) closedBalance(ctx context.Context, entity string, month accounting.Period) ([]accounting.TrialLine, error) {
 	pool, err := l.Database.Pool()
 	if pool == nil {
 		return nil, errors.Join(errors.New("the database of the views is away"), err)
 	}
-	p := reports.Params{Memo: true}
+	p := reports.Params{Memo: true, Entity: entity}
 	p.Period(month)
 	var trial []accounting.TrialLine
 	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
@@ -152,23 +155,15 @@ func (l *Ledger) appendPeriod(
 	ctx context.Context, eventType string, change accounting.PeriodChanged, actor string, known int, now time.Time,
 ) (journal.Shown, error) {
 	now = now.UTC().Truncate(time.Microsecond)
-	data, err := json.Marshal(change)
+	event, err := operatorEvent(eventType, change, actor, now)
 	if err != nil {
-		return journal.Shown{}, fmt.Errorf("encode %s: %w", eventType, err)
-	}
-	id := uuid.New()
-	metadata, err := json.Marshal(order.Metadata{
-		LedgerID: id.String(), Schema: 1, OccurredAt: now, OccurredAtBasis: order.BasisOperator, RecordedAt: now, Source: "manual", Actor: actor,
-	})
-	if err != nil {
-		return journal.Shown{}, fmt.Errorf("encode %s: %w", eventType, err)
+		return journal.Shown{}, err
 	}
 	expected := eventstore.NoStream
 	if known > 0 {
 		expected = eventstore.Revision(uint64(known) - 1)
 	}
-	result, err := l.Store.Append(ctx, accounting.PeriodStream(change.Entity), expected,
-		eventstore.EventData{ID: id, Type: eventType, JSON: true, Data: data, Metadata: metadata})
+	result, err := l.Store.Append(ctx, accounting.PeriodStream(change.Entity), expected, event)
 	var wrong *eventstore.WrongExpectedRevisionError
 	if errors.As(err, &wrong) {
 		return journal.Shown{}, fmt.Errorf("%w: somebody else changed the periods just now; look at them and try again", ErrPeriod)
@@ -178,22 +173,31 @@ func (l *Ledger) appendPeriod(
 	}
 	return journal.Shown{
 		PeriodChanged: change, Closed: eventType == accounting.PeriodClosedType, Actor: actor, RecordedAt: now,
-		Position: result.Position.Commit, Prepare: result.Position.Prepare, EventID: id,
+		Position: result.Position.Commit, Prepare: result.Position.Prepare, EventID: event.ID,
 	}, nil
 }
 
-// Periods lists what was done to the periods of an entity, oldest first. A closing without a digest is the
-// first half of the one that follows it.
-func Periods(ctx context.Context, log eventstore.Reader, entity string) ([]journal.Shown, error) {
-	changes, err := journal.Changes(ctx, log, entity)
+// Periods shows what was done to the periods of all entities, oldest first.
+func Periods(ctx context.Context, log eventstore.Reader) ([]journal.Shown, error) {
+	entities, err := Entities(ctx, log)
 	if err != nil {
 		return nil, err
 	}
-	shown := make([]journal.Shown, 0, len(changes))
-	for i := range changes {
-		shown = append(shown, journal.ShownOf(&changes[i]))
+	shown := []journal.Shown{}
+	for _, e := range entities {
+		changes, err := journal.Changes(ctx, log, e.Entity)
+		if err != nil {
+			return nil, err
+		}
+		for i := range changes {
+			// A month is locked first, and closed with the digest of what was locked: the second says both.
+			if s := journal.ShownOf(&changes[i]); !s.Closed || s.TrialBalanceSHA256 != "" {
+				shown = append(shown, s)
+			}
+		}
 	}
-	return slices.DeleteFunc(shown, func(s journal.Shown) bool { return s.Closed && s.TrialBalanceSHA256 == "" }), nil
+	slices.SortFunc(shown, func(a, b journal.Shown) int { return cmp.Compare(a.Position, b.Position) })
+	return shown, nil
 }
 
 // PeriodVerdict says whether the books still hold what was closed.
@@ -216,7 +220,7 @@ func VerifyPeriods(ctx context.Context, tx pgx.Tx, changes []journal.Shown) ([]P
 		if err != nil {
 			return nil, err
 		}
-		p := reports.Params{Memo: true, UpTo: change.UpTo}
+		p := reports.Params{Memo: true, UpTo: change.UpTo, Entity: change.Entity}
 		p.Period(month)
 		trial, err := reports.TrialBalance(ctx, tx, p)
 		if err != nil {

@@ -100,9 +100,9 @@ func datasetOf(s Spec) (dataset, error) {
 		return dataset{
 			columns: slices.Concat(texts("entry_id", "event_id", "order_id"), integers("revision", "line"), texts("posting_date", "value_date"),
 				[]Column{stamp("recorded_at")}, texts("account", "currency"), amounts("debit", "credit"), texts("source", "source_account"),
-				[]Column{{Name: "late_posting", Kind: Bool, sql: "late_posting::text"}}, integers("position")),
+				[]Column{{Name: "late_posting", Kind: Bool, sql: "late_posting::text"}}, integers("position"), texts("entity")),
 			from: "journal_lines", order: []string{"position", "line"},
-			where: []string{recorded, "(@as_at::date IS NULL OR value_date <= @as_at)", "(@from::date IS NULL OR posting_date >= @from)",
+			where: []string{recorded, "(@as_at::date IS NULL OR value_date <= @as_at)", "(@entity::text IS NULL OR entity = @entity)", "(@from::date IS NULL OR posting_date >= @from)",
 				"(@through::date IS NULL OR posting_date <= @through)"},
 		}, nil
 	case History:
@@ -149,7 +149,7 @@ func (d *dataset) stream(ctx context.Context, tx pgx.Tx, s Spec, upTo uint64, af
 		selected[i] = c.sql
 	}
 	where := append([]string{"true"}, d.where...)
-	args := pgx.NamedArgs{"as_of": s.Params.AsOf, "as_at": date(s.Params.AsAt), "from": date(s.Params.From), "through": date(s.Params.Through), "up_to": int64(upTo)}
+	args := pgx.NamedArgs{"as_of": s.Params.AsOf, "as_at": date(s.Params.AsAt), "entity": entity(s.Params.Entity), "from": date(s.Params.From), "through": date(s.Params.Through), "up_to": int64(upTo)}
 	if s.What != Orders {
 		where = append(where, "position <= @up_to")
 	}
@@ -233,6 +233,14 @@ func appendStamp(to, text []byte) []byte {
 		to = append(to, '0')
 	}
 	return append(to, 'Z')
+}
+
+// entity is nil for all entities.
+func entity(name string) *string {
+	if name == "" {
+		return nil
+	}
+	return &name
 }
 
 func date(t *time.Time) *string {

@@ -30,6 +30,8 @@ type Manifest struct {
 	Through string `json:"through,omitempty"`
 	AsOf    string `json:"as_of,omitempty"`
 	AsAt    string `json:"as_at,omitempty"`
+	// Entity is whose books, empty for all.
+	Entity string `json:"entity,omitempty"`
 	// Position is the place in the log that the export shows: commit and prepare position.
 	Commit  uint64 `json:"commit_position"`
 	Prepare uint64 `json:"prepare_position"`

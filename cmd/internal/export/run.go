@@ -388,8 +388,8 @@ func (w *work) opening(ctx context.Context, tx pgx.Tx) (map[account]decimal.Deci
 func (w *work) balances(ctx context.Context, tx pgx.Tx, condition string, day time.Time) (map[account]decimal.Decimal, error) {
 	rows, err := tx.Query(ctx, "SELECT account, currency, sum(debit - credit)::text FROM "+pgx.Identifier{w.Views}.Sanitize()+".journal_lines WHERE "+condition+
 		" AND position <= @up_to AND (@as_of::timestamptz IS NULL OR recorded_at <= @as_of)"+
-		" AND (@as_at::date IS NULL OR value_date <= @as_at) GROUP BY 1, 2 HAVING sum(debit - credit) <> 0",
-		pgx.NamedArgs{"day": day.Format(time.DateOnly), "up_to": int64(w.at.Commit), "as_of": w.Params.AsOf, "as_at": date(w.Params.AsAt)})
+		" AND (@as_at::date IS NULL OR value_date <= @as_at) AND (@entity::text IS NULL OR entity = @entity) GROUP BY 1, 2 HAVING sum(debit - credit) <> 0",
+		pgx.NamedArgs{"day": day.Format(time.DateOnly), "up_to": int64(w.at.Commit), "as_of": w.Params.AsOf, "as_at": date(w.Params.AsAt), "entity": entity(w.Params.Entity)})
 	if err != nil {
 		return nil, fmt.Errorf("read balances: %w", err)
 	}
@@ -422,6 +422,7 @@ func (w *work) manifest(ctx context.Context, tx pgx.Tx, opening map[account]deci
 			*to = *at
 		}
 	}
+	m.Entity = w.Params.Entity
 	if w.Params.AsOf != nil {
 		m.AsOf = w.Params.AsOf.UTC().Format(time.RFC3339Nano)
 	}

@@ -17,7 +17,6 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/auth"
 	"github.com/order-ledger/order-ledger/cmd/internal/reportpage"
-	"github.com/order-ledger/order-ledger/domain/accounting"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections/reports"
 )
@@ -125,13 +124,43 @@ func WriteCSV(w *csv.Writer, t reports.Table) error {
 
 // periods lists what was done to the periods of the books.
 func (s *Server) periods(w http.ResponseWriter, r *http.Request) {
-	shown, err := app.Periods(r.Context(), s.ledger.Store, accounting.DefaultEntity)
+	shown, err := app.Periods(r.Context(), s.ledger.Store)
 	if err != nil {
 		s.logger.ErrorContext(r.Context(), "periods cannot be read", errAttr(err))
 		s.problem(w, r, http.StatusServiceUnavailable, "log_unavailable", "The event log cannot be read now.")
 		return
 	}
 	s.json(w, r, http.StatusOK, PeriodList{Periods: shown})
+}
+
+// entities lists the legal entities whose books are kept.
+func (s *Server) entities(w http.ResponseWriter, r *http.Request) {
+	all, err := app.Entities(r.Context(), s.ledger.Store)
+	if err != nil {
+		s.logger.ErrorContext(r.Context(), "entities cannot be read", errAttr(err))
+		s.problem(w, r, http.StatusServiceUnavailable, "log_unavailable", "The event log cannot be read now.")
+		return
+	}
+	s.json(w, r, http.StatusOK, EntityList{Entities: all})
+}
+
+// defineEntity records which merchant accounts an entity keeps books of.
+func (s *Server) defineEntity(w http.ResponseWriter, r *http.Request) {
+	var request app.EntityRequest
+	if err := decode(w, r, &request); err != nil {
+		s.problem(w, r, http.StatusBadRequest, "entity_invalid", err.Error()+".")
+		return
+	}
+	request.Actor = actor(r, request.Actor)
+	switch err := app.DefineEntity(r.Context(), s.ledger.Store, request, time.Now()); {
+	case errors.Is(err, app.ErrEntity):
+		s.problem(w, r, http.StatusConflict, "entity_refused", err.Error()+".")
+	case err != nil:
+		s.logger.ErrorContext(r.Context(), "an entity could not be defined", errAttr(err))
+		s.problem(w, r, http.StatusServiceUnavailable, "log_unavailable", "The entity could not be recorded.")
+	default:
+		s.entities(w, r)
+	}
 }
 
 // changePeriod closes a period or opens it again.

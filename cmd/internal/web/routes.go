@@ -12,6 +12,7 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/auth"
 	"github.com/order-ledger/order-ledger/cmd/internal/export"
 	"github.com/order-ledger/order-ledger/cmd/internal/push"
+	"github.com/order-ledger/order-ledger/domain/accounting"
 	"github.com/order-ledger/order-ledger/projections/audit"
 	"github.com/order-ledger/order-ledger/projections/history"
 	"github.com/order-ledger/order-ledger/projections/journal"
@@ -43,6 +44,10 @@ type (
 	// PeriodList is what was done to the periods of the books, oldest first.
 	PeriodList struct {
 		Periods []journal.Shown `json:"periods"`
+	}
+	// EntityList are the legal entities whose books are kept.
+	EntityList struct {
+		Entities []accounting.EntityDefined `json:"entities"`
 	}
 	// RecordedAnswer says that an export is recorded.
 	RecordedAnswer struct {
@@ -214,7 +219,7 @@ func (s *Server) accountingRoutes() []*api.Route {
 		query("period", "A month like 2026-10."), query("from", "First posting date."), query("through", "Last posting date."),
 		query("as_of", "What was known then: a date or a time."), query("as_at", "What had happened by then: a date."),
 		query("known_from", "The earlier moment of knowledge of a restatement."), query("up_to", "Commit position of the log: what stands after it is left out."),
-		query("source", "This gateway only."), query("source_account", "This merchant account only."),
+		query("source", "This gateway only."), query("source_account", "This merchant account only."), query("entity", "The books of this legal entity only."),
 		query("by", "day, to sum up by day instead of month."), query("memo", "true, for accounts off the balance sheet too."),
 	}
 	read := func(id, path, summary string, handler http.HandlerFunc) *api.Route {
@@ -237,13 +242,17 @@ func (s *Server) accountingRoutes() []*api.Route {
 	periods.Answers = api.OK(nil, api.JSON[PeriodList]())
 	compared := read("reconciliation", "/reconciliation", "Statements of gateways and banks against our books", s.reconciliation)
 	compared.Params, compared.Answers = params, api.OK([]string{PositionHeader}, api.JSON[ReconciliationAnswer]())
-	return []*api.Route{pack, list, overview, report, periods, compared}
+	entities := read("entities", "/entities", "The legal entities whose books are kept", s.entities)
+	entities.OfViews, entities.Answers = false, api.OK(nil, api.JSON[EntityList]())
+	return []*api.Route{pack, list, overview, report, periods, compared, entities}
 }
 
 func (s *Server) operationRoutes() []*api.Route {
 	return []*api.Route{
 		operation("changePeriod", "/periods", "Close a period of the books, or open it again", s.changePeriod,
 			api.JSON[app.PeriodRequest](), api.JSON[app.PeriodAnswer](), http.StatusConflict),
+		operation("defineEntity", "/entities", "Say which merchant accounts a legal entity keeps books of", s.defineEntity,
+			api.JSON[app.EntityRequest](), api.JSON[EntityList](), http.StatusConflict),
 		operation("audit", "/audit", "Compare orders of the views with the log", s.audit,
 			api.JSON[app.AuditRequest](), api.JSON[audit.Report](), http.StatusNotFound, http.StatusConflict),
 		operation("rebuild", "/rebuild", "Work on the views; the answer tells how far it is, a line at a time", s.rebuild,

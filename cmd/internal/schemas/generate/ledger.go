@@ -26,6 +26,8 @@ func ledgerEvents() []ledgerEvent {
 			period, `{"entity":"default","period":"2026-10","trial_balance_sha256":"00ff","up_to":4711}`},
 		{accounting.PeriodReopenedType, "A month of the books was opened again, and all after it, by two people.",
 			period, `{"entity":"default","period":"2026-10","approver":"lee","reason":"a settlement was missing"}`},
+		{accounting.EntityDefinedType, "A legal entity keeps the books of these merchant accounts from here on.",
+			reflect.TypeFor[accounting.EntityDefined](), `{"entity":"baltics","time_zone":"Europe/Vilnius","accounts":["decta/lt"]}`},
 		{"ExportProduced", "Something was exported; the manifest says what.", export, `{"manifest":{"what":"journal","sha256":"00ff"},"actor":"kim"}`},
 		{push.SubscriberAdded, "A subscriber of webhooks is served from here on.", hook, `{"subscriber":"shop"}`},
 		{push.DeliverySucceeded, "A webhook was delivered.", hook, delivery},

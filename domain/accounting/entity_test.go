@@ -1,0 +1,84 @@
+package accounting_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/order-ledger/order-ledger/domain/accounting"
+)
+
+func define(tb testing.TB, c *accounting.Calendar, position uint64, d accounting.EntityDefined) {
+	tb.Helper()
+	data, err := json.Marshal(d)
+	if err == nil {
+		err = c.Define(data, position)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// TestCalendar_Book: each event is in the books that its account belonged to when it was recorded, on the day that it
+// was there, and each entity closes its own months.
+func TestCalendar_Book(t *testing.T) {
+	t.Parallel()
+	october, err := accounting.ParsePeriod("2026-10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c accounting.Calendar
+	define(t, &c, 100, accounting.EntityDefined{Entity: "baltics", TimeZone: "Europe/Vilnius", Accounts: []string{"decta/lt", "connectpay/lt"}})
+	define(t, &c, 200, accounting.EntityDefined{Entity: "default", TimeZone: "America/New_York"})
+	define(t, &c, 300, accounting.EntityDefined{Entity: "baltics", TimeZone: "Europe/Vilnius", Accounts: []string{"connectpay/lt"}})
+	c.Lock("baltics", accounting.Lock{Position: 150, Through: october.Last()})
+	c.Lock("baltics", accounting.Lock{Position: 150, Through: october.Next().Last()}) // taken already
+	at := func(text string) time.Time {
+		parsed, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return parsed
+	}
+	late := at("2026-10-31T23:30:00Z") // November in Vilnius, October elsewhere
+	for _, tc := range []struct {
+		source, account string
+		occurred        time.Time
+		position        uint64
+		entity          string
+		value, posting  string
+	}{
+		{"decta", "lt", late, 99, "default", "2026-10-31", "2026-10-31"},     // not defined yet
+		{"decta", "lt", late, 101, "baltics", "2026-11-01", "2026-11-01"},    // Vilnius
+		{"decta", "eu", late, 101, "default", "2026-10-31", "2026-10-31"},    // another account
+		{"everifin", "lt", late, 101, "default", "2026-10-31", "2026-10-31"}, // another gateway
+		{"decta", "lt", at("2026-10-15T10:00:00Z"), 149, "baltics", "2026-10-15", "2026-10-15"},
+		{"decta", "lt", at("2026-10-15T10:00:00Z"), 151, "baltics", "2026-10-15", "2026-11-01"}, // closed
+		{"decta", "eu", at("2026-10-15T10:00:00Z"), 151, "default", "2026-10-15", "2026-10-15"}, // not for others
+		{"decta", "eu", at("2026-10-15T02:00:00Z"), 201, "default", "2026-10-14", "2026-10-14"}, // New York
+		{"decta", "lt", at("2026-10-15T02:00:00Z"), 301, "default", "2026-10-14", "2026-10-14"}, // given up
+		{"connectpay", "lt", late, 301, "baltics", "2026-11-01", "2026-11-01"},
+	} {
+		got := c.Book(tc.source, tc.account, tc.occurred, tc.position)
+		if v, p := got.ValueDate.Format(time.DateOnly), got.PostingDate.Format(time.DateOnly); got.Entity != tc.entity || v != tc.value || p != tc.posting {
+			t.Errorf("%s/%s at %d: %s %s %s, want %s %s %s", tc.source, tc.account, tc.position, got.Entity, v, p, tc.entity, tc.value, tc.posting)
+		}
+	}
+	if all := c.Entities(); len(all) != 2 || all[0].Entity != "baltics" || len(all[0].Accounts) != 1 || all[1].TimeZone != "America/New_York" {
+		t.Errorf("entities %+v", all)
+	}
+}
+
+func TestEntityDefined_Check(t *testing.T) {
+	t.Parallel()
+	for name, d := range map[string]accounting.EntityDefined{
+		"NoName": {Accounts: []string{"decta/a"}}, "Taken": {Entity: "entities", Accounts: []string{"decta/a"}},
+		"Stream": {Entity: "a/b", Accounts: []string{"decta/a"}}, "NoAccounts": {Entity: "a"},
+		"DefaultWithAccounts": {Entity: "default", Accounts: []string{"decta/a"}}, "HalfAnAccount": {Entity: "a", Accounts: []string{"decta"}},
+		"TimeZone": {Entity: "a", Accounts: []string{"decta/a"}, TimeZone: "Europe/Nowhere"},
+	} {
+		if err := d.Check(); err == nil {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+}
