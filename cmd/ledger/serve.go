@@ -50,7 +50,12 @@ SIGHUP has it read the subscribers of webhooks (webhooks: in the file of --confi
 			logger := c.logger(slog.LevelInfo)
 			c.settings.Unattended = true
 			return c.run(cmd.Context(), logger, func(line string) { logger.Info("database", slog.String("state", line)) },
-				func(_ context.Context, l *app.Ledger, server *web.Server, events string) error {
+				func(ctx context.Context, l *app.Ledger, server *web.Server, events string) error {
+					hangup := make(chan os.Signal, 1)
+					if c.settings.File != "" { // without one it ends the process, as when a terminal is closed
+						signal.Notify(hangup, syscall.SIGHUP)
+						defer signal.Stop(hangup)
+					}
 					logger.Info("serving", slog.String("http", server.URL()), slog.String("events", events), slog.Int("pid", os.Getpid()))
 					if token := server.DevelopmentToken(); token != "" {
 						logger.Warn("no API token exists: this one allows everything on the order API until the ledger stops; make others with ledger token create",
@@ -60,6 +65,7 @@ SIGHUP has it read the subscribers of webhooks (webhooks: in the file of --confi
 						logger.Warn("these accounts accept webhooks from anybody on this machine; configure verifiers before others can reach it",
 							slog.Any("accounts", unsigned))
 					}
+					reloadOn(ctx, hangup, l, logger)
 					return nil
 				})
 		},
@@ -161,16 +167,12 @@ func (c *cli) run(
 	group.Go(func() error { return ledger.Run(groupCtx) })
 	group.Go(func() error { return ledger.Watch(groupCtx) })
 	group.Go(func() error { return ledger.Store.Watch(groupCtx) })
-	group.Go(func() error { reloadOnHangup(groupCtx, ledger, logger); return nil })
 	group.Go(func() error { return started(groupCtx, ledger, server, events) })
 	return group.Wait()
 }
 
-// reloadOnHangup reads the subscribers of webhooks once more at each SIGHUP, until ctx ends.
-func reloadOnHangup(ctx context.Context, l *app.Ledger, logger *slog.Logger) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+// reloadOn reads the subscribers of webhooks once more at each signal, until ctx ends.
+func reloadOn(ctx context.Context, hangup <-chan os.Signal, l *app.Ledger, logger *slog.Logger) {
 	for {
 		select {
 		case <-hangup:

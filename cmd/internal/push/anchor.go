@@ -7,7 +7,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
+	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 )
 
@@ -62,15 +65,22 @@ func eventAt(ctx context.Context, log eventstore.Reader, at eventstore.Position)
 	return nil, nil
 }
 
-// lastEvent is the last event of the log that is not the engine's own; nil when there is none.
-func lastEvent(ctx context.Context, log eventstore.Reader) (*eventstore.RecordedEvent, error) {
-	for e, err := range log.ReadAll(ctx, eventstore.AllRead{Direction: eventstore.Backwards}) {
+// lastOfOrders is the last event of an order before a position, nil being the end of the log; nil when there is
+// none. Others are no anchors: their streams may be cut short.
+func lastOfOrders(ctx context.Context, log eventstore.Reader, before *eventstore.Position) (*eventstore.RecordedEvent, error) {
+	for e, err := range log.ReadAll(ctx, eventstore.AllRead{Direction: eventstore.Backwards, From: before}) {
 		if err != nil {
-			return nil, fmt.Errorf("read the end of the log: %w", err)
+			return nil, fmt.Errorf("read the log backwards: %w", err)
 		}
-		if e.Stream != "" && e.Stream[0] != '$' {
+		if isOrders(e.Stream) {
 			return &e, nil
 		}
 	}
 	return nil, nil
+}
+
+// isOrders tells the streams of orders of all kinds.
+func isOrders(stream string) bool {
+	category, _, _ := strings.Cut(stream, "-")
+	return slices.Contains([]order.Category{order.CategoryOrder, order.CategoryPayout, order.CategoryTestOrder}, order.Category(category))
 }

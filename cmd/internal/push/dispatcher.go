@@ -59,6 +59,9 @@ func (p *Pusher) dispatch(ctx context.Context, s *Subscriber, wake <-chan struct
 // makeBody makes the body of a delivery that had none because its event could not be read.
 func (p *Pusher) makeBody(ctx context.Context, s *Subscriber, orders *orders, d *delivery) error {
 	for e, err := range p.c.Log.ReadStream(ctx, d.stream, eventstore.StreamRead{From: &d.revision, Count: 1}) {
+		if errors.Is(err, eventstore.ErrStreamNotFound) || errors.Is(err, eventstore.ErrStreamDeleted) {
+			break
+		}
 		if err != nil {
 			return fmt.Errorf("read stream %s: %w", d.stream, err)
 		}

@@ -57,6 +57,9 @@ func (p *Pusher) verify(ctx context.Context, pool *pgxpool.Pool, s *Subscriber) 
 	case same:
 		return is, verified(ctx, pool, s.Name, is)
 	}
+	if is.heldReason != nil && p.lookedInto(s.Name, false) {
+		return nil, errHeld // a log does not become another while it is open
+	}
 	known := false
 	if is.added != nil {
 		if known, err = p.knows(ctx, s.Name, *is.added); err != nil {
@@ -67,6 +70,7 @@ func (p *Pusher) verify(ctx context.Context, pool *pgxpool.Pool, s *Subscriber) 
 		if is.heldReason == nil {
 			p.c.Logger.ErrorContext(ctx, "deliveries of webhooks are held back", slog.String("subscriber", s.Name), slog.String("reason", whyHeld))
 		}
+		p.lookedInto(s.Name, true)
 		return nil, errors.Join(errHeld, hold(ctx, pool, s.Name, whyHeld, nil, p.c.Clock()))
 	}
 	return p.begin(ctx, pool, s, is, "the log is not the one that deliveries were planned from: restored or copied")
@@ -200,20 +204,25 @@ func (p *Pusher) place(ctx context.Context, s *Subscriber, was *subscription, kn
 	case *was.resumeFrom == FromBeginning:
 		return anchor{}, eventstore.Position{}, nil
 	}
-	var e *eventstore.RecordedEvent
-	var err error
-	if *was.resumeFrom == FromNow {
-		e, err = lastEvent(ctx, p.c.Log)
-	} else {
-		var at eventstore.Position
-		if at, err = eventstore.ParsePosition(*was.resumeFrom); err == nil {
-			e, err = eventAt(ctx, p.c.Log, at)
+	var before *eventstore.Position
+	if *was.resumeFrom != FromNow {
+		at, err := eventstore.ParsePosition(*was.resumeFrom)
+		if err != nil {
+			return anchor{}, eventstore.Position{}, fmt.Errorf("%w %s", errNoPlace, *was.resumeFrom)
 		}
+		e, err := eventAt(ctx, p.c.Log, at)
+		switch {
+		case err != nil:
+			return anchor{}, eventstore.Position{}, err
+		case e == nil:
+			return anchor{}, eventstore.Position{}, fmt.Errorf("%w %s", errNoPlace, *was.resumeFrom)
+		case isOrders(e.Stream):
+			return anchorOf(e), e.Position, nil
+		}
+		before = &at
 	}
-	if err == nil && e == nil {
-		err = fmt.Errorf("%w %s", errNoPlace, *was.resumeFrom)
-	}
-	if err != nil {
+	e, err := lastOfOrders(ctx, p.c.Log, before)
+	if err != nil || e == nil { // none is the beginning
 		return anchor{}, eventstore.Position{}, err
 	}
 	return anchorOf(e), e.Position, nil

@@ -18,14 +18,13 @@ type Standing struct {
 	// BehindSince is, by subscriber, when the oldest event was recorded that is not planned yet. Those that are
 	// planned up to the end are not in it.
 	BehindSince map[string]time.Time
-	// Asked is when the database was asked last; zero when it never answered.
-	Asked time.Time
 }
 
 // standing is what is known between two looks.
 type standing struct {
-	mu sync.Mutex
-	is Standing
+	mu   sync.Mutex
+	is   Standing
+	held map[string]bool // by this process, which has looked into the log
 }
 
 // Standing is how the configured subscribers stood a moment ago. The caller MUST NOT change it.
@@ -51,6 +50,18 @@ func (p *Pusher) behindSince(subscriber string, since time.Time) {
 	p.standing.is.BehindSince[subscriber] = since
 }
 
+// lookedInto tells whether this process holds a subscriber's deliveries back, and notes that it does.
+func (p *Pusher) lookedInto(subscriber string, held bool) (before bool) {
+	p.standing.mu.Lock()
+	defer p.standing.mu.Unlock()
+	before = p.standing.held[subscriber]
+	if p.standing.held == nil {
+		p.standing.held = map[string]bool{}
+	}
+	p.standing.held[subscriber] = before || held
+	return before
+}
+
 // watch looks how subscribers stand, and notes which are configured.
 func (p *Pusher) watch(ctx context.Context) error {
 	for ctx.Err() == nil {
@@ -74,7 +85,7 @@ func (p *Pusher) watch(ctx context.Context) error {
 			}
 		}
 		p.standing.mu.Lock()
-		p.standing.is.Subscribers, p.standing.is.Asked = ours, p.c.Clock()
+		p.standing.is.Subscribers = ours
 		p.standing.mu.Unlock()
 		pause(ctx, standingEvery)
 	}
