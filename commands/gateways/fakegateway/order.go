@@ -34,8 +34,9 @@ type gatewayOrder struct {
 	disputed, returned                       money.Money // taken and given back by disputes
 	refundReversed                           money.Money
 	// Everifin alone.
-	payments []*payment // oldest first
-	told     string     // id of the payment or refund that changed last
+	payments    []*payment // oldest first
+	orderStatus string     // that webhooks told
+	told        string     // id of the payment or refund that changed last
 	// ConnectPay alone.
 	beforeRefund string // the status that a failed refund goes back to
 	contradicts  bool   // isTerminal says the opposite

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/order-ledger/order-ledger/commands/gateways/signature"
 )
 
@@ -111,8 +113,29 @@ func (f *Fake) hooks(o *gatewayOrder) ([]Hook, error) {
 	case f.twice > 0:
 		f.twice--
 		return []Hook{hook, hook}, nil
+	case o.gateway == Everifin:
+		ofOrder, err := f.orderHook(o)
+		return append([]Hook{hook}, ofOrder...), err
 	}
 	return []Hook{hook}, nil
+}
+
+// orderHook is Everifin's webhook about the status of an order, when that has changed.
+func (f *Fake) orderHook(o *gatewayOrder) ([]Hook, error) {
+	status, err := o.everifinStatus()
+	if err != nil || status == o.orderStatus {
+		return nil, err
+	}
+	o.orderStatus = status
+	body, err := json.Marshal(object{
+		"eventId": uuid.NewString(), "eventType": "order.statusChange", "eventTimestamp": iso(o.now(f)),
+		"data": object{"orderId": o.id, "externalId": o.reference, "status": status},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write a webhook: %w", err)
+	}
+	h, err := f.sign(o, body)
+	return []Hook{h}, err
 }
 
 // Hook is the webhook of an order's present state, signed and not sent.
@@ -140,6 +163,10 @@ func (f *Fake) hook(o *gatewayOrder) (Hook, error) {
 	if err != nil {
 		return Hook{}, fmt.Errorf("write a webhook: %w", err)
 	}
+	return f.sign(o, body)
+}
+
+func (f *Fake) sign(o *gatewayOrder, body []byte) (Hook, error) {
 	h := Hook{Gateway: o.gateway, Body: body, Header: http.Header{"Content-Type": {"application/json"}}}
 	switch {
 	case o.gateway == Everifin && len(f.o.HookSecret) > 0:
