@@ -64,10 +64,10 @@ type Bar struct {
 
 // Size of pictures, in the units of the SVG.
 const (
-	pictureWidth, pictureHeight = 640.0, 150.0
+	pictureWidth, pictureHeight = 360.0, 150.0
 	labelHeight                 = 18.0
-	labelsMost                  = 8
-	barWidthMost                = 90.0
+	labelsMost                  = 5
+	barWidthMost                = 64.0
 )
 
 // PictureWidth and PictureHeight are the size of pictures with their labels.
@@ -184,7 +184,7 @@ func section(currency string, tables map[string]rows) (Section, error) {
 	}
 	for _, f := range []struct{ name, table, column string }{
 		{"Captured", "totals", "captured"}, {"Received elsewhere", "totals", "received_externally"}, {"Refunded", "totals", "refunded"},
-		{"Reversed", "totals", "reversed"}, {"Disputed", "totals", "disputed"}, {"Fees", "totals", "fees"}, {"Net", "totals", "net"},
+		{"Reversed", "totals", "reversed"}, {"Disputed", "totals", "disputed"}, {"Paid out", "totals", "paid_out"}, {"Fees", "totals", "fees"}, {"Net", "totals", "net"},
 		{"Owed by customers", "ageing", "owed"},
 	} {
 		s.Figures = append(s.Figures, Figure{f.name, shown(sums(f.table, all, f.column)[""], currency)})
@@ -192,7 +192,7 @@ func section(currency string, tables map[string]rows) (Section, error) {
 	s.In = perDay(currency, "Money in, per day", sums("totals", day, "captured", "received_externally"))
 	s.Back = perDay(currency, "Refunds, reversals and disputes, per day", sums("totals", day, "refunded", "reversed", "disputed"))
 	s.Disputes = byKey(currency, "Open disputes by last step", sums("disputes-open", func(row map[string]string) string { return row["last_step"] }, "exposure"))
-	ages := [][2]string{{"to 30 days", "to_30_days"}, {"31 to 60", "to_60_days"}, {"61 to 90", "to_90_days"}, {"older", "older"}}
+	ages := [][2]string{{"not due", "not_due"}, {"to 30 days", "to_30_days"}, {"31 to 60", "to_60_days"}, {"61 to 90", "to_90_days"}, {"older", "older"}}
 	labels, values := make([]string, len(ages)), make([]decimal.Decimal, len(ages))
 	for i, age := range ages {
 		labels[i], values[i] = age[0], sums("ageing", all, age[1])[""]

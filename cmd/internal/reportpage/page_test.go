@@ -58,7 +58,7 @@ func TestPage(t *testing.T) {
 			t.Errorf("%q is not on the page", want)
 		}
 	}
-	if n := strings.Count(text, "<rect"); n != 4+4 { // 4 to 7 October; ages
+	if n := strings.Count(text, "<rect"); n != 4+5 { // 4 to 7 October; ages
 		t.Errorf("%d bars", n)
 	}
 	for _, never := range []string{"<script", "http://", "https://", "url("} {
