@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -13,8 +14,10 @@ var listSQL string
 // ListMost bounds what one call answers: a page, and one more that tells whether there is another page.
 const ListMost = 501
 
-// Filter chooses live orders; an empty member chooses all.
+// Filter chooses orders; an empty member chooses all.
 type Filter struct {
+	// Test chooses test orders in place of live ones.
+	Test                                               bool
 	PaymentState, RefundState, DisputeState, Lifecycle string
 	Flag                                               string
 	Gateway, Account, Currency                         string
@@ -27,7 +30,11 @@ type Filter struct {
 // List returns the orders that a filter chooses, newest first, after the one with an id (empty: from the
 // newest on), at most so many.
 func (r *Reader) List(ctx context.Context, f Filter, after string, most int) ([]Order, error) {
-	found, err := r.find(ctx, listSQL, after, f.PaymentState, f.RefundState, f.DisputeState, f.Lifecycle, f.Flag, f.Gateway, f.Account,
+	sql := listSQL
+	if f.Test { // the views have the same columns
+		sql = strings.NewReplacer("ledger.orders", "ledger.test_orders", "false AS is_test", "true AS is_test").Replace(sql)
+	}
+	found, err := r.find(ctx, sql, after, f.PaymentState, f.RefundState, f.DisputeState, f.Lifecycle, f.Flag, f.Gateway, f.Account,
 		f.Currency, f.Reference, f.Text, f.From, f.Before, min(most, ListMost))
 	if err != nil {
 		return nil, fmt.Errorf("list orders: %w", err)

@@ -73,7 +73,11 @@ func (a *API) all() []*operation {
 		access: Reading, scope: auth.OrdersRead, status: http.StatusOK, answer: reflect.TypeFor[advice.Recommendation](), headers: []string{"ETag", "Retry-After"}, handle: a.advice,
 	}, {
 		id: "listOrders", method: http.MethodGet, path: "/orders/", summary: "Orders, newest first, a page at a time", access: Reading, scope: auth.OrdersRead,
-		ofViews: true, headers: []string{positionHeader}, status: http.StatusOK, query: listParams(), answer: reflect.TypeFor[OrderPage](), handle: a.listOrders,
+		ofViews: true, headers: []string{positionHeader}, status: http.StatusOK, query: orderListParams(), answer: reflect.TypeFor[OrderPage](), handle: a.listOrders,
+	}, {
+		id: "listPayouts", method: http.MethodGet, path: "/payouts/", summary: "Payout orders, newest first, a page at a time", access: Reading,
+		scope: auth.OrdersRead, ofViews: true, headers: []string{positionHeader}, status: http.StatusOK, query: payoutListParams(),
+		answer: reflect.TypeFor[PayoutPage](), handle: a.listPayouts,
 	}, {
 		id: "listPayments", method: http.MethodGet, path: "/orders/{id}/payments", summary: "Payments of an order", scope: auth.OrdersRead,
 		access: Reading, ofViews: true, headers: statusHeaders, status: http.StatusOK, answer: reflect.TypeFor[PaymentList](), handle: a.listPayments,

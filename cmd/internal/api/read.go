@@ -2,16 +2,10 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"net/http"
-	"net/url"
-	"slices"
-	"strconv"
 	"strings"
-	"time"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/advice"
@@ -34,12 +28,6 @@ var ErrViewsAway = errors.New("the views cannot be read")
 
 // Answers of reading operations.
 type (
-	// OrderPage is one page of orders, newest first.
-	OrderPage struct {
-		Orders []orders.Order `json:"orders"`
-		// Next is where the next page is; left out on the last one.
-		Next string `json:"next,omitempty"`
-	}
 	// PaymentList are the payments of an order, oldest news first.
 	PaymentList struct {
 		OrderID  string        `json:"order_id"`
@@ -65,123 +53,6 @@ type (
 
 // statusHeaders are of answers about parts of an order.
 var statusHeaders = []string{"ETag", "Last-Modified", "Retry-After", positionHeader}
-
-// Page sizes.
-const (
-	pageDefault = 50
-	pageMost    = orders.ListMost - 1
-)
-
-func text(name, about string, words ...string) *huma.Param {
-	s := &huma.Schema{Type: huma.TypeString}
-	for _, w := range words {
-		s.Enum = append(s.Enum, w)
-	}
-	return &huma.Param{Name: name, In: "query", Description: about, Schema: s}
-}
-
-// listParams are the parameters of the list, each as the document says.
-func listParams() []*huma.Param {
-	most, least := float64(pageMost), float64(1)
-	return []*huma.Param{
-		text("payment_state", "", "UNPAID", "PARTIALLY_PAID", "PAID"),
-		text("refund_state", ""), text("dispute_state", ""),
-		text("lifecycle", "", "OPEN", "OVERDUE", "EXPIRED", "CANCELLED", "REJECTED"),
-		text("flag", "Orders that bear this flag."),
-		text("gateway", "", "decta", "everifin", "connectpay"), text("account", ""), text("currency", "ISO 4217."),
-		text("number", "The merchant's reference, whole."),
-		text("q", "A part of the merchant's reference, of the gateway's id or of ours."),
-		text("from", "First recorded on this day or later (UTC), like 2026-10-01."), text("through", "First recorded on this day or earlier."),
-		{Name: "limit", In: "query", Description: "Orders on a page.", Schema: &huma.Schema{Type: huma.TypeInteger, Minimum: &least, Maximum: &most, Default: pageDefault}},
-		text("after", "Cursor of the page before, as next names it."),
-	}
-}
-
-func (a *API) listOrders(r *request) (*answer, error) {
-	filter, after, limit, err := readList(r.query)
-	if err != nil {
-		return nil, err
-	}
-	var found []orders.Order
-	position, err := a.Views.Read(r.ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
-		found, err = orders.NewReader(tx).List(ctx, filter, after, limit+1)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	page := OrderPage{Orders: found}
-	if page.Orders == nil {
-		page.Orders = []orders.Order{}
-	}
-	if len(found) > limit {
-		page.Orders = found[:limit]
-		next := r.query
-		next.Set("after", base64.RawURLEncoding.EncodeToString([]byte(found[limit-1].ID)))
-		page.Next = "/orders/?" + next.Encode()
-	}
-	return &answer{body: page, position: position}, nil
-}
-
-// readList reads the parameters of the list; each that is wrong has its entry.
-func readList(query url.Values) (f orders.Filter, after string, limit int, err error) {
-	var wrong []FieldError
-	bad := func(field, message string) { wrong = append(wrong, FieldError{Field: field, Message: message}) }
-	params := listParams()
-	for name, values := range query {
-		i := slices.IndexFunc(params, func(p *huma.Param) bool { return p.Name == name })
-		switch {
-		case name == "at_least" || name == "wait": // of every read
-		case i < 0:
-			bad(name, "is no parameter of this list")
-		case len(values) > 1:
-			bad(name, "is given twice")
-		case len(params[i].Schema.Enum) > 0 && !slices.Contains(params[i].Schema.Enum, any(values[0])):
-			bad(name, "is none of its values")
-		}
-	}
-	f = orders.Filter{
-		PaymentState: query.Get("payment_state"), RefundState: query.Get("refund_state"), DisputeState: query.Get("dispute_state"),
-		Lifecycle: query.Get("lifecycle"), Flag: query.Get("flag"), Gateway: query.Get("gateway"), Account: query.Get("account"),
-		Currency: query.Get("currency"), Reference: query.Get("number"), Text: query.Get("q"),
-	}
-	for name, to := range map[string]**time.Time{"from": &f.From, "through": &f.Before} {
-		if query.Get(name) == "" {
-			continue
-		}
-		day, err := time.Parse(time.DateOnly, query.Get(name))
-		if err != nil {
-			bad(name, "is not a date like 2026-10-31")
-			continue
-		}
-		if name == "through" {
-			day = day.AddDate(0, 0, 1)
-		}
-		*to = &day
-	}
-	limit = pageDefault
-	if t := query.Get("limit"); t != "" {
-		if limit, err = strconv.Atoi(t); err != nil || limit < 1 || limit > pageMost {
-			bad("limit", "is not a number from 1 to "+strconv.Itoa(pageMost))
-		}
-	}
-	if cursor := query.Get("after"); cursor != "" {
-		id, err := base64.RawURLEncoding.DecodeString(cursor)
-		if after = string(id); err != nil || !isULID(after) {
-			bad("after", "is no cursor; leave it out to begin with the newest order")
-		}
-	}
-	for _, name := range []string{"q", "number", "account", "flag", "refund_state", "dispute_state", "currency"} {
-		if v := query.Get(name); len(v) > 255 || strings.ContainsRune(v, 0) {
-			bad(name, "is too long, or holds what no name holds")
-		}
-	}
-	if len(wrong) > 0 {
-		slices.SortFunc(wrong, func(a, b FieldError) int { return strings.Compare(a.Field, b.Field) })
-		return f, "", 0, invalid(wrong...)
-	}
-	return f, after, limit, nil
-}
 
 func isULID(text string) bool {
 	const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
