@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -111,6 +112,36 @@ func (o *Orders) Get(ctx context.Context, orderID string) (order.Category, order
 	}
 	state, err := o.in.Load(ctx, target.Category, orderID)
 	return target.Category, state, err
+}
+
+// Personal is the newest personal data that a command gave for an order, opened; nil when none was given.
+// Errors: ErrOrderNotFound, ErrErased.
+func (o *Orders) Personal(ctx context.Context, orderID string) (json.RawMessage, error) {
+	target, err := o.find(ctx, orderID)
+	if err != nil {
+		return nil, err
+	}
+	sealed := ""
+	for recorded, err := range o.in.log.ReadStream(ctx, target.stream(), eventstore.StreamRead{}) {
+		if err != nil {
+			return nil, fmt.Errorf("read stream %q: %w", target.stream(), err)
+		}
+		if recorded.Type != (order.CommandRecorded{}).EventType() {
+			continue
+		}
+		var c order.CommandRecorded
+		if err := json.Unmarshal(recorded.Data, &c); err != nil {
+			return nil, fmt.Errorf("stream %q revision %d: %w", target.stream(), recorded.Revision, err)
+		}
+		sealed = cmp.Or(c.Sealed, sealed)
+	}
+	switch {
+	case sealed == "":
+		return nil, nil
+	case o.personal == nil:
+		return nil, ErrNoSealer
+	}
+	return o.personal.Open(ctx, target.OrderID, sealed)
 }
 
 // Do carries out an action on an order. Errors: ErrOrderNotFound, *order.Rejection when the order's

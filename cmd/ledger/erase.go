@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -27,7 +28,8 @@ func (c *cli) erase() *cobra.Command {
 		Long: `erase destroys the key that the personal data of an order is sealed under. What
 was sealed can never be read again, in the log and in every backup of it, and
 shows as [erased]; money and history stay. Before that, the whole log and all
-tables of the read models are searched for the data in clear. A receipt, signed
+tables of the read models are searched for the data in clear, and files of
+exports in the folders of --exports. A receipt, signed
 with Ed25519, is appended to the order. The order may be named by our id, the
 gateway's id, or the merchant's reference. --subject erases all orders whose
 sealed data holds a text, such as an e-mail address. With the ledger running, it
@@ -36,6 +38,13 @@ works inside of that one. Exit code 4 when data in clear was found.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				request.Order = args[0]
+			}
+			for i, dir := range request.Exports {
+				absolute, err := filepath.Abs(dir)
+				if err != nil {
+					return err
+				}
+				request.Exports[i] = absolute
 			}
 			if err := request.Validate(); err != nil {
 				return &exitError{code: exitUsage, err: err}
@@ -49,6 +58,7 @@ works inside of that one. Exit code 4 when data in clear was found.`,
 	}
 	cmd.Flags().StringVar(&request.Actor, "actor", "", "who erases; recorded in the receipt")
 	cmd.Flags().StringVar(&request.Subject, "subject", "", "erase all orders whose sealed data holds this text, in any case")
+	cmd.Flags().StringArrayVar(&request.Exports, "exports", nil, "folder on the ledger's machine whose files are searched too; may be given several times")
 	cmd.Flags().StringVar(&c.settings.MasterKey, "master-key", c.env("LEDGER_MASTER_KEY"),
 		"master key of personal data: env:NAME or file:PATH of 32 bytes in base64; empty uses DATA-DIR/keys/master.key [LEDGER_MASTER_KEY]")
 	return cmd
@@ -77,9 +87,10 @@ func (c *cli) runErase(ctx context.Context, request app.EraseRequest) (app.Erase
 }
 
 func (c *cli) showErasures(a app.EraseAnswer) error {
-	leftovers := 0
+	leftovers, unread := 0, 0
 	for i := range a.Receipts {
 		leftovers += len(a.Receipts[i].Leftovers)
+		unread += len(a.Receipts[i].Unread)
 	}
 	if c.json {
 		if err := c.printJSON(a); err != nil {
@@ -92,13 +103,20 @@ func (c *cli) showErasures(a app.EraseAnswer) error {
 			t.AppendRows([]table.Row{
 				{"at", r.ErasedAt.Format(time.RFC3339)}, {"by", r.Actor}, {"sealed values that nobody can read any more", r.Tokens},
 				{"events searched for the data in clear", r.EventsScanned}, {"rows of the read models searched", r.RowsScanned},
+				{"files of exports searched", r.FilesScanned},
 			})
 			for _, l := range r.Leftovers {
 				where := fmt.Sprintf("%s revision %d", l.Stream, l.Revision)
-				if l.Table != "" {
+				switch {
+				case l.Table != "":
 					where = fmt.Sprintf("%d rows of %s", l.Rows, l.Table)
+				case l.File != "":
+					where = l.File
 				}
 				t.AppendRow(table.Row{"STILL IN CLEAR", where})
+			}
+			for _, file := range r.Unread {
+				t.AppendRow(table.Row{"NOT READ", file})
 			}
 			t.Render()
 		}
@@ -106,6 +124,9 @@ func (c *cli) showErasures(a app.EraseAnswer) error {
 	}
 	if leftovers > 0 {
 		return &exitError{code: exitDiffers, err: fmt.Errorf("the data stands in clear in %d places", leftovers)}
+	}
+	if unread > 0 {
+		return &exitError{code: exitDiffers, err: fmt.Errorf("%d files could not be looked through", unread)}
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,10 +18,6 @@ import (
 	"github.com/order-ledger/order-ledger/eventstore"
 )
 
-// leftoverBytesMin is the shortest text that is looked for in the log: shorter ones are found by
-// chance everywhere.
-const leftoverBytesMin = 6
-
 // Receipt is the proof of an erasure. It is signed as it is stored, byte for byte.
 type Receipt struct {
 	OrderID  string    `json:"order_id"`
@@ -27,25 +25,35 @@ type Receipt struct {
 	Actor    string    `json:"actor"`
 	// Tokens is how many tokens of the order's stream became unreadable.
 	Tokens int `json:"tokens"`
-	// EventsScanned events of the whole log and RowsScanned rows of the read models were searched for the
-	// data in clear; Leftovers are the places where some of it stands. They are to be looked at by people.
+	// EventsScanned events of the whole log, RowsScanned rows of the read models and FilesScanned files of
+	// exports were searched for the data in clear; Leftovers are the places where some of it stands, and
+	// Unread files that could not be looked into. They are to be looked at by people.
 	EventsScanned int        `json:"events_scanned"`
 	RowsScanned   int64      `json:"rows_scanned,omitempty"`
+	FilesScanned  int        `json:"files_scanned,omitempty"`
 	Leftovers     []Leftover `json:"leftovers,omitempty"`
+	Unread        []string   `json:"unread_files,omitempty"`
 }
 
-// Leftover is a place where erased data stands in clear: an event, or rows of a table.
+// Leftover is a place where erased data stands in clear: an event, rows of a table, or a file.
 type Leftover struct {
 	Stream   string `json:"stream,omitempty"`
 	Revision uint64 `json:"revision"`
 	Table    string `json:"table,omitempty"`
 	Rows     int64  `json:"rows,omitempty"`
+	File     string `json:"file,omitempty"`
 }
 
-// Rows searches the read models.
+// Rows reads the read models.
 type Rows interface {
-	// Search counts the rows of each table, and those that hold one of the texts.
-	Search(ctx context.Context, texts []string) (searched int64, found []Leftover, err error)
+	// Each visits every row of every table, as JSON; row is valid during the call only.
+	Each(ctx context.Context, visit func(table string, row []byte)) error
+}
+
+// Files reads files outside of the ledger, such as exports.
+type Files interface {
+	// Each visits every file with its texts; an error among them says that the rest cannot be read.
+	Each(ctx context.Context, visit func(file string, texts iter.Seq2[[]byte, error])) error
 }
 
 // Eraser destroys the keys of orders.
@@ -55,6 +63,8 @@ type Eraser struct {
 	Intake *commands.Intake
 	// Rows is nil when there is no database.
 	Rows Rows
+	// Files is nil when nothing outside of the ledger is looked through.
+	Files Files
 	// Sign signs receipts.
 	Sign  ed25519.PrivateKey
 	Clock func() time.Time
@@ -98,7 +108,7 @@ func (e *Eraser) OrdersOf(ctx context.Context, subject string) ([]Target, error)
 // erasure is one order's on its way.
 type erasure struct {
 	Target
-	secrets [][]byte
+	secrets *search
 	receipt Receipt
 	done    bool
 }
@@ -119,7 +129,7 @@ func (e *Eraser) Erase(ctx context.Context, actor string, targets ...Target) ([]
 		}
 	}
 	if open > 0 { // the search comes first: when it fails, the data can still be told and looked for again
-		if err := errors.Join(e.scan(ctx, erasures), e.searchRows(ctx, erasures)); err != nil {
+		if err := errors.Join(e.scan(ctx, erasures), e.searchRows(ctx, erasures), e.searchFiles(ctx, erasures)); err != nil {
 			return nil, fmt.Errorf("erase: %w", err)
 		}
 	}
@@ -141,10 +151,11 @@ func (e *Eraser) begin(ctx context.Context, target Target, actor string) (erasur
 		return out, err
 	}
 	if done != nil {
-		out.receipt, out.done = *done, true
+		out.receipt, out.done, out.secrets = *done, true, &search{}
 		return out, nil
 	}
 	out.receipt = Receipt{OrderID: target.OrderID, Actor: actor, Tokens: len(tokens)}
+	var secrets [][]byte
 	for _, token := range tokens {
 		plaintext, err := e.Vault.Open(ctx, target.OrderID, token)
 		switch {
@@ -152,13 +163,10 @@ func (e *Eraser) begin(ctx context.Context, target Target, actor string) (erasur
 		case err != nil:
 			return out, err
 		default:
-			for _, text := range texts(plaintext) {
-				if len(text) >= leftoverBytesMin {
-					out.secrets = append(out.secrets, text)
-				}
-			}
+			secrets = append(secrets, texts(plaintext)...)
 		}
 	}
+	out.secrets = newSearch(secrets)
 	return out, nil
 }
 
@@ -223,15 +231,15 @@ func (e *Eraser) scan(ctx context.Context, erasures []erasure) error {
 		events++
 		for i := range erasures {
 			x := &erasures[i]
-			if slices.ContainsFunc(x.secrets, func(secret []byte) bool {
-				return bytes.Contains(recorded.Data, secret) || bytes.Contains(recorded.Metadata, secret)
-			}) {
+			if !x.secrets.nothing() && (x.secrets.json(recorded.Data) || x.secrets.json(recorded.Metadata)) {
 				x.receipt.Leftovers = append(x.receipt.Leftovers, Leftover{Stream: recorded.Stream, Revision: recorded.Revision})
 			}
 		}
 	}
 	for i := range erasures {
-		erasures[i].receipt.EventsScanned = events
+		if !erasures[i].done {
+			erasures[i].receipt.EventsScanned = events
+		}
 	}
 	return nil
 }
@@ -241,49 +249,68 @@ func (e *Eraser) searchRows(ctx context.Context, erasures []erasure) error {
 	if e.Rows == nil {
 		return nil
 	}
+	found := make([]map[string]int64, len(erasures)) // rows by table
+	searched := int64(0)
+	err := e.Rows.Each(ctx, func(table string, row []byte) {
+		searched++
+		for i := range erasures {
+			if x := &erasures[i]; !x.secrets.nothing() && x.secrets.json(row) {
+				if found[i] == nil {
+					found[i] = map[string]int64{}
+				}
+				found[i][table]++
+			}
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("search the read models: %w", err)
+	}
 	for i := range erasures {
 		x := &erasures[i]
-		if x.done || len(x.secrets) == 0 {
+		if x.done {
 			continue
 		}
-		texts := make([]string, len(x.secrets))
-		for j, secret := range x.secrets {
-			texts[j] = string(secret)
-		}
-		searched, found, err := e.Rows.Search(ctx, texts)
-		if err != nil {
-			return fmt.Errorf("search the read models: %w", err)
-		}
 		x.receipt.RowsScanned = searched
-		x.receipt.Leftovers = append(x.receipt.Leftovers, found...)
+		for _, table := range slices.Sorted(maps.Keys(found[i])) {
+			x.receipt.Leftovers = append(x.receipt.Leftovers, Leftover{Table: table, Rows: found[i][table]})
+		}
 	}
 	return nil
 }
 
-// texts are the strings of a JSON value; what is no JSON is one text.
-func texts(data []byte) [][]byte {
-	var value any
-	if json.Unmarshal(data, &value) != nil {
-		return [][]byte{data}
+// searchFiles searches exports for what is to be erased.
+func (e *Eraser) searchFiles(ctx context.Context, erasures []erasure) error {
+	if e.Files == nil {
+		return nil
 	}
-	var out [][]byte
-	var walk func(v any)
-	walk = func(v any) {
-		switch v := v.(type) {
-		case string:
-			out = append(out, []byte(v))
-		case []any:
-			for _, item := range v {
-				walk(item)
+	err := e.Files.Each(ctx, func(file string, texts iter.Seq2[[]byte, error]) {
+		found, unread := make([]bool, len(erasures)), false
+		for text, err := range texts {
+			if unread = err != nil; unread {
+				break
 			}
-		case map[string]any:
-			for _, item := range v {
-				walk(item)
+			for i := range erasures {
+				found[i] = found[i] || erasures[i].secrets.json(text)
 			}
 		}
+		for i := range erasures {
+			x := &erasures[i]
+			if x.done {
+				continue
+			}
+			x.receipt.FilesScanned++
+			if unread {
+				x.receipt.Unread = append(x.receipt.Unread, file)
+			}
+			if found[i] {
+				x.receipt.Leftovers = append(x.receipt.Leftovers, Leftover{File: file})
+			}
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("search the exports: %w", err)
 	}
-	walk(value)
-	return out
+	return nil
 }
 
 // VerifyReceipt checks the signature of a receipt.

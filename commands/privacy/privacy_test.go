@@ -7,8 +7,10 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -332,4 +334,77 @@ func FuzzOpen(f *testing.F) {
 			t.Errorf("%q opened as %q", text, opened)
 		}
 	})
+}
+
+// tables are rows of read models.
+type tables map[string][]string
+
+// Each implements privacy.Rows.
+func (r tables) Each(_ context.Context, visit func(table string, row []byte)) error {
+	for table, rows := range r {
+		for _, row := range rows {
+			visit(table, []byte(row))
+		}
+	}
+	return nil
+}
+
+// exports are files, by name; one that is nil cannot be read.
+type exports map[string][]string
+
+// Each implements privacy.Files.
+func (x exports) Each(_ context.Context, visit func(string, iter.Seq2[[]byte, error])) error {
+	for file, lines := range x {
+		visit(file, func(yield func([]byte, error) bool) {
+			if lines == nil {
+				yield(nil, errors.New("packed"))
+			}
+			for _, line := range lines {
+				if !yield([]byte(line), nil) {
+					return
+				}
+			}
+		})
+	}
+	return nil
+}
+
+// TestErase_FindsWhatReadsTheSame: data in clear is found however it is written: with JSON's escapes, in other
+// case, inside of JSON in a text, a short name as a word of its own; in the log, in rows and in files.
+func TestErase_FindsWhatReadsTheSame(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	const person = `{"client":{"email":"kim&co@shop.example","first_name":"Kim","last_name":"O'Brien <the \"Third\">","phone":"LV"}}`
+	sealed, err := l.vault.Seal(t.Context(), l.id, []byte(person))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.append(t, l.stream, order.AnomalyFlagged{Code: order.FlagLate, Detail: sealed})
+	in := func(stream, text string) {
+		l.append(t, stream, order.AnomalyFlagged{Code: order.FlagLate, Detail: text})
+	}
+	in("hits-1", "write to Kim&CO@shop.example")       // encoding/json writes \u0026
+	in("hits-2", `{"note":"o'brien <the \"third\">"}`) // JSON in a text
+	in("hits-3", "Kettle for Kim, engraved")
+	in("misses-1", "Kimono")
+	in("misses-2", "co at shop.example")
+	in("misses-3", "LVL 1")
+	l.eraser.Rows = tables{
+		"ledger_data.orders":        {`{"merchant_reference":"kim\u0026co@shop.example"}`, `{"merchant_reference":"x"}`},
+		"ledger_data.order_history": {`{"data":"{\"title\":\"for O'Brien \\u003cthe \\\"Third\\\">\"}"}`},
+	}
+	l.eraser.Files = exports{"/out/a.csv": {"SO-1", "kim&co@shop.example"}, "/out/b.csv": {"SO-1"}, "/out/c.gz": nil}
+	receipt, err := l.erase(t, "operator:kim")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, at := range receipt.Leftovers {
+		found = append(found, at.Stream+at.Table+at.File)
+	}
+	slices.Sort(found)
+	want := []string{"/out/a.csv", "hits-1", "hits-2", "hits-3", "ledger_data.order_history", "ledger_data.orders"}
+	if !slices.Equal(found, want) || receipt.RowsScanned != 3 || receipt.FilesScanned != 3 || !slices.Equal(receipt.Unread, []string{"/out/c.gz"}) {
+		t.Errorf("found %q, want %q; %+v", found, want, receipt)
+	}
 }

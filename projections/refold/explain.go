@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
+	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/detail"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
@@ -63,7 +65,7 @@ func Explain(ctx context.Context, log eventstore.Reader, stream string) (Explana
 		e.Steps = append(e.Steps, told)
 	}
 	e.Result = before
-	return e, nil
+	return e, e.hideErased()
 }
 
 // bookkeeping tells the fields that every event changes: the step itself says them already.
@@ -74,4 +76,23 @@ func bookkeeping(field string) bool {
 		return true
 	}
 	return false
+}
+
+// hideErased shows sealed values of an order that was erased as what they are: gone.
+func (e *Explanation) hideErased() error {
+	if !slices.ContainsFunc(e.Steps, func(s Step) bool { return s.EventType == (order.PersonalDataErased{}).EventType() }) {
+		return nil
+	}
+	for i := range e.Steps {
+		var members map[string]json.RawMessage
+		if s := &e.Steps[i]; s.EventType != (order.CommandRecorded{}).EventType() || json.Unmarshal(s.Data, &members) != nil || members["sealed"] == nil {
+			continue
+		}
+		members["sealed"] = json.RawMessage(`"[erased]"`)
+		var err error
+		if e.Steps[i].Data, err = json.Marshal(members); err != nil {
+			return err
+		}
+	}
+	return nil
 }

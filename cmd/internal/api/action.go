@@ -72,6 +72,9 @@ func (a *API) all() []*operation {
 		id: "advice", method: http.MethodGet, path: "/orders/{id}/advice", summary: "What to show the customer, and what to do with the order",
 		access: Reading, scope: auth.OrdersRead, status: http.StatusOK, answer: reflect.TypeFor[advice.Recommendation](), headers: []string{"ETag", "Retry-After"}, handle: a.advice,
 	}, {
+		id: "client", method: http.MethodGet, path: "/orders/{id}/client", summary: "Who the order is for: personal data", scope: auth.ClientsRead,
+		status: http.StatusOK, answer: reflect.TypeFor[ClientAnswer](), handle: a.client,
+	}, {
 		id: "listOrders", method: http.MethodGet, path: "/orders/", summary: "Orders, newest first, a page at a time", access: Reading, scope: auth.OrdersRead,
 		ofViews: true, headers: []string{positionHeader}, status: http.StatusOK, query: orderListParams(), answer: reflect.TypeFor[OrderPage](), handle: a.listOrders,
 	}, {

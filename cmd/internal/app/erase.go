@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"iter"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/cmd/internal/export"
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/commands/privacy"
 	"github.com/order-ledger/order-ledger/domain/order"
@@ -20,7 +25,9 @@ type EraseRequest struct {
 	Order string `json:"order,omitempty"`
 	// Subject is a text of the sealed data, such as an e-mail address: all orders that hold it.
 	Subject string `json:"subject,omitempty"`
-	Actor   string `json:"actor" required:"false" doc:"Who says so; a token with the scope operations speaks for its own name."`
+	// Exports are folders of the ledger's machine whose files are searched too.
+	Exports []string `json:"exports,omitempty"`
+	Actor   string   `json:"actor" required:"false" doc:"Who says so; a token with the scope operations speaks for its own name."`
 }
 
 // EraseAnswer is what was erased.
@@ -35,6 +42,8 @@ func (r *EraseRequest) Validate() error {
 	switch {
 	case r.Actor == "":
 		return errors.New("say who erases: --actor NAME")
+	case slices.ContainsFunc(r.Exports, func(dir string) bool { return !filepath.IsAbs(dir) }):
+		return errors.New("folders of exports are absolute paths")
 	case (r.Order == "") == (r.Subject == ""):
 		return errors.New("erase what: an order, or all orders of a --subject")
 	}
@@ -48,6 +57,9 @@ func (r *EraseRequest) Run(ctx context.Context, s config.Settings, log *Store, i
 		return EraseAnswer{}, err
 	}
 	eraser := &privacy.Eraser{Vault: vault, Log: log, Intake: intake, Rows: rows, Sign: sign, Clock: time.Now}
+	if len(r.Exports) > 0 {
+		eraser.Files = ExportSearch(r.Exports)
+	}
 	var targets []privacy.Target
 	if r.Subject != "" {
 		targets, err = eraser.OrdersOf(ctx, r.Subject)
@@ -68,35 +80,54 @@ func (r *EraseRequest) Run(ctx context.Context, s config.Settings, log *Store, i
 	return EraseAnswer{Receipts: receipts, PublicKey: sign[len(sign)-32:]}, err
 }
 
-// RowSearch searches all tables of the ledger, copies that wait to be swapped in or are kept included.
+// RowSearch reads all tables of the ledger, copies that wait to be swapped in or are kept included.
 type RowSearch struct {
 	DB interface {
 		Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-		QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 	}
 }
 
-// Search implements privacy.Rows.
-func (s RowSearch) Search(ctx context.Context, texts []string) (searched int64, found []privacy.Leftover, err error) {
+// Each implements privacy.Rows.
+func (s RowSearch) Each(ctx context.Context, visit func(table string, row []byte)) error {
 	rows, err := s.DB.Query(ctx, `SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname LIKE 'ledger%' ORDER BY 1`)
 	if err != nil {
-		return 0, nil, fmt.Errorf("list tables: %w", err)
+		return fmt.Errorf("list tables: %w", err)
 	}
 	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return 0, nil, fmt.Errorf("list tables: %w", err)
+		return fmt.Errorf("list tables: %w", err)
 	}
 	for _, table := range tables {
-		var all, hits int64
-		err := s.DB.QueryRow(ctx, "SELECT count(*), count(*) FILTER (WHERE EXISTS (SELECT FROM unnest($1::text[]) secret "+
-			"WHERE strpos(t::text, secret) > 0)) FROM "+table+" t", texts).Scan(&all, &hits)
+		rows, err := s.DB.Query(ctx, "SELECT to_json(t)::text FROM "+table+" t")
 		if err != nil {
-			return searched, found, fmt.Errorf("search %s: %w", table, err)
+			return fmt.Errorf("read %s: %w", table, err)
 		}
-		searched += all
-		if hits > 0 {
-			found = append(found, privacy.Leftover{Table: table, Rows: hits})
+		var row []byte
+		if _, err := pgx.ForEachRow(rows, []any{&row}, func() error { visit(table, row); return nil }); err != nil {
+			return fmt.Errorf("read %s: %w", table, err)
 		}
 	}
-	return searched, found, nil
+	return nil
+}
+
+// ExportSearch reads the files of folders that exports were written to.
+type ExportSearch []string
+
+// Each implements privacy.Files.
+func (dirs ExportSearch) Each(ctx context.Context, visit func(file string, texts iter.Seq2[[]byte, error])) error {
+	for _, dir := range dirs {
+		err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err == nil && entry.Type().IsRegular() {
+				visit(path, export.Texts(path))
+			}
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("read exports in %s: %w", dir, err)
+		}
+	}
+	return nil
 }

@@ -25,13 +25,16 @@ type Scope string
 const (
 	OrdersWrite    Scope = "orders:write"
 	OrdersRead     Scope = "orders:read"
+	ClientsRead    Scope = "clients:read" // personal data
 	AccountingRead Scope = "accounting:read"
 	FeedRead       Scope = "feed:read"
 	Operations     Scope = "operations"
 )
 
 // Scopes are all scopes.
-func Scopes() []Scope { return []Scope{OrdersWrite, OrdersRead, AccountingRead, FeedRead, Operations} }
+func Scopes() []Scope {
+	return []Scope{OrdersWrite, OrdersRead, ClientsRead, AccountingRead, FeedRead, Operations}
+}
 
 // ParseScopes reads names separated by commas.
 func ParseScopes(text string) ([]Scope, error) {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -37,6 +38,21 @@ func (s *Server) erase(w http.ResponseWriter, r *http.Request) {
 		s.logger.ErrorContext(r.Context(), "erasure failed", errAttr(err))
 		s.problem(w, r, http.StatusInternalServerError, "erase_failed", err.Error())
 	default:
+		s.showErased(r)
 		s.json(w, r, http.StatusOK, answer)
+	}
+}
+
+// showErased waits until the views show what was erased as erased: the events say so, and the projector
+// follows them. Without it the answer is no less true.
+func (s *Server) showErased(r *http.Request) {
+	head, written, err := s.ledger.Store.Head(r.Context())
+	if err != nil || !written {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), freshWaitMax)
+	defer cancel()
+	if err := s.ledger.WaitForViews(ctx, head); err != nil {
+		s.logger.WarnContext(r.Context(), "the views do not show an erasure yet", errAttr(err))
 	}
 }
