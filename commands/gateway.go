@@ -16,8 +16,9 @@ import (
 // Fetch to the Intake, after every action and whenever they want to know. An action whose answer was
 // lost ends with an error that wraps httpcall.ErrOutcomeUnknown; Fetch tells what became of it.
 //
-// Callers MUST append what they are about to ask (RefundInitiated, …) before they ask it, so that a
-// crash in between is seen and finished by the reconciler.
+// Callers MUST append what they are about to ask (GatewayActionInitiated) before they ask it. A crash in
+// between, or an answer that was lost, is seen: the reconciler asks again where the gateway Repeats the
+// action, and raises an alarm elsewhere, where asking again might pay twice.
 type Gateway interface {
 	// Gateway and Account name the account.
 	Gateway() string
@@ -26,6 +27,9 @@ type Gateway interface {
 	// method (the gateway's word, empty when it does not matter or is not known); the methods of what it
 	// cannot answer ErrGatewayCannot.
 	Offers(a order.ActionName, method string) bool
+	// Repeats tells whether an action that may have been executed can be asked for again without being
+	// executed twice.
+	Repeats(a order.ActionName) bool
 	// Fetch returns the bodies of the GETs that tell all about an order, each fit for Intake.Accept
 	// with ViaReconciliation.
 	Fetch(ctx context.Context, refs GatewayRefs) ([][]byte, error)
@@ -33,7 +37,7 @@ type Gateway interface {
 	// Create issues an order at the gateway.
 	Create(ctx context.Context, o GatewayOrder) (GatewayAnswer, error)
 	// ChangeAmount changes what an order asks for.
-	ChangeAmount(ctx context.Context, refs GatewayRefs, amount money.Money) (GatewayAnswer, error)
+	ChangeAmount(ctx context.Context, refs GatewayRefs, change GatewayChange) (GatewayAnswer, error)
 	// Capture takes held money; nil takes all of it. It can be done once, and releases the rest.
 	Capture(ctx context.Context, refs GatewayRefs, amount *money.Money) (GatewayAnswer, error)
 	// Refund gives captured money back.
@@ -70,19 +74,44 @@ type GatewayOrder struct {
 	// the call may be repeated.
 	InstructionID string
 	// Reference is the merchant's name for the order; gateways send it back in every notification.
-	Reference   string
-	Amount      money.Money
-	Description string
-	Email       string
-	DueAt       *time.Time // UTC
-	DenyOverdue bool
-	SkipCapture bool
-	MaxAttempts int
-	IsTest      bool
+	Reference string
+	Amount    money.Money
+	// RefundLimitPercent is a decimal, empty for none besides what was captured.
+	RefundLimitPercent string
+	Description        string
+	Products           []GatewayProduct // come to Amount; may be empty
+	Client             GatewayClient
+	DueAt              *time.Time // UTC
+	DenyOverdue        bool
+	SkipCapture        bool
+	MaxAttempts        int
+	IsTest             bool
 	// Redirect is where the customer goes after paying; FailureRedirect after not paying, Redirect when
-	// empty.
-	Redirect, FailureRedirect string
-	Method                    string // gateway's word, empty for its default
+	// empty; InProgressRedirect while that is open, CancelRedirect after giving up.
+	Redirect, FailureRedirect, InProgressRedirect, CancelRedirect string
+	Method                                                        string // gateway's word, empty for its default
+}
+
+// GatewayProduct is one line of an order: price x quantity - discount + tax on that.
+type GatewayProduct struct {
+	Title      string
+	Price      money.Money
+	Quantity   int64
+	Discount   money.Money // off the whole line
+	TaxPercent string      // a decimal, empty for none
+}
+
+// GatewayClient is who pays: personal data. Gateways are told what they take of it.
+type GatewayClient struct {
+	Email, Phone, FirstName, LastName  string
+	Address, City, PostalCode, Country string
+	BirthDate, PersonalCode            string
+}
+
+// GatewayChange is what changes of an order.
+type GatewayChange struct {
+	Amount             money.Money
+	RefundLimitPercent string // as the order has it
 }
 
 // Creditor is the merchant's bank account, to which payments from account to account go.

@@ -57,6 +57,37 @@ func (o *Orders) replay(ctx context.Context, target link, r Request, digest stri
 	return done, nil
 }
 
+// Command is what was asked by a command of an order, with its personal data; nil personal data when it was
+// erased.
+func (o *Orders) Command(ctx context.Context, c order.Category, orderID, commandID string) (body, personal json.RawMessage, err error) {
+	stream := order.StreamName(c, orderID)
+	for recorded, err := range o.in.log.ReadStream(ctx, stream, eventstore.StreamRead{}) {
+		if err != nil {
+			return nil, nil, fmt.Errorf("read stream %q: %w", stream, err)
+		}
+		if recorded.Type != (order.CommandRecorded{}).EventType() {
+			continue
+		}
+		event, _, err := order.Decode(recorded.Type, recorded.Data, recorded.Metadata)
+		if err != nil {
+			return nil, nil, fmt.Errorf("stream %q revision %d: %w", stream, recorded.Revision, err)
+		}
+		command, ok := event.(order.CommandRecorded)
+		if !ok || command.CommandID != commandID {
+			continue
+		}
+		if command.Sealed == "" || o.personal == nil {
+			return command.Request, nil, nil
+		}
+		personal, err := o.personal.Open(ctx, orderID, command.Sealed)
+		if err != nil && !errors.Is(err, ErrErased) {
+			return nil, nil, fmt.Errorf("read command %s of order %s: %w", commandID, orderID, err)
+		}
+		return command.Request, personal, nil
+	}
+	return nil, nil, fmt.Errorf("order %s has no command %s", orderID, commandID)
+}
+
 // same tells whether a request is that of a recorded command; *KeyReusedError names what differs.
 func (o *Orders) same(ctx context.Context, orderID string, c *order.CommandRecorded, r Request) error {
 	fields, err := differences(c.Request, r.Body)

@@ -6,7 +6,13 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
+
+// looksPerSecond bounds how many orders of an account without an API are looked at: a long log is not read
+// at once when a ledger starts.
+const looksPerSecond = 200
 
 // entry is one order that will be looked at; about 150 bytes.
 type entry struct {
@@ -22,6 +28,7 @@ type entry struct {
 type account struct {
 	Account
 	wake chan struct{} // holds a value when the queue's head may be new
+	pace *rate.Limiter // of looks where nobody can be asked
 
 	mu       sync.Mutex
 	queue    queue
@@ -29,7 +36,7 @@ type account struct {
 }
 
 func newAccount(a Account) *account {
-	return &account{Account: a, wake: make(chan struct{}, 1), byStream: map[string]*entry{}}
+	return &account{Account: a, wake: make(chan struct{}, 1), pace: rate.NewLimiter(looksPerSecond, looksPerSecond), byStream: map[string]*entry{}}
 }
 
 func (a *account) size() int {

@@ -28,8 +28,9 @@ func (r *Reconciler) Offers(gateway, account string, action order.ActionName, me
 // of it. creation is for a command that creates an order at the gateway: what only the caller knows of
 // it, and personal data. The answer is zero when the command asked nothing of the gateway.
 //
-// A command that is repeated is never asked for twice: its answer is that of the first time, or unknown.
-// A crash between record and call therefore leaves the command open rather than paying twice.
+// A command that is repeated is not asked for again: its answer is what is known by now. What a crash between
+// record and call, or a lost answer, leaves open is finished by Run where the gateway repeats the action
+// (commands.Gateway.Repeats); elsewhere it stays open, with an alarm, rather than being paid twice.
 func (r *Reconciler) CarryOut(ctx context.Context, done *commands.Done, creation commands.GatewayOrder) (order.GatewayActionAnswered, error) {
 	s := &done.State
 	i := slices.IndexFunc(s.GatewayActions, func(a order.GatewayAction) bool { return a.CommandID == done.CommandID })
@@ -46,12 +47,19 @@ func (r *Reconciler) CarryOut(ctx context.Context, done *commands.Done, creation
 	// What was begun is brought to its end, whether or not the caller still waits.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actionTimeout)
 	defer cancel()
-	answer := order.GatewayActionAnswered{CommandID: done.CommandID, Outcome: order.GatewayAccepted}
-	told, err := call(ctx, a.Client, s, &s.GatewayActions[i], creation)
+	return r.perform(ctx, a, done.Category, s, &s.GatewayActions[i], creation)
+}
+
+// perform asks the gateway, and records what came of it.
+func (r *Reconciler) perform(
+	ctx context.Context, a *account, category order.Category, s *order.State, asked *order.GatewayAction, creation commands.GatewayOrder,
+) (order.GatewayActionAnswered, error) {
+	answer := order.GatewayActionAnswered{CommandID: asked.CommandID, Outcome: order.GatewayAccepted}
+	told, err := call(ctx, a.Client, s, asked, creation)
 	switch {
 	case err == nil:
 		answer.Checkout = told.Checkout
-		if s.GatewayActions[i].Action == order.ActionRegister {
+		if asked.Action == order.ActionRegister {
 			answer.SourceOrderID = cmp.Or(told.OrderID, told.PaymentID)
 		}
 	case nothingDone(err):
@@ -59,13 +67,12 @@ func (r *Reconciler) CarryOut(ctx context.Context, done *commands.Done, creation
 	default:
 		answer.Outcome, answer.Reason = order.GatewayUnknown, reason(err)
 	}
-	logger := r.c.Logger.With(slog.String("order_id", done.OrderID), slog.String("gateway", s.Source),
-		slog.String("action", string(s.GatewayActions[i].Action)))
+	logger := r.c.Logger.With(slog.String("order_id", s.ID), slog.String("gateway", s.Source), slog.String("action", string(asked.Action)))
 	if err != nil {
 		logger.WarnContext(ctx, "the gateway did not carry out a command", slog.String("outcome", string(answer.Outcome)), slog.Any("error", err))
 	}
 	record := order.RecordGatewayAnswer{Answer: answer, At: r.c.Clock().UTC()}
-	if err := r.c.Intake.RecordGatewayAnswer(context.WithoutCancel(ctx), done.Category, done.OrderID, record); err != nil {
+	if err := r.c.Intake.RecordGatewayAnswer(context.WithoutCancel(ctx), category, s.ID, record); err != nil {
 		return order.GatewayActionAnswered{}, err
 	}
 	if answer.Outcome == order.GatewayAccepted {
@@ -74,6 +81,43 @@ func (r *Reconciler) CarryOut(ctx context.Context, done *commands.Done, creation
 		}
 	}
 	return answer, nil
+}
+
+// finishAfter is how long after a call began nobody works on it any more.
+const finishAfter = 2 * actionTimeout
+
+// finishes tells whether an action is to be asked for again: its answer is not known, and the gateway
+// carries it out once however often it is asked.
+func (r *Reconciler) finishes(a *account, asked *order.GatewayAction) bool {
+	return a.Client != nil && r.c.Clock().Sub(asked.InitiatedAt) < r.c.Lookback && (asked.Outcome == "" || asked.Outcome == order.GatewayUnknown) && a.Client.Repeats(asked.Action)
+}
+
+// finish asks again for what a process that has died, or an answer that was lost, left open, as far as that
+// cannot be carried out twice. done tells whether the order has news.
+func (r *Reconciler) finish(ctx context.Context, a *account, category order.Category, s *order.State) (done bool, err error) {
+	for i := range s.GatewayActions {
+		asked := &s.GatewayActions[i]
+		if !r.finishes(a, asked) || r.c.Clock().Sub(asked.InitiatedAt) < finishAfter {
+			continue
+		}
+		var creation commands.GatewayOrder
+		if asked.Action == order.ActionRegister {
+			if r.c.Creation == nil {
+				continue
+			}
+			if creation, err = r.c.Creation(ctx, category, s.ID, asked.CommandID); err != nil {
+				return done, fmt.Errorf("finish the creation of order %s: %w", s.ID, err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(ctx, actionTimeout)
+		answer, err := r.perform(ctx, a, category, s, asked, creation)
+		cancel()
+		if err != nil {
+			return done, err
+		}
+		done = done || answer.Outcome != order.GatewayUnknown
+	}
+	return done, nil
 }
 
 // answered is what became of a command that was carried out before.
@@ -86,6 +130,10 @@ func (r *Reconciler) answered(ctx context.Context, done *commands.Done) (order.G
 	for i := range now.GatewayActions {
 		if a := &now.GatewayActions[i]; a.CommandID == done.CommandID && a.Outcome != "" {
 			answer.Outcome, answer.Reason, answer.SourceOrderID, answer.Checkout = a.Outcome, a.Reason, a.SourceOrderID, a.Checkout
+			if a.Action == order.ActionRegister && a.Outcome == order.GatewayUnknown && now.SourceOrderID != "" {
+				// The gateway has told of the order since.
+				answer.Outcome, answer.Reason, answer.SourceOrderID = order.GatewayAccepted, "", now.SourceOrderID
+			}
 		}
 	}
 	return answer, nil
@@ -134,7 +182,7 @@ func call(
 	case order.ActionReceived:
 		return g.MarkReceived(ctx, to)
 	case order.ActionChangeAmount:
-		return g.ChangeAmount(ctx, to, *a.Amount)
+		return g.ChangeAmount(ctx, to, commands.GatewayChange{Amount: *a.Amount, RefundLimitPercent: s.RefundLimitPercent})
 	case order.ActionRegister, order.ActionAcceptDispute, order.ActionRepresent, order.ActionResolveDispute,
 		order.ActionRecordDispute, order.ActionCompleteRefund, order.ActionFailRefund,
 		order.ActionProposeCorrection, order.ActionApproveCorrection, order.ActionDeclineCorrection, order.ActionResolveAnomaly:

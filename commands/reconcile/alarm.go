@@ -12,7 +12,7 @@ import (
 type Clocks struct {
 	Hold          time.Duration `yaml:"hold"`           // how long the gateway keeps a hold: 28 days
 	HoldWarning   time.Duration `yaml:"hold_warning"`   // alarm so long before its end: 2 days
-	Unstarted     time.Duration `yaml:"unstarted"`      // an Everifin payment that the customer does not begin: 35 minutes
+	Unstarted     time.Duration `yaml:"unstarted"`      // an Everifin payment that the customer does not begin: 30 minutes
 	Confirmed     time.Duration `yaml:"confirmed"`      // confirmed and not booked: 4 days
 	Outcome       time.Duration `yaml:"outcome"`        // outcome unknown: 5 days
 	Refund        time.Duration `yaml:"refund"`         // refund without an outcome: 10 days
@@ -32,12 +32,16 @@ func (c Clocks) Check() error {
 
 const day = 24 * time.Hour
 
+// importPatience is how long nothing must have been recorded about an order that nobody can be asked about
+// until an alarm is raised: what is imported tells of the past, and the rest of it may be on its way.
+const importPatience = 30 * time.Minute
+
 func (c Clocks) withDefaults() Clocks {
 	for _, f := range []struct {
 		to       *time.Duration
 		fallback time.Duration
 	}{
-		{&c.Hold, 28 * day}, {&c.HoldWarning, 2 * day}, {&c.Unstarted, 35 * time.Minute}, {&c.Confirmed, 4 * day},
+		{&c.Hold, 28 * day}, {&c.HoldWarning, 2 * day}, {&c.Unstarted, 30 * time.Minute}, {&c.Confirmed, 4 * day},
 		{&c.Outcome, 5 * day}, {&c.Refund, 10 * day}, {&c.DisputeNotice, 3 * day}, {&c.DisputeStale, 120 * day},
 	} {
 		if *f.to == 0 {

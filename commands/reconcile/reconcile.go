@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/order-ledger/order-ledger/commands"
+	"github.com/order-ledger/order-ledger/commands/gateways/httpcall"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 )
@@ -43,6 +44,9 @@ type Config struct {
 	PollMin, PollMax time.Duration
 	// Lookback is how long after its last event an order is asked about.
 	Lookback time.Duration
+	// Creation finds what only the caller of a command knew that creates an order at its gateway; nil
+	// finishes no creations.
+	Creation func(ctx context.Context, c order.Category, orderID, commandID string) (commands.GatewayOrder, error)
 	Clock    func() time.Time // nil is time.Now
 	Logger   *slog.Logger     // nil discards
 }
@@ -52,6 +56,7 @@ type Reconciler struct {
 	c        Config
 	accounts map[string]*account // by gateway/account
 	starters map[string]bool     // event types
+	calls    bool                // some account can be asked
 }
 
 // New makes a reconciler.
@@ -75,6 +80,7 @@ func New(c Config) *Reconciler {
 	for _, a := range c.Accounts {
 		a.Clocks = a.Clocks.withDefaults()
 		r.accounts[a.Gateway+"/"+a.Name] = newAccount(a)
+		r.calls = r.calls || a.Client != nil
 	}
 	return r
 }
@@ -136,8 +142,9 @@ func (r *Reconciler) follow(ctx context.Context, caughtUp chan<- struct{}) error
 
 // seen is what an event tells the index.
 type seen struct {
-	Source  string `json:"source"`
-	Account string `json:"source_account"`
+	Source     string    `json:"source"`
+	Account    string    `json:"source_account"`
+	RecordedAt time.Time `json:"recorded_at"`
 }
 
 type evidence struct {
@@ -147,6 +154,9 @@ type evidence struct {
 
 // touch schedules the order of an event. What was learnt by asking does not start the asking anew.
 func (r *Reconciler) touch(e *eventstore.RecordedEvent) {
+	if !r.calls && !r.startsClock(e) {
+		return
+	}
 	var s seen
 	if json.Unmarshal(e.Metadata, &s) != nil {
 		return // not ours; the projections tell of events that cannot be read
@@ -161,6 +171,8 @@ func (r *Reconciler) touch(e *eventstore.RecordedEvent) {
 	}
 	now := r.c.Clock()
 	switch {
+	case a.Client == nil: // alarms alone
+		a.schedule(e.Stream, s.RecordedAt.Add(importPatience), r.c.PollMin, false)
 	case n.Unconfirmed:
 		a.schedule(e.Stream, now, r.c.PollMin, true)
 	case n.Via == string(commands.ViaReconciliation):
@@ -202,6 +214,9 @@ func (r *Reconciler) work(ctx context.Context, a *account) {
 			a.sleep(ctx, wait)
 			continue
 		}
+		if a.Client == nil && a.pace.Wait(ctx) != nil {
+			return
+		}
 		next, err := r.look(ctx, a, copied)
 		if err != nil && ctx.Err() == nil {
 			r.c.Logger.Warn("reconcile", slog.String("stream", copied.stream), slog.Any("error", err))
@@ -236,14 +251,21 @@ func (r *Reconciler) look(ctx context.Context, a *account, e entry) (time.Time, 
 		return time.Time{}, nil
 	}
 	var asked error
-	due := r.dueAlarms(a, &s)
-	if a.Client != nil && (e.confirm || len(due) > 0 || r.polls(a, &s)) {
-		asked = r.ask(ctx, a.Client, &s)
+	if unfinished, err := r.finish(ctx, a, category, &s); err != nil {
+		asked = err
+	} else if unfinished {
 		if s, err = r.c.Intake.Load(ctx, category, id); err != nil {
 			return again, err
 		}
 	}
-	standing := a.Clocks.alarms(&s)
+	due := r.dueAlarms(a, &s)
+	if a.Client != nil && (e.confirm || len(due) > 0 || r.polls(a, &s)) {
+		asked = errors.Join(asked, r.ask(httpcall.Polling(ctx), a.Client, &s))
+		if s, err = r.c.Intake.Load(ctx, category, id); err != nil {
+			return again, err
+		}
+	}
+	standing := a.alarms(&s)
 	for _, alarm := range due {
 		// The answer may have settled it. An answer that only repeats what is known puts it off not.
 		if !slices.ContainsFunc(standing, func(s order.RaiseAlarm) bool { return s.Key == alarm.Key }) {
@@ -263,11 +285,11 @@ func (r *Reconciler) look(ctx context.Context, a *account, e entry) (time.Time, 
 // next is the earliest of the next poll and the next alarm.
 func (r *Reconciler) next(a *account, s *order.State, again time.Time, mustAsk bool) time.Time {
 	var next time.Time
-	if mustAsk || r.polls(a, s) {
+	if mustAsk || r.polls(a, s) || slices.ContainsFunc(s.GatewayActions, func(act order.GatewayAction) bool { return r.finishes(a, &act) }) {
 		next = again
 	}
 	now := r.c.Clock()
-	for _, alarm := range a.Clocks.alarms(s) {
+	for _, alarm := range a.alarms(s) {
 		if alarm.At.After(now) && (next.IsZero() || alarm.At.Before(next)) {
 			next = alarm.At
 		}
@@ -279,9 +301,23 @@ func (r *Reconciler) polls(a *account, s *order.State) bool {
 	return a.Client != nil && open(s) && r.c.Clock().Sub(s.LastRecordedAt) < r.c.Lookback
 }
 
+// alarms are those of an order, where nobody can be asked not before its news has come to rest.
+func (a *account) alarms(s *order.State) []order.RaiseAlarm {
+	alarms := a.Clocks.alarms(s)
+	if a.Client == nil {
+		rest := s.LastRecordedAt.Add(importPatience).UTC()
+		for i := range alarms {
+			if alarms[i].At.Before(rest) {
+				alarms[i].At = rest
+			}
+		}
+	}
+	return alarms
+}
+
 func (r *Reconciler) dueAlarms(a *account, s *order.State) []order.RaiseAlarm {
 	now := r.c.Clock()
-	return slices.DeleteFunc(a.Clocks.alarms(s), func(alarm order.RaiseAlarm) bool { return alarm.At.After(now) })
+	return slices.DeleteFunc(a.alarms(s), func(alarm order.RaiseAlarm) bool { return alarm.At.After(now) })
 }
 
 // ask takes in what the gateway's GETs tell about an order.

@@ -87,7 +87,17 @@ func decideRecordGatewayAnswer(state State, c RecordGatewayAnswer) ([]Decided, e
 		return nil, refuse("command_unknown", "no such command was asked of the gateway")
 	}
 	asked := d.s.GatewayActions[i]
+	switch {
+	case asked.Outcome == "":
+	case asked.Outcome == GatewayUnknown && c.Answer.Outcome != GatewayUnknown:
+		at = at.with(":found") // it was asked again
+	default:
+		return nil, nil // one answer counts
+	}
 	d.emit(at, c.Answer)
+	if slices.Contains(d.s.flags, FlagGatewayOutcomeUnknown) && !d.s.answerOpen() {
+		d.emit(at, AnomalyResolved{Code: FlagGatewayOutcomeUnknown, Detail: "the gateway was asked again"})
+	}
 	if c.Answer.Outcome == GatewayUnknown {
 		d.emit(at, AnomalyFlagged{
 			Code:   FlagGatewayOutcomeUnknown,
@@ -108,6 +118,11 @@ func decideRecordGatewayAnswer(state State, c RecordGatewayAnswer) ([]Decided, e
 		d.emit(at, ReversalFailed{PaymentID: p.ID, Reason: c.Answer.Reason, Phase: neverBegun})
 	}
 	return d.done()
+}
+
+// answerOpen tells whether nobody knows what came of some call.
+func (s *State) answerOpen() bool {
+	return slices.ContainsFunc(s.GatewayActions, func(a GatewayAction) bool { return a.Outcome == "" || a.Outcome == GatewayUnknown })
 }
 
 // RecordErasure records that the key of an order's sealed data is destroyed.

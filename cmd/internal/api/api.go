@@ -185,10 +185,14 @@ func (a *API) route(op *operation) *Route {
 		accepted.Status, accepted.About = http.StatusAccepted, "Recorded; what became of it at the gateway is not known yet"
 		rt.Answers = append(rt.Answers, accepted)
 		rt.Params = append(rt.Params,
-			Param("Idempotency-Key", "header", "The same key and body get the same answer, for ever.", &huma.Schema{Type: huma.TypeString, MaxLength: new(commands.KeyBytesMax)}),
-			Param("If-Match", "header", "Revision of the order that is acted on, as ETag answers it.", nil))
-		rt.Refusals = append(rt.Refusals, http.StatusConflict, http.StatusPreconditionFailed, http.StatusRequestEntityTooLarge,
+			Param("Idempotency-Key", "header", "The same key and body get the same answer, for ever.", &huma.Schema{Type: huma.TypeString, MaxLength: new(commands.KeyBytesMax)}))
+		rt.Refusals = append(rt.Refusals, http.StatusConflict, http.StatusRequestEntityTooLarge,
 			http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity)
+		if strings.Contains(op.path, "{") {
+			rt.Params = append(rt.Params, Param("If-Match", "header",
+				"Revision of the order that is acted on, as ETag answers it; * is any. A weak tag (W/) matches nothing: 412.", nil))
+			rt.Refusals = append(rt.Refusals, http.StatusPreconditionFailed)
+		}
 	}
 	rt.Answers = append(rt.Answers, done)
 	if slices.Contains(op.headers, "Last-Modified") {

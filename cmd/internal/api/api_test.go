@@ -405,6 +405,34 @@ func TestIfMatch(t *testing.T) {
 	s.want(s.call("POST", "/orders/"+r.at("id")+"/received", `{"amount":"1.00"}`, "If-Match", r.header.Get("ETag")), 412, "code", "order_changed")
 }
 
+// TestIfMatch_Forms: * is any revision; a weak tag matches none; what is no tag is said to be none. An
+// order that is yet to be issued has no revision.
+func TestIfMatch_Forms(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	r := s.want(s.call("POST", "/orders/", kettle, "If-Match", `"7"`), 201)
+	received := "/orders/" + r.at("id") + "/received"
+	s.want(s.call("POST", received, `{"amount":"1.00"}`, "If-Match", "W/"+r.header.Get("ETag")), 412, "code", "order_changed")
+	s.want(s.call("POST", received, `{"amount":"1.00"}`, "If-Match", `"x"`), 400, "errors.0.field", "If-Match")
+	s.want(s.call("POST", received, `{"amount":"1.00"}`, "If-Match", "*"), 200, "order.received_externally.amount", "1.00")
+}
+
+// TestMembersGivenTwice: nobody has to guess which one counts.
+func TestMembersGivenTwice(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for body, field := range map[string]string{
+		`{"products":[{"title":"x","price":"1.00"}],"currency":"EUR","currency":"USD"}`:               "currency",
+		`{"products":[{"title":"x","price":"1.00"},{"title":"x","price":"1.00","price":"9"}]}`:        "products[1].price",
+		`{"products":[{"title":"x","price":"1.00"}],"client":{"email":"a@b.c","\u0065mail":"d@e.f"}}`: "client.email",
+	} {
+		s.want(s.call("POST", "/orders/", body), 400, "errors.0.field", field, "errors.0.message", "is given twice")
+	}
+	if n := s.events(""); n != 0 {
+		t.Errorf("%d events of invalid requests", n)
+	}
+}
+
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	s := open(t)

@@ -48,6 +48,12 @@ type Client struct {
 	Phone     string `json:"phone,omitempty" maxLength:"32"`
 	FirstName string `json:"first_name,omitempty" maxLength:"200"`
 	LastName  string `json:"last_name,omitempty" maxLength:"200"`
+	Address   string `json:"address,omitempty" maxLength:"300" doc:"Street and number."`
+	City      string `json:"city,omitempty" maxLength:"100"`
+	ZipCode   string `json:"zip_code,omitempty" maxLength:"20"`
+	Country   string `json:"country,omitempty" pattern:"^[A-Z]{2}$" doc:"ISO 3166-1."`
+	BirthDate string `json:"birth_date,omitempty" format:"date"`
+	Code      string `json:"personal_code,omitempty" maxLength:"32"`
 }
 
 // Product is one line of an order: price x quantity - discount + tax on that.
@@ -64,7 +70,7 @@ type IssuedOrder struct {
 	Type          string      `json:"type"`
 	ID            string      `json:"id"`
 	Number        string      `json:"number,omitempty"`
-	Status        string      `json:"status"`
+	Status        string      `json:"status" enum:"issued,draft" doc:"draft: the order is to be created at the gateway, and what the gateway answered is not known."`
 	Currency      string      `json:"currency"`
 	Subtotal      money.Money `json:"subtotal"`
 	TotalDiscount money.Money `json:"total_discount"`
@@ -205,7 +211,7 @@ func (a *API) register(r *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	told, err := a.carryOut(r, &done, n.creation(c.Personal))
+	told, err := a.carryOut(r, &done, n.creation(counted, c.Personal))
 	if err != nil {
 		return nil, err
 	}
@@ -214,14 +220,24 @@ func (a *API) register(r *request) (*answer, error) {
 		return nil, err
 	}
 	body.Checkout = told.Checkout
+	if told.Outcome == order.GatewayUnknown {
+		body.Status = "draft"
+	}
 	return &answer{body: body, position: done.Position.String(), revision: &done.Revision, location: "/orders/" + done.OrderID + "/", gateway: told.Outcome}, nil
 }
 
 // creation is what the gateway is told of the order besides what the log holds.
-func (n *NewOrder) creation(personal json.RawMessage) commands.GatewayOrder {
+func (n *NewOrder) creation(counted totals, personal json.RawMessage) commands.GatewayOrder {
 	o := commands.GatewayOrder{
 		DenyOverdue: n.DenyOverduePayment, SkipCapture: n.SkipCapture, MaxAttempts: n.MaxPaymentAttempts,
-		Redirect: n.SuccessRedirect, FailureRedirect: n.FailureRedirect,
+		RefundLimitPercent: n.RefundLimitPercent,
+		Redirect:           n.SuccessRedirect, FailureRedirect: n.FailureRedirect,
+		InProgressRedirect: n.InProgressRedirect, CancelRedirect: n.CancelRedirect,
+	}
+	for i, line := range counted.lines {
+		o.Products = append(o.Products, commands.GatewayProduct{
+			Title: line.Title, Price: line.Price, Quantity: line.Quantity, Discount: line.Discount, TaxPercent: n.Products[i].TaxPercent,
+		})
 	}
 	titles := make([]string, len(n.Products))
 	for i := range n.Products {
@@ -232,9 +248,23 @@ func (n *NewOrder) creation(personal json.RawMessage) commands.GatewayOrder {
 		Client Client `json:"client"`
 	}
 	if json.Unmarshal(personal, &sealed) == nil { // checked by the operation's schema before
-		o.Email = sealed.Client.Email
+		c := &sealed.Client
+		o.Client = commands.GatewayClient{
+			Email: c.Email, Phone: c.Phone, FirstName: c.FirstName, LastName: c.LastName, Address: c.Address, City: c.City,
+			PostalCode: c.ZipCode, Country: c.Country, BirthDate: c.BirthDate, PersonalCode: c.Code,
+		}
 	}
 	return o
+}
+
+// Creation is what a gateway is told of an order, from the request that asked for it; commands of a crashed
+// process are finished with it.
+func Creation(body, personal json.RawMessage) (commands.GatewayOrder, error) {
+	n, counted, err := readOrder(body)
+	if err != nil {
+		return commands.GatewayOrder{}, err
+	}
+	return n.creation(counted, personal), nil
 }
 
 // split takes the personal data out of a body.

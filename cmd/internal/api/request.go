@@ -49,10 +49,13 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, op *operation, who au
 	if len(in.key) > commands.KeyBytesMax {
 		return nil, invalid(FieldError{Field: "Idempotency-Key", Message: "is longer than " + strconv.Itoa(commands.KeyBytesMax) + " bytes"})
 	}
-	if match := r.Header.Get("If-Match"); match != "" {
+	if match := strings.TrimSpace(r.Header.Get("If-Match")); match != "" && match != "*" && strings.Contains(op.path, "{") { // any revision of an order that is there
+		if strings.HasPrefix(match, "W/") {
+			return nil, problem(http.StatusPreconditionFailed, "order_changed", "A weak tag matches nothing here; send the ETag of the order as it was answered.")
+		}
 		revision, err := strconv.ParseUint(strings.Trim(match, `"`), 10, 63)
 		if err != nil {
-			return nil, invalid(FieldError{Field: "If-Match", Message: "is not a revision as ETag answers it"})
+			return nil, invalid(FieldError{Field: "If-Match", Message: "is not a revision as ETag answers it, nor *"})
 		}
 		in.revision = &revision
 	}
@@ -85,6 +88,9 @@ func (a *API) valid(op *operation, raw []byte) ([]byte, error) {
 	var loose any
 	if err := json.Unmarshal(raw, &loose); err != nil {
 		return nil, invalid(FieldError{Field: "body", Message: "is not JSON"})
+	}
+	if name, twice := memberTwice(raw); twice {
+		return nil, invalid(FieldError{Field: name, Message: "is given twice"})
 	}
 	var found huma.ValidateResult
 	huma.Validate(a.registry, op.schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, loose, &found)

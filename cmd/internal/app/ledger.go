@@ -98,7 +98,8 @@ func Open(s config.Settings, logger *slog.Logger, say func(string)) (*Ledger, er
 		l.Orders = commands.NewOrders(l.Intake, vault)
 	}
 	l.Reconciler = reconcile.New(reconcile.Config{
-		Log: store, Intake: l.Intake, Accounts: accounts.Watched(), Clock: time.Now, Logger: logger.With(slog.String("worker", "reconciler")),
+		Creation: l.creation,
+		Log:      store, Intake: l.Intake, Accounts: accounts.Watched(), Clock: time.Now, Logger: logger.With(slog.String("worker", "reconciler")),
 	})
 	if _, err := config.LoadChart(s); err != nil { // a mistake in the file is found before anything is served
 		return nil, errors.Join(err, store.Close())

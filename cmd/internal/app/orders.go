@@ -9,7 +9,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/order-ledger/order-ledger/cmd/internal/api"
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/commands"
+	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections/detail"
 	"github.com/order-ledger/order-ledger/projections/orders"
 	"github.com/order-ledger/order-ledger/projections/payouts"
@@ -75,4 +78,16 @@ func idsOf(ctx context.Context, tx pgx.Tx, name string) ([]string, error) {
 	}
 	slices.Sort(ids)
 	return ids, err
+}
+
+// creation is what a gateway is told of an order that a command of ours asked for.
+func (l *Ledger) creation(ctx context.Context, c order.Category, orderID, commandID string) (commands.GatewayOrder, error) {
+	if l.Orders == nil {
+		return commands.GatewayOrder{}, errors.New("this process takes no commands")
+	}
+	body, personal, err := l.Orders.Command(ctx, c, orderID, commandID)
+	if err != nil {
+		return commands.GatewayOrder{}, err
+	}
+	return api.Creation(body, personal)
 }

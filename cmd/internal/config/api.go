@@ -15,22 +15,23 @@ import (
 // "file:path").
 type api struct {
 	URL          string  `yaml:"url"`
-	PerSecond    float64 `yaml:"per_second"`    // calls a second; 0 is httpcall.DefaultPerSecond
-	Key          string  `yaml:"key"`           // decta: secret key
-	TokenURL     string  `yaml:"token_url"`     // everifin
-	ClientID     string  `yaml:"client_id"`     // everifin
-	ClientSecret string  `yaml:"client_secret"` // everifin
-	User         string  `yaml:"user"`          // connectpay
-	Password     string  `yaml:"password"`      // connectpay
-	BrandID      string  `yaml:"brand_id"`      // connectpay
-	SigningKey   string  `yaml:"signing_key"`   // connectpay: RSA private key, PEM
-	NotifyURL    string  `yaml:"notify_url"`    // connectpay: where its webhooks go
-	CreditorIBAN string  `yaml:"creditor_iban"` // everifin, connectpay: the merchant's account
-	CreditorName string  `yaml:"creditor_name"` // everifin, connectpay
+	PerSecond    float64 `yaml:"per_second"`       // commands a second; 0 is httpcall.DefaultPerSecond
+	Polls        float64 `yaml:"polls_per_second"` // beside them; 0 is per_second
+	Key          string  `yaml:"key"`              // decta: secret key
+	TokenURL     string  `yaml:"token_url"`        // everifin
+	ClientID     string  `yaml:"client_id"`        // everifin
+	ClientSecret string  `yaml:"client_secret"`    // everifin
+	User         string  `yaml:"user"`             // connectpay
+	Password     string  `yaml:"password"`         // connectpay
+	BrandID      string  `yaml:"brand_id"`         // connectpay
+	SigningKey   string  `yaml:"signing_key"`      // connectpay: RSA private key, PEM
+	NotifyURL    string  `yaml:"notify_url"`       // connectpay: where its webhooks go
+	CreditorIBAN string  `yaml:"creditor_iban"`    // everifin, connectpay: the merchant's account
+	CreditorName string  `yaml:"creditor_name"`    // everifin, connectpay
 }
 
 func (a *api) client(gateway, account string) (commands.Gateway, error) {
-	calls := httpcall.Options{PerSecond: a.PerSecond}
+	calls := httpcall.Options{PerSecond: a.PerSecond, PollsPerSecond: a.Polls}
 	secret := func(name, reference string) (string, error) {
 		value, err := signature.ResolveSecret(reference)
 		if err != nil {

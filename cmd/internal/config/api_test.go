@@ -74,8 +74,8 @@ func TestLoadAccounts_Clocks(t *testing.T) {
 		case err != nil:
 			t.Error(err)
 		default:
-			if n := len(accounts.Watched()); n != 1 {
-				t.Errorf("%d accounts are watched, want the configured one", n)
+			if n := len(accounts.Watched()); n != 3 {
+				t.Errorf("%d accounts are watched, want one of each gateway, configured or not", n)
 			}
 			if got := accounts["decta"]["default"].Clocks; got != (reconcile.Clocks{Hold: 168 * time.Hour, Unstarted: 20 * time.Minute}) {
 				t.Errorf("%s: %+v", clocks, got)

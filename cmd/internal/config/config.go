@@ -87,8 +87,6 @@ type Account struct {
 	Client commands.Gateway
 	// Clocks are how long may pass before alarms are raised; zero is the default of each.
 	Clocks reconcile.Clocks
-	// implied: nobody named the account; it takes in what comes, and no clock runs for it.
-	implied bool
 	// Advice is what its merchant decided about payments that nobody knows the end of.
 	Advice advice.Choices
 	// Confirm: the account's webhooks are hints that a GET confirms. It needs a Client.
@@ -121,14 +119,13 @@ func (a Accounts) Unsigned() []string {
 	return names
 }
 
-// Watched are the configured accounts as the reconciler takes them, in a fixed order.
+// Watched are all accounts as the reconciler takes them, in a fixed order.
 func (a Accounts) Watched() []reconcile.Account {
 	var watched []reconcile.Account
 	for _, gateway := range Gateways() {
 		for _, name := range slices.Sorted(maps.Keys(a[gateway])) {
-			if account := a[gateway][name]; !account.implied {
-				watched = append(watched, reconcile.Account{Gateway: gateway, Name: name, Client: account.Client, Clocks: account.Clocks})
-			}
+			account := a[gateway][name]
+			watched = append(watched, reconcile.Account{Gateway: gateway, Name: name, Client: account.Client, Clocks: account.Clocks})
 		}
 	}
 	return watched
@@ -249,7 +246,7 @@ func LoadAccounts(s Settings) (Accounts, error) {
 	}
 	for _, gateway := range Gateways() {
 		if _, ok := accounts[gateway][DefaultAccount]; !ok && loopback {
-			accounts[gateway][DefaultAccount] = Account{Gateway: gateway, Name: DefaultAccount, Verifier: signature.None(), implied: true}
+			accounts[gateway][DefaultAccount] = Account{Gateway: gateway, Name: DefaultAccount, Verifier: signature.None()}
 		}
 	}
 	if !loopback && accounts.empty() {

@@ -114,6 +114,9 @@ func (*Client) Offers(a order.ActionName, method string) bool {
 	}
 }
 
+// Repeats: no action; the gateway would carry it out again.
+func (*Client) Repeats(order.ActionName) bool { return false }
+
 // Fetch reads the details of each payment.
 func (c *Client) Fetch(ctx context.Context, refs commands.GatewayRefs) ([][]byte, error) {
 	var bodies [][]byte
@@ -164,7 +167,7 @@ func (c *Client) Refund(ctx context.Context, _ commands.GatewayRefs, r commands.
 }
 
 // ChangeAmount is not offered.
-func (*Client) ChangeAmount(context.Context, commands.GatewayRefs, money.Money) (commands.GatewayAnswer, error) {
+func (*Client) ChangeAmount(context.Context, commands.GatewayRefs, commands.GatewayChange) (commands.GatewayAnswer, error) {
 	return cannot("change the amount of")
 }
 

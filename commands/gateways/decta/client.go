@@ -67,6 +67,9 @@ func (*Client) Offers(a order.ActionName, _ string) bool {
 	}
 }
 
+// Repeats: no action; the gateway would carry it out again.
+func (*Client) Repeats(order.ActionName) bool { return false }
+
 // Fetch reads the order, whose body tells its whole history.
 func (c *Client) Fetch(ctx context.Context, refs commands.GatewayRefs) ([][]byte, error) {
 	if refs.OrderID == "" {
@@ -95,26 +98,55 @@ type newOrder struct {
 	Attempts int          `json:"max_payment_attempts,omitempty"`
 	IsTest   bool         `json:"is_test"`
 	Success  string       `json:"success_redirect,omitempty"`
+	Progress string       `json:"in_progress_redirect,omitempty"`
 	Failure  string       `json:"failure_redirect,omitempty"`
+	Cancel   string       `json:"cancel_redirect,omitempty"`
 }
 
 type newClient struct {
-	Email string `json:"email"`
+	Email        string `json:"email"`
+	Phone        string `json:"phone,omitempty"`
+	FirstName    string `json:"first_name,omitempty"`
+	LastName     string `json:"last_name,omitempty"`
+	Address      string `json:"address,omitempty"`
+	City         string `json:"city,omitempty"`
+	PostalCode   string `json:"zip_code,omitempty"`
+	Country      string `json:"country,omitempty"`
+	BirthDate    string `json:"birth_date,omitempty"`
+	PersonalCode string `json:"personal_code,omitempty"`
 }
 
 type newProduct struct {
-	Title string          `json:"title"`
-	Price json.RawMessage `json:"price"`
+	Title      string          `json:"title"`
+	Price      json.RawMessage `json:"price"`
+	Quantity   int64           `json:"quantity,omitempty"`
+	Discount   json.RawMessage `json:"discount_amount,omitempty"`
+	TaxPercent json.RawMessage `json:"tax_percent,omitempty"`
+}
+
+// lines are the products of an order; one of its whole amount when it has none.
+func lines(o *commands.GatewayOrder) []newProduct {
+	if len(o.Products) == 0 {
+		return []newProduct{{Title: o.Description, Price: httpcall.Number(o.Amount)}}
+	}
+	out := make([]newProduct, 0, len(o.Products))
+	for _, p := range o.Products {
+		line := newProduct{Title: p.Title, Price: httpcall.Number(p.Price), Quantity: p.Quantity, TaxPercent: httpcall.Decimal(p.TaxPercent)}
+		if p.Discount.IsPositive() {
+			line.Discount = httpcall.Number(p.Discount)
+		}
+		out = append(out, line)
+	}
+	return out
 }
 
 // Create issues the order. An answer that is lost leaves an order that its merchant reference finds
 // once its first webhook comes.
 func (c *Client) Create(ctx context.Context, o commands.GatewayOrder) (commands.GatewayAnswer, error) {
 	body := newOrder{
-		Number: o.Reference, Currency: o.Amount.Currency().Code(), Client: newClient{Email: o.Email},
-		Products: []newProduct{{Title: o.Description, Price: httpcall.Number(o.Amount)}},
-		Deny:     o.DenyOverdue, Skip: o.SkipCapture, Attempts: o.MaxAttempts, IsTest: o.IsTest,
-		Success: o.Redirect, Failure: cmp.Or(o.FailureRedirect, o.Redirect),
+		Number: o.Reference, Currency: o.Amount.Currency().Code(), Client: newClient(o.Client), Products: lines(&o),
+		Deny: o.DenyOverdue, Skip: o.SkipCapture, Attempts: o.MaxAttempts, IsTest: o.IsTest,
+		Success: o.Redirect, Failure: cmp.Or(o.FailureRedirect, o.Redirect), Progress: o.InProgressRedirect, Cancel: o.CancelRedirect,
 	}
 	if o.DueAt != nil {
 		body.Due = o.DueAt.Unix()
@@ -148,7 +180,7 @@ func (c *Client) MarkReceived(ctx context.Context, refs commands.GatewayRefs) (c
 }
 
 // ChangeAmount is not offered.
-func (*Client) ChangeAmount(context.Context, commands.GatewayRefs, money.Money) (commands.GatewayAnswer, error) {
+func (*Client) ChangeAmount(context.Context, commands.GatewayRefs, commands.GatewayChange) (commands.GatewayAnswer, error) {
 	return commands.GatewayAnswer{}, fmt.Errorf("change the amount of a decta order: %w", commands.ErrGatewayCannot)
 }
 

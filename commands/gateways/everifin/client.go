@@ -130,6 +130,10 @@ func (*Client) Offers(a order.ActionName, _ string) bool {
 	}
 }
 
+// Repeats: all actions. Orders and refunds carry our instructionId, and what the others ask for is the
+// same however often it is asked.
+func (c *Client) Repeats(a order.ActionName) bool { return c.Offers(a, "") }
+
 // Fetch reads the order with all its payments and refunds, and each payment, which alone tells why it
 // failed and when.
 func (c *Client) Fetch(ctx context.Context, refs commands.GatewayRefs) ([][]byte, error) {
@@ -163,19 +167,21 @@ func (c *Client) Create(ctx context.Context, o commands.GatewayOrder) (commands.
 		RedirectURL   string          `json:"redirectUrl,omitempty"`
 		ExternalID    string          `json:"externalId"`
 		SenderEmail   string          `json:"senderEmail,omitempty"`
+		RefundLimit   json.RawMessage `json:"refundLimitPercentage,omitempty"`
 	}{
 		o.InstructionID, httpcall.Number(o.Amount), o.Amount.Currency().Code(),
 		c.creditor.IBAN, c.creditor.Name,
-		o.Description, o.Redirect, o.Reference, o.Email,
+		o.Description, o.Redirect, o.Reference, o.Client.Email, httpcall.Decimal(o.RefundLimitPercent),
 	}, true))
 }
 
 // ChangeAmount changes the order, or adds a payment for the difference. Asking twice for the same
 // amount changes nothing.
-func (c *Client) ChangeAmount(ctx context.Context, refs commands.GatewayRefs, amount money.Money) (commands.GatewayAnswer, error) {
+func (c *Client) ChangeAmount(ctx context.Context, refs commands.GatewayRefs, change commands.GatewayChange) (commands.GatewayAnswer, error) {
 	return read(c.api.Send(ctx, http.MethodPatch, "order", httpcall.Path("orders", refs.OrderID), struct {
-		Amount json.RawMessage `json:"amount"`
-	}{httpcall.Number(amount)}, true))
+		Amount      json.RawMessage `json:"amount"`
+		RefundLimit json.RawMessage `json:"refundLimitPercentage,omitempty"`
+	}{httpcall.Number(change.Amount), httpcall.Decimal(change.RefundLimitPercent)}, true))
 }
 
 // Refund makes a payment in the other direction, which the merchant authorises at its bank: the

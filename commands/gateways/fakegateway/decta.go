@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	"github.com/order-ledger/order-ledger/domain/money"
 )
 
@@ -41,7 +43,7 @@ func dectaError(code, message string) any {
 func (f *Fake) dectaCreate(_ *http.Request, body []byte) reply {
 	var in struct {
 		Number, Currency string
-		Products         []struct{ Price json.RawMessage }
+		Products         []dectaProduct
 		SkipCapture      bool  `json:"skip_capture"`
 		IsTest           bool  `json:"is_test"`
 		Due              int64 `json:"due"`
@@ -49,10 +51,10 @@ func (f *Fake) dectaCreate(_ *http.Request, body []byte) reply {
 		AttemptsMax      int   `json:"max_payment_attempts"`
 	}
 	bad := reply{status: http.StatusBadRequest, body: dectaError("invalid", "Invalid order")}
-	if json.Unmarshal(body, &in) != nil || len(in.Products) != 1 {
+	if json.Unmarshal(body, &in) != nil || len(in.Products) == 0 {
 		return bad
 	}
-	total, ok := amount(in.Products[0].Price, in.Currency)
+	total, ok := dectaTotal(in.Products, in.Currency)
 	if !ok {
 		return bad
 	}
@@ -65,6 +67,28 @@ func (f *Fake) dectaCreate(_ *http.Request, body []byte) reply {
 	}
 	f.add(o)
 	return reply{status: http.StatusCreated, body: o.dectaBody(), changed: o}
+}
+
+// dectaProduct is one line: price x quantity - discount + tax on that.
+type dectaProduct struct {
+	Price      decimal.Decimal
+	Quantity   int64
+	Discount   decimal.Decimal `json:"discount_amount"`
+	TaxPercent decimal.Decimal `json:"tax_percent"`
+}
+
+func dectaTotal(lines []dectaProduct, currency string) (money.Money, bool) {
+	c, err := money.ParseCurrency(currency)
+	if err != nil {
+		return money.Money{}, false
+	}
+	sum := decimal.Zero
+	for _, l := range lines {
+		net := l.Price.Mul(decimal.NewFromInt(max(l.Quantity, 1))).Sub(l.Discount)
+		sum = sum.Add(net).Add(net.Mul(l.TaxPercent).Shift(-2).Round(c.MinorUnits()))
+	}
+	m, err := money.New(sum, c)
+	return m, err == nil && m.IsPositive()
 }
 
 // amount reads a JSON number in a currency.

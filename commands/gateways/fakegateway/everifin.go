@@ -79,6 +79,7 @@ type instruction struct {
 	Amount        json.RawMessage `json:"amount"`
 	Currency      string          `json:"currency"`
 	ExternalID    string          `json:"externalId"`
+	RefundLimit   json.RawMessage `json:"refundLimitPercentage"`
 }
 
 func (f *Fake) everifinCreate(_ *http.Request, body []byte) reply {
@@ -95,7 +96,7 @@ func (f *Fake) everifinCreate(_ *http.Request, body []byte) reply {
 			return success(o.everifinCreated())
 		}
 	}
-	o := &gatewayOrder{gateway: Everifin, reference: in.ExternalID, total: total, status: "CREATED"}
+	o := &gatewayOrder{gateway: Everifin, reference: in.ExternalID, total: total, status: "CREATED", refundLimit: in.RefundLimit}
 	f.add(o)
 	o.payments = []*payment{{id: o.payment, status: o.status, amount: total, created: o.created}}
 	o.instructions["order "+in.InstructionID] = nil
@@ -137,8 +138,18 @@ func (f *Fake) everifinUpdate(o *gatewayOrder, body []byte) reply {
 		o.payments = append(o.payments, p)
 		f.byID[p.id] = o
 	}
+	if len(in.RefundLimit) > 0 {
+		o.refundLimit = in.RefundLimit
+	}
 	o.total, o.changed = total, o.now(f)
 	return success(o.everifinOrder())
+}
+
+func (o *gatewayOrder) limit() any {
+	if len(o.refundLimit) > 0 {
+		return o.refundLimit
+	}
+	return 100
 }
 
 // open tells whether the customer has not begun the payment.
@@ -236,7 +247,7 @@ func (o *gatewayOrder) everifinOrder() any {
 	}
 	return object{
 		"id": o.id, "amount": number(o.total.String()), "currency": o.currency.Code(), "status": status,
-		"externalId": o.reference, "refundLimitPercentage": 100, "createdAt": iso(o.created),
+		"externalId": o.reference, "refundLimitPercentage": o.limit(), "createdAt": iso(o.created),
 		"sumOfPaid": number(paid.String()), "sumOfRefunded": number(o.refunded.String()),
 		"canBeWithdrawn": withdrawn, "canBeUpdated": updated,
 		"payments": payments, "refunds": refunds,

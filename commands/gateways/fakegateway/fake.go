@@ -82,6 +82,7 @@ type Fake struct {
 	ends  time.Time
 
 	faults map[string][]Fault       // by gateway
+	sent   map[string][]byte        // newest body by the same names as calls
 	calls  map[string]int           // by gateway and "METHOD action"
 	lose   int                      // webhooks to lose
 	twice  int                      // webhooks to send twice
@@ -105,7 +106,7 @@ func New(o Options) *Fake {
 	}
 	f := &Fake{
 		o: o, mux: http.NewServeMux(), byID: map[string]*gatewayOrder{},
-		faults: map[string][]Fault{}, calls: map[string]int{}, ages: map[string]time.Duration{},
+		faults: map[string][]Fault{}, calls: map[string]int{}, sent: map[string][]byte{}, ages: map[string]time.Duration{},
 	}
 	f.decta()
 	f.everifin()
@@ -137,6 +138,13 @@ func (f *Fake) Calls(gateway, action string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.calls[gateway+" "+action]
+}
+
+// Sent is the newest body that a call brought, by its action as in Calls.
+func (f *Fake) Sent(gateway, action string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return string(f.sent[gateway+" "+action])
 }
 
 // EndTokens makes Everifin take the present access token no more, before its time.

@@ -1,6 +1,7 @@
 package fakegateway
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,9 +35,10 @@ type gatewayOrder struct {
 	disputed, returned                       money.Money // taken and given back by disputes
 	refundReversed                           money.Money
 	// Everifin alone.
-	payments    []*payment // oldest first
-	orderStatus string     // that webhooks told
-	told        string     // id of the payment or refund that changed last
+	payments    []*payment      // oldest first
+	orderStatus string          // that webhooks told
+	told        string          // id of the payment or refund that changed last
+	refundLimit json.RawMessage // as it was asked for; empty is 100
 	// ConnectPay alone.
 	beforeRefund string // the status that a failed refund goes back to
 	contradicts  bool   // isTerminal says the opposite

@@ -40,6 +40,9 @@ func (f *Fake) handle(gateway, pattern, action string, authorised func(*http.Req
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
+		f.mu.Lock()
+		f.sent[gateway+" "+r.Method+" "+action] = body
+		f.mu.Unlock()
 		answer, hooks, err := f.work(do, r, body)
 		if err == nil {
 			err = f.deliver(context.WithoutCancel(r.Context()), hooks)

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/shopspring/decimal"
+
 	"github.com/order-ledger/order-ledger/domain/money"
 )
 
@@ -71,3 +73,12 @@ func CheckBase(base string) (string, error) {
 
 // Number is an amount as a JSON number in major units, digit by digit: no float comes near it.
 func Number(m money.Money) json.RawMessage { return json.RawMessage(m.String()) }
+
+// Decimal is a decimal as a JSON number; nil for what is empty or none.
+func Decimal(text string) json.RawMessage {
+	d, err := decimal.NewFromString(text)
+	if err != nil {
+		return nil
+	}
+	return json.RawMessage(d.String())
+}

@@ -44,9 +44,10 @@ type Options struct {
 	// PauseMin and PauseMax bound the pause between attempts, which doubles and is jittered. A
 	// Retry-After beyond PauseMax ends the call.
 	PauseMin, PauseMax time.Duration
-	// PerSecond and Burst pace all calls of this account.
-	PerSecond float64
-	Burst     int
+	// PerSecond and Burst pace commands, and what belongs to them. PollsPerSecond paces what is asked
+	// without haste (see Polling), beside them, so that no command waits for it; its default is PerSecond.
+	PerSecond, PollsPerSecond float64
+	Burst                     int
 	// OpenAfter failed attempts in a row open the circuit for OpenFor.
 	OpenAfter uint32
 	OpenFor   time.Duration
@@ -62,6 +63,7 @@ func (o Options) withDefaults() Options {
 	o.PauseMin = or(o.PauseMin, DefaultPauseMin)
 	o.PauseMax = or(o.PauseMax, DefaultPauseMax)
 	o.PerSecond = or(o.PerSecond, DefaultPerSecond)
+	o.PollsPerSecond = or(o.PollsPerSecond, o.PerSecond)
 	o.Burst = or(o.Burst, DefaultBurst)
 	o.OpenAfter = or(o.OpenAfter, DefaultOpenAfter)
 	o.OpenFor = or(o.OpenFor, DefaultOpenFor)
@@ -86,6 +88,7 @@ func or[T comparable](v, fallback T) T {
 type Caller struct {
 	o       Options
 	pace    *rate.Limiter
+	polls   *rate.Limiter
 	breaker *gobreaker.CircuitBreaker[answer]
 }
 
@@ -93,7 +96,7 @@ type Caller struct {
 func New(o Options) *Caller {
 	o = o.withDefaults()
 	return &Caller{
-		o: o, pace: rate.NewLimiter(rate.Limit(o.PerSecond), o.Burst),
+		o: o, pace: rate.NewLimiter(rate.Limit(o.PerSecond), o.Burst), polls: rate.NewLimiter(rate.Limit(o.PollsPerSecond), o.Burst),
 		breaker: gobreaker.NewCircuitBreaker[answer](gobreaker.Settings{
 			Name: o.Name, Timeout: o.OpenFor, MaxRequests: 1,
 			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= o.OpenAfter },
@@ -108,6 +111,13 @@ func New(o Options) *Caller {
 			},
 		}),
 	}
+}
+
+type pollingKey struct{}
+
+// Polling marks calls that nobody waits for: they have a pace of their own, and hold no command up.
+func Polling(ctx context.Context) context.Context {
+	return context.WithValue(ctx, pollingKey{}, true)
 }
 
 // Request is one call.
@@ -143,7 +153,11 @@ func (c *Caller) Do(ctx context.Context, r Request) ([]byte, error) {
 	renewed := r.Renew == nil
 	perhaps := false // an earlier attempt may have been executed
 	for attempt := 1; ; attempt++ {
-		if err := c.pace.Wait(ctx); err != nil {
+		pace := c.pace
+		if ctx.Value(pollingKey{}) != nil {
+			pace = c.polls
+		}
+		if err := pace.Wait(ctx); err != nil {
 			return nil, fmt.Errorf("%s: wait for the pace of %s: %w", r.Call, c.o.Name, err)
 		}
 		sent := false
