@@ -280,7 +280,7 @@ func (r *camtReader) checkBalance() {
 		return
 	}
 	sum, err := r.opening.Add(r.entries)
-	if err != nil || !sum.Equal(*r.closing) {
+	if err == nil && !sum.Equal(*r.closing) { // an amount in another currency is told where it stands
 		r.p.add(r.began, "opening balance %s and entries of %s make %s, and the closing balance is %s", r.opening, r.entries, sum, r.closing)
 	}
 	switch {
