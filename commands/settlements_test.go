@@ -109,6 +109,9 @@ func TestSettlements_ImportTwiceChangesNothing(t *testing.T) {
 	if _, err := in.Accept(t.Context(), commands.Notification{Gateway: "plain", Account: "default", Body: []byte(`{"order":"nobody's","paid":"0.19"}`)}); err != nil {
 		t.Fatal(err)
 	}
+	if again, err := settlements.Import(t.Context(), statementOf(7), "kim"); err != nil || !again.Known || again.Matched != 6 {
+		t.Errorf("imported again once more is known: %+v, %v", again, err)
+	}
 	if again, err := settlements.Match(t.Context(), first.StatementID, "kim"); err != nil || again.Matched != 7 || again.Unmatched != 1 {
 		t.Errorf("matched once more is known: %+v, %v", again, err)
 	}

@@ -187,7 +187,6 @@ func (c *cli) runReconciliation(ctx context.Context, params reports.Params) erro
 		return c.printJSON(answer)
 	}
 	for _, t := range answer.Reports {
-		c.say("%s", t.Title)
 		c.showTable(t)
 	}
 	return nil

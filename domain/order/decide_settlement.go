@@ -173,13 +173,6 @@ func feeKind(k settlement.Kind) string {
 	return feeOther
 }
 
-// Parts of an order that movements are named after.
-const (
-	movementPayment = "payment"
-	movementRefund  = "refund"
-	movementDispute = "dispute"
-)
-
 // feeMovement names a fee that a line charges for the order: there is none in our books before it.
 func feeMovement(l *settlement.Line) string {
 	if l.Kind != settlement.Fee {

@@ -3,9 +3,17 @@ package order
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/settlement"
+)
+
+// Parts of an order that movements are named after.
+const (
+	movementPayment = "payment"
+	movementRefund  = "refund"
+	movementDispute = "dispute"
 )
 
 // Settlement is a line of a statement that confirmed a movement of the order's money.
@@ -68,7 +76,12 @@ func (s *State) withheld() money.Money {
 	sum := money.Zero(s.Currency)
 	for i := range s.Settlements {
 		switch m := &s.Settlements[i]; m.Kind {
-		case settlement.Refund, settlement.Chargeback:
+		case settlement.Refund:
+			// What somebody gave back by hand never went through the gateway.
+			if f := s.refund(strings.TrimPrefix(m.Movement, movementRefund+":")); f == nil || (!f.GivenByHand && !f.External) {
+				sum = add(sum, m.Amount)
+			}
+		case settlement.Chargeback:
 			sum = add(sum, m.Amount)
 		case settlement.ChargebackReversal:
 			sum = sub(sum, m.Amount)

@@ -162,7 +162,7 @@ func queueLines(b *pgx.Batch, e *settlement.LinesRecorded, at int64) {
 	references, others, settlementRefs, fees, nets := make([]*string, n), make([]string, n), make([]*string, n), make([]*string, n), make([]*string, n)
 	for i := range e.Lines {
 		l := &e.Lines[i]
-		numbers[i], fileLines[i] = int32(l.Number), int32(l.FileLine) //nolint:gosec // statements have fewer lines
+		numbers[i], fileLines[i] = int32(l.Number), int32(l.FileLine)
 		kinds[i], dates[i], currencies[i] = string(l.Kind), l.ValueDate, l.Gross.Currency().Code()
 		gross[i] = storable.Amount(l.Gross, l.Gross.Currency())
 		references[i], settlementRefs[i] = known(l.Reference()), known(l.SettlementRef)

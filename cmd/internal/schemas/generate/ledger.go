@@ -7,10 +7,11 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/push"
 	"github.com/order-ledger/order-ledger/domain/accounting"
+	"github.com/order-ledger/order-ledger/domain/settlement"
 )
 
 // ledgerEvent is an event that is about no order, but about the ledger itself: of the streams period-…,
-// webhook-… and exports-….
+// settlement-…, webhook-… and exports-….
 type ledgerEvent struct {
 	name, meaning string
 	kind          reflect.Type
@@ -28,6 +29,12 @@ func ledgerEvents() []ledgerEvent {
 			period, `{"entity":"default","period":"2026-10","approver":"lee","reason":"a settlement was missing"}`},
 		{accounting.EntityDefinedType, "A legal entity keeps the books of these merchant accounts from here on.",
 			reflect.TypeFor[accounting.EntityDefined](), `{"entity":"baltics","time_zone":"Europe/Vilnius","accounts":["decta/lt"]}`},
+		{settlement.LinesRecordedType, "A part of the lines of a statement; they count once StatementImported follows.", reflect.TypeFor[settlement.LinesRecorded](),
+			`{"statement_id":"81a88fb79ce102ff5e9cefca1fbe4126","from":0,"lines":[{"line":1,"file_line":2,"kind":"payment","references":["6f2c"],"settlement_ref":"PO-1","value_date":"2026-10-03","gross":{"amount":"96.56","currency":"EUR"},"fee":{"amount":"1.90","currency":"EUR"}}]}`},
+		{settlement.StatementImportedType, "A statement of a gateway or a bank was taken in, as a whole.", reflect.TypeFor[settlement.Imported](),
+			`{"format":"csv","gateway":"decta","account":"default","side":"gateway","file_sha256":"00ff","window_days":14,"statement_id":"81a88fb79ce102ff5e9cefca1fbe4126","lines":1,"sums":[{"kind":"payment","lines":1,"gross":{"amount":"96.56","currency":"EUR"}}]}`},
+		{settlement.StatementMatchedType, "Every line of a statement was looked at; what came of it stands on the orders.", reflect.TypeFor[settlement.StatementMatched](),
+			`{"statement_id":"81a88fb79ce102ff5e9cefca1fbe4126","pass":1,"matched":1,"mismatched":0,"unmatched":0}`},
 		{"ExportProduced", "Something was exported; the manifest says what.", export, `{"manifest":{"what":"journal","sha256":"00ff"},"actor":"kim"}`},
 		{push.SubscriberAdded, "A subscriber of webhooks is served from here on.", hook, `{"subscriber":"shop"}`},
 		{push.DeliverySucceeded, "A webhook was delivered.", hook, delivery},
