@@ -143,6 +143,7 @@ func paygatePaymentFlow() []flow {
 			s.must(m.fake.FailRefunds(t.Context(), s.gateway))
 			s.is(want{"pending": "0.00", "refunded": "0.00", "refunds": "NONE", "refund": "FAILED"})
 		}},
+		{title: "Refunds through all statuses of payments", goes: refundStatuses},
 		{title: "Edge cases: AML checks", waiting: &waiting{
 			begins: func(t *testing.T, m *merchant) *sale {
 				s := m.issue(t, "everifin", "")
@@ -209,6 +210,26 @@ func severalPayments(t *testing.T, m *merchant) {
 		t.Errorf("the payments are %s, want %s", got, want)
 	}
 	s.act("refunds", `{}`, "payment_required")
+}
+
+// refundStatuses: a refund is a payment in the other direction and goes through its statuses. One whose
+// outcome the gateway lost sight of stays pending.
+func refundStatuses(t *testing.T, m *merchant) {
+	for last, c := range map[string]struct{ refund, pending, refunded, flags string }{
+		"BOOKED": {"COMPLETED", "0.00", "20.00", ""}, "FAILED": {"FAILED", "0.00", "0.00", ""}, "EXPIRED": {"FAILED", "0.00", "0.00", ""},
+		"WITHDRAWN": {"FAILED", "0.00", "0.00", ""}, "PROCESSING_EXPIRED": {"INITIATED", "20.00", "0.00", "refund_outcome_unknown"},
+	} {
+		s := m.issue(t, "everifin", "")
+		s.pays()
+		s.act("refunds", `{"amount":"20.00"}`, "accepted")
+		refund := s.look().Refunds[0].Source
+		for _, status := range []string{"SEEN", "PROCESSING", "CONFIRMED"} {
+			s.must(m.fake.Turn(t.Context(), refund, status, ""))
+			s.is(want{"refund": "INITIATED", "pending": "20.00", "refunded": "0.00", "state": "PAID"})
+		}
+		s.must(m.fake.Turn(t.Context(), refund, last, ""))
+		s.is(want{"refund": c.refund, "pending": c.pending, "refunded": c.refunded, "flags": c.flags, "state": "PAID"})
+	}
 }
 
 // detail checks the status of the order's payment in the form of payment details.

@@ -190,7 +190,10 @@ type shown struct {
 		Reason string `json:"reason_code"`
 		Amount amount `json:"amount"`
 	} `json:"payments"`
-	Refunds  []struct{ Status string } `json:"refunds"`
+	Refunds []struct {
+		Source string `json:"source_refund_id"`
+		Status string `json:"status"`
+	} `json:"refunds"`
 	Disputes []struct {
 		ID      string `json:"dispute_id"`
 		Track   string `json:"track"`

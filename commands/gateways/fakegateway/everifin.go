@@ -178,9 +178,30 @@ func (o *gatewayOrder) paymentOf(id string) *payment {
 }
 
 func (o *gatewayOrder) turnPayment(f *Fake, id, status, reason string) error {
+	for i := range o.refunds {
+		if o.refunds[i].id == id {
+			return o.turnRefund(f, &o.refunds[i], status)
+		}
+	}
 	o.turn(f, o.paymentOf(id), status, reason)
 	var err error
 	o.captured, err = o.paid()
+	return err
+}
+
+// turnRefund gives a refund that is under way another status; what ends it moves its amount.
+func (o *gatewayOrder) turnRefund(f *Fake, r *refund, status string) (err error) {
+	r.status, o.told, o.changed = status, r.id, o.now(f)
+	switch status {
+	case "BOOKED":
+		if o.refunded, err = o.refunded.Add(r.amount); err != nil {
+			return err
+		}
+	case "FAILED", "EXPIRED", "WITHDRAWN":
+	default:
+		return nil
+	}
+	o.pending, err = o.pending.Sub(r.amount)
 	return err
 }
 

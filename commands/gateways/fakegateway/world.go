@@ -71,8 +71,8 @@ func (f *Fake) Decline(ctx context.Context, id string) error {
 	})
 }
 
-// Turn gives an order, or a payment of an Everifin order, another status of the gateway's; reason is
-// Everifin's code of a failure.
+// Turn gives an order, or a payment or refund of an Everifin order, another status of the gateway's; reason
+// is Everifin's code of a payment's failure.
 func (f *Fake) Turn(ctx context.Context, id, status, reason string) error {
 	return f.event(ctx, id, func(o *gatewayOrder) error {
 		if o.gateway == Everifin {
