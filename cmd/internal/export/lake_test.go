@@ -394,6 +394,34 @@ func TestVerifyLake_Keys(t *testing.T) {
 	}
 }
 
+// TestVerifyLake_Exchanged: a manifest that somebody else with a right key wrote in the place of another, for the same
+// events, is not the one that the next names.
+func TestVerifyLake_Exchanged(t *testing.T) {
+	t.Parallel()
+	s, dir := serveFeed(t), t.TempDir()
+	s.record(t, 1, 1)
+	runLake(t, s.job(dir, 2))
+	fork := filepath.Join(t.TempDir(), "fork")
+	if err := os.CopyFS(fork, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	s.record(t, 1, 1, 1, 1)
+	runLake(t, s.job(dir, 2))
+	j := s.job(fork, 2)
+	j.Sign = otherKey()
+	runLake(t, j)
+	keys := []string{manifest(t, dir, 1).PublicKey, manifest(t, fork, 2).PublicKey}
+	if err := os.Remove(manifestFile(dir, 2)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(manifestFile(fork, 2), manifestFile(dir, 2)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := export.VerifyLake(dir, keys, nil); !errors.Is(err, export.ErrNotProven) || !strings.Contains(err.Error(), "000003.json does not follow") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestLake_Refused tells what the ledger says, and leaves the lake alone.
 func TestLake_Refused(t *testing.T) {
 	t.Parallel()
