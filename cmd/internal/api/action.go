@@ -86,7 +86,7 @@ func (a *API) all() []*operation {
 		access: Reading, ofViews: true, headers: statusHeaders, status: http.StatusOK, answer: reflect.TypeFor[PaymentList](), handle: a.listPayments,
 	}, {
 		id: "getPayment", method: http.MethodGet, path: "/orders/{id}/payments/{payment}", summary: "One payment, by our id or the gateway's",
-		scope: auth.OrdersRead, access: Reading, ofViews: true, headers: statusHeaders, status: http.StatusOK, answer: reflect.TypeFor[PaymentView](), handle: a.getPayment,
+		scope: auth.OrdersRead, access: Reading, ofViews: true, headers: statusHeaders, status: http.StatusOK, answer: reflect.TypeFor[PaymentDetail](), handle: a.getPayment,
 	}, {
 		id: "listRefunds", method: http.MethodGet, path: "/orders/{id}/refunds", summary: "Refunds of an order", scope: auth.OrdersRead,
 		access: Reading, ofViews: true, headers: statusHeaders, status: http.StatusOK, answer: reflect.TypeFor[RefundList](), handle: a.listRefunds,

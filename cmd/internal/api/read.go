@@ -113,19 +113,6 @@ func (a *API) listPayments(r *request) (*answer, error) {
 	return &answer{body: list, position: position, of: &found}, nil
 }
 
-func (a *API) getPayment(r *request) (*answer, error) {
-	found, position, err := a.detailOf(r)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range found.Payments {
-		if name := r.path("payment"); p.ID == name || p.SourcePaymentID == name {
-			return &answer{body: paymentView(sourceOf(&found), p), position: position, of: &found}, nil
-		}
-	}
-	return nil, problem(http.StatusNotFound, "payment_not_found", "The order has no payment with this id, ours or the gateway's.")
-}
-
 // advice answers from the log, which knows at once what a webhook said.
 func (a *API) advice(r *request) (*answer, error) {
 	_, state, err := a.Orders.Get(r.ctx, r.path("id"))
