@@ -15,6 +15,7 @@ import (
 	"github.com/order-ledger/order-ledger/domain/settlement"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/audit"
 )
 
 // appendStatement appends events to the stream of a statement, as the write side does.
@@ -141,6 +142,7 @@ func TestSettlements_SameHoweverProjected(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{"MATCHED": len(lines) - 2, "UNMATCHED unknown_reference": 1, "UNMATCHED missing_at_bank": 1}, lineCounts(t, pool)); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
 	}
+	auditsStatements(t, log, pool)
 	live := dump(t, pool)
 	same(t, "projected again from the start", live, project(t, log, func(c *projections.Config) { c.BatchEvents = 7 }))
 	e := newEngine(t, rebuildConfig(t, log, url, t.TempDir()))
@@ -151,6 +153,32 @@ func TestSettlements_SameHoweverProjected(t *testing.T) {
 	if diff := cmp.Diff(len(lines)-2, lineCounts(t, pool)["MATCHED"]); diff != "" {
 		t.Errorf("lines of the rebuilt views (-want +got):\n%s", diff)
 	}
+}
+
+// auditsStatements changes, removes and adds rows by hand: the audit finds each, and heals all.
+func auditsStatements(t *testing.T, log eventstore.Reader, pool *pgxpool.Pool) {
+	t.Helper()
+	if found, err := audit.Statements(t.Context(), pool, log, false); err != nil || len(found) > 0 {
+		t.Fatalf("statements as the runner wrote them: %v, %v", found, err)
+	}
+	before := dump(t, pool)
+	for _, statement := range []string{
+		`UPDATE ledger_data.statement_lines SET gross = gross + 1 WHERE statement_id = 's1' AND line = 1`,
+		`DELETE FROM ledger_data.statement_passes`, `DELETE FROM ledger_data.statement_results`,
+		`INSERT INTO ledger_data.statement_passes VALUES (1, 's7', 1, 0, 0, 0, now())`,
+	} {
+		if _, err := pool.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := audit.Statements(t.Context(), pool, log, false)
+	if err != nil || len(found) != 2 || len(found[0].Drift) != 4 || found[1].OrderID != "settlement-s7" {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	if _, err := audit.Statements(t.Context(), pool, log, true); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "healed", before, dump(t, pool))
 }
 
 func lineCounts(tb testing.TB, pool *pgxpool.Pool) map[string]int {

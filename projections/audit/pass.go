@@ -142,6 +142,9 @@ type Report struct {
 	Orders  int `json:"orders"`
 	Drifted int `json:"drifted"`
 	Healed  int `json:"healed"`
+	// Statements counts the statements of gateways and banks among those that drifted; their findings have
+	// the name of their stream in place of an order's id.
+	Statements int `json:"statements,omitempty"`
 	// Findings are the orders that differ, at most FindingsMost of them.
 	Findings []Finding `json:"findings"`
 }

@@ -250,6 +250,48 @@ func TestStatements(t *testing.T) {
 	s.RunOK(t, "audit", "--all")
 }
 
+// TestStatements_KilledImportIsFinished kills the ledger while it imports a long statement: importing it again
+// finishes it, and every payment is matched once.
+func TestStatements_KilledImportIsFinished(t *testing.T) {
+	t.Parallel()
+	s := harness.NewSite(t, harness.Options{})
+	dir := t.TempDir()
+	s.RunOK(t, "simulate", "--orders", "60", "--seed", "62", "--out", dir)
+	l := s.Serve(t)
+	s.RunOK(t, "ingest", "--gateway", "decta", filepath.Join(dir, "decta.ndjson"))
+	paid := s.Rows(t, `select o.source_order_id, p.captured - o.reversed as amount, p.currency from ledger.payments p join ledger.orders o using (order_id)
+		where p.captured > o.reversed and o.captured = p.captured`)
+	rows := make([][]string, 0, len(paid)+20_000)
+	day := time.Now().UTC().Format("02/01/2006 15:04:05")
+	for _, row := range paid {
+		rows = append(rows, []string{day, "PAYMENT", row.Text("source_order_id"), "", "S1", row.Text("currency"), row.Text("amount"), "0"})
+	}
+	for i := range cap(rows) - len(rows) {
+		rows = append(rows, []string{day, "PAYMENT", fmt.Sprintf("nobody-knows-%d", i), "", "S1", "EUR", "1.00", "0"})
+	}
+	file, mapping := filepath.Join(dir, "long.tsv"), mappingWith(t, dir, "connectpay.yaml", "gateway: connectpay", "gateway: decta")
+	writeStatement(t, file, '\t', statementHeaders["connectpay"], rows)
+	importing := harness.Launch(t, s.Command("reconcile", "import", file, "--mapping", mapping, "--actor", "kim"))
+	harness.Eventually(t, "the import has begun", func() bool {
+		return s.Row(t, `select count(*) as n from ledger_data.order_history where event_type = 'SettlementMatched'`).Text("n") != "0"
+	})
+	l.Kill(t)
+	if r := importing.Wait(t); r.Code == 0 {
+		t.Log("the import was faster than the kill")
+	}
+	s.Serve(t)
+	again := s.RunOK(t, "reconcile", "import", file, "--mapping", mapping, "--actor", "kim")
+	if want := fmt.Sprintf("lines %d, matched %d, mismatched 0, unmatched %d,", len(rows), len(paid), len(rows)-len(paid)); !strings.Contains(again.Stdout, want) {
+		t.Errorf("imported again: %s, want %s", again.Stdout, want)
+	}
+	counts := s.Row(t, `select (select count(*) from ledger.settlement_statements where complete) as statements, (select count(*) from ledger.settlement_lines) as lines,
+		(select count(*) from ledger.settlement_results where status = 'MATCHED') as matched, (select count(*) from ledger.settlement_results) as results`)
+	if counts.Text("statements") != "1" || counts.Text("lines") != fmt.Sprint(len(rows)) || counts.Text("matched") != fmt.Sprint(len(paid)) || counts.Text("results") != fmt.Sprint(len(rows)) {
+		t.Errorf("after the kill: %v, want %d lines and %d matches", counts, len(rows), len(paid))
+	}
+	s.RunOK(t, "audit", "--all")
+}
+
 // wantBooked checks that fees are in the books, the books balance, and that nothing is left at the gateway of
 // orders without disputes.
 func wantBooked(t *testing.T, s *harness.Site, statement *statementOf) {

@@ -71,7 +71,22 @@ func (a *AuditRequest) Run(ctx context.Context, db AuditDatabase, log eventstore
 	default:
 		orders = named(ctx, log, accounts, a.Orders)
 	}
-	return audit.Pass(ctx, db, log, orders, heal)
+	report, err := audit.Pass(ctx, db, log, orders, heal)
+	if err != nil || !a.All {
+		return report, err
+	}
+	statements, err := audit.Statements(ctx, db, log, a.Heal)
+	report.Statements = len(statements)
+	for i := range statements {
+		if statements[i].Healed {
+			report.Healed++
+		}
+		report.Drifted++
+		if len(report.Findings) < audit.FindingsMost {
+			report.Findings = append(report.Findings, statements[i])
+		}
+	}
+	return report, err
 }
 
 func each(ids []string) iter.Seq2[string, error] {

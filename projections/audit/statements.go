@@ -1,0 +1,134 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/order-ledger/order-ledger/domain/settlement"
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/schema"
+	"github.com/order-ledger/order-ledger/projections/settlements"
+)
+
+// statementTables hold statements, each with the id of its statement.
+var statementTables = []string{"statements", "statement_lines", "statement_results", "statement_passes"}
+
+// statementBatch is how many events of statements are written at once.
+const statementBatch = 100
+
+// Statements compares the rows of all statements with their streams, at the position that the views stand at,
+// by writing them again into temporary tables. With heal, rows that differ are replaced.
+func Statements(ctx context.Context, db Beginner, log eventstore.Reader, heal bool) ([]Finding, error) {
+	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead}
+	if heal {
+		options.IsoLevel = pgx.ReadCommitted // it waits for whoever writes, and then sees it
+	}
+	var findings []Finding
+	err := pgx.BeginTxFunc(ctx, db, options, func(tx pgx.Tx) error {
+		read := checkpoint.Read
+		if heal {
+			read = func(ctx context.Context, _ checkpoint.Querier) (checkpoint.Checkpoint, error) {
+				return checkpoint.Lock(ctx, tx)
+			}
+		}
+		at, err := read(ctx, tx)
+		if err != nil || !at.Known {
+			return err
+		}
+		for _, table := range statementTables { // they are found before the live ones
+			if _, err := tx.Exec(ctx, fmt.Sprintf("CREATE TEMPORARY TABLE %s (LIKE %s.%s INCLUDING INDEXES) ON COMMIT DROP", table, schema.Live, table)); err != nil {
+				return err
+			}
+		}
+		if err := writeStatements(ctx, tx, log, at); err != nil {
+			return err
+		}
+		if findings, err = compareStatements(ctx, tx, at); err != nil || !heal || len(findings) == 0 {
+			return err
+		}
+		for _, table := range statementTables {
+			if _, err := tx.Exec(ctx, fmt.Sprintf("DELETE FROM %[1]s.%[2]s", schema.Live, table)); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, fmt.Sprintf("INSERT INTO %[1]s.%[2]s SELECT * FROM pg_temp.%[2]s", schema.Live, table)); err != nil {
+				return err
+			}
+		}
+		for i := range findings {
+			findings[i].Healed = true
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("audit the statements: %w", err)
+	}
+	return findings, nil
+}
+
+// writeStatements writes the rows of all statements that the log has up to a checkpoint.
+func writeStatements(ctx context.Context, tx pgx.Tx, log eventstore.Reader, at checkpoint.Checkpoint) error {
+	var rows settlements.Rows
+	pending := 0
+	flush := func() error {
+		var b pgx.Batch
+		rows.Queue(&b)
+		rows, pending = settlements.Rows{}, 0
+		return tx.SendBatch(ctx, &b).Close()
+	}
+	for ev, err := range log.ReadAll(ctx, eventstore.AllRead{}) {
+		if err != nil {
+			return fmt.Errorf("read the log: %w", err)
+		}
+		if !at.Reached(ev.Position) {
+			break
+		}
+		if !strings.HasPrefix(ev.Stream, settlement.StreamPrefix) || rows.Add(&ev) != nil { // what nobody can read has no rows
+			continue
+		}
+		if pending++; pending == statementBatch {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}
+
+func compareStatements(ctx context.Context, tx pgx.Tx, at checkpoint.Checkpoint) ([]Finding, error) {
+	drift := map[string]*Finding{}
+	var order []string
+	for _, table := range statementTables {
+		sql := fmt.Sprintf(`SELECT statement_id, true, t::text FROM (SELECT * FROM pg_temp.%[1]s EXCEPT SELECT * FROM %[2]s.%[1]s) AS t
+			UNION ALL SELECT statement_id, false, t::text FROM (SELECT * FROM %[2]s.%[1]s EXCEPT SELECT * FROM pg_temp.%[1]s) AS t ORDER BY 1, 3, 2`, table, schema.Live)
+		rows, err := tx.Query(ctx, sql)
+		if err != nil {
+			return nil, err
+		}
+		var id, text string
+		var inLog bool
+		if _, err := pgx.ForEachRow(rows, []any{&id, &inLog, &text}, func() error {
+			stream := settlement.Stream(id)
+			if drift[stream] == nil {
+				drift[stream] = &Finding{OrderID: stream, Position: at.String()}
+				order = append(order, stream)
+			}
+			if inLog {
+				drift[stream].differ(table, text, "")
+			} else {
+				drift[stream].differ(table, "", text)
+			}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	findings := make([]Finding, len(order))
+	for i, stream := range order {
+		findings[i] = *drift[stream]
+	}
+	return findings, nil
+}
