@@ -87,6 +87,16 @@ func (c *cli) runCopyLog(ctx context.Context, from, to, state string) (err error
 	if err != nil {
 		return err
 	}
+	if at := mark.position(); at != nil {
+		holds, err := copylog.Holds(ctx, source, target, *at)
+		if err != nil {
+			return err
+		}
+		if !holds {
+			c.say("%s is about other logs than these: copying from the start", state)
+			mark.At = ""
+		}
+	}
 	saved := time.Now()
 	copied, err := copylog.Copy(ctx, source, target, mark.position(), func(p copylog.Progress) error {
 		mark.At = p.Position.String()

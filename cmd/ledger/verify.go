@@ -23,6 +23,9 @@ what the log says. It changes nothing. The log must not be in use: verify a
 backup of a running ledger. The exit code is 1 when something is wrong.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !events {
+				return &exitError{code: exitUsage, err: errors.New("with --events=false there is nothing left to verify; the views are checked by `ledger audit`")}
+			}
 			dir := c.settings.EventsDir()
 			if len(args) == 1 {
 				dir = args[0]
@@ -50,7 +53,7 @@ backup of a running ledger. The exit code is 1 when something is wrong.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&events, "events", true, "check the event log (the only check there is)")
+	cmd.Flags().BoolVar(&events, "events", true, "check the event log, which is all that verify checks")
 	return cmd
 }
 

@@ -2,7 +2,6 @@ package esdbstore
 
 import (
 	"context"
-	"errors"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/google/uuid"
@@ -53,16 +52,4 @@ func (s *Store) end(
 		return eventstore.Position{}, translateDelete(ctx, stream, expected, err)
 	}
 	return eventstore.Position{Commit: result.Position.Commit, Prepare: result.Position.Prepare}, nil
-}
-
-// translateDelete knows that deletes report a version conflict as text.
-func translateDelete(ctx context.Context, stream string, expected eventstore.ExpectedRevision, err error) error {
-	if m := deleteConflict.FindStringSubmatch(err.Error()); m != nil {
-		return &eventstore.WrongExpectedRevisionError{Stream: stream, Expected: expected, Actual: parseActual(m[1])}
-	}
-	err = translate(ctx, stream, expected, err)
-	if errors.Is(err, eventstore.ErrStreamNotFound) {
-		return &eventstore.WrongExpectedRevisionError{Stream: stream, Expected: expected, Actual: -1}
-	}
-	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"unicode"
 
@@ -69,7 +68,7 @@ func (s *Store) Append(
 		written, err = call(ctx, s, func(c *esdb.Client) (*esdb.WriteResult, error) {
 			return c.AppendToStream(ctx, stream, options, proposed...)
 		})
-		if errors.Is(err, io.EOF) {
+		if lostItsReason(err) {
 			err = s.reasonFor(ctx, stream, err)
 		}
 		if err = translate(ctx, stream, expected, err); err != nil && !repeatable && !errors.Is(err, errNotSent) {
@@ -98,17 +97,14 @@ func (s *Store) Append(
 // is refused for the same reason, and has nothing to send after the refusal; a
 // read may be, and keeps its reason in any case.
 func (s *Store) reasonFor(ctx context.Context, stream string, err error) error {
-	isReason := func(err error) bool {
-		return errors.Is(err, eventstore.ErrAccessDenied) || errors.Is(err, eventstore.ErrStreamDeleted)
-	}
 	_, nothing := call(ctx, s, func(c *esdb.Client) (*esdb.WriteResult, error) {
 		return c.AppendToStream(ctx, stream, esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}})
 	})
-	if reason := translate(ctx, stream, eventstore.Any, nothing); isReason(reason) {
+	if reason := translate(ctx, stream, eventstore.Any, nothing); isRefusal(reason) {
 		return reason
 	}
 	for _, reason := range s.readStream(ctx, stream, eventstore.StreamRead{Direction: eventstore.Backwards, Count: 1}) {
-		if isReason(reason) {
+		if isRefusal(reason) {
 			return reason
 		}
 	}

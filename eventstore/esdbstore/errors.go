@@ -96,6 +96,45 @@ func translateText(err error) error {
 	return err
 }
 
+// translateDelete knows that deletes report a version conflict as text.
+func translateDelete(ctx context.Context, stream string, expected eventstore.ExpectedRevision, err error) error {
+	if m := deleteConflict.FindStringSubmatch(err.Error()); m != nil {
+		return &eventstore.WrongExpectedRevisionError{Stream: stream, Expected: expected, Actual: parseActual(m[1])}
+	}
+	err = translate(ctx, stream, expected, err)
+	if errors.Is(err, eventstore.ErrStreamNotFound) {
+		return &eventstore.WrongExpectedRevisionError{Stream: stream, Expected: expected, Actual: -1}
+	}
+	return err
+}
+
+// errNotSent says that a call has not reached a server.
+var errNotSent = errors.New("not sent")
+
+// connectError is what everybody gets who waited for a connection.
+func connectError(err error) error {
+	var e *esdb.Error
+	if errors.As(err, &e) && (e.Code() == esdb.ErrorCodeAccessDenied || e.Code() == esdb.ErrorCodeUnauthenticated) {
+		return joined(eventstore.ErrAccessDenied, err)
+	}
+	return joined(eventstore.ErrUnavailable, errors.Join(errNotSent, err))
+}
+
+// isClientDead tells that the client will never answer again.
+func isClientDead(err error) bool {
+	var e *esdb.Error
+	return errors.As(err, &e) &&
+		(e.Code() == esdb.ErrorCodeConnectionClosed || strings.Contains(e.Error(), "maximum discovery attempt count reached"))
+}
+
+// lostItsReason tells that the server ended a call and the client does not say why.
+func lostItsReason(err error) bool { return errors.Is(err, io.EOF) }
+
+// isRefusal tells that the server will not do it, however often it is asked.
+func isRefusal(err error) bool {
+	return errors.Is(err, eventstore.ErrAccessDenied) || errors.Is(err, eventstore.ErrStreamDeleted)
+}
+
 // isDisconnected tells that the connection is of no more use, by a typed error
 // or, from subscriptions, a bare status.
 func isDisconnected(err error) bool {

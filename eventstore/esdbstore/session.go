@@ -2,9 +2,7 @@ package esdbstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -290,23 +288,4 @@ func take[T any](ctx context.Context, messages <-chan received[T], ses *session)
 	default:
 	}
 	return zero, fmt.Errorf("%w: the client gave up looking for a server", eventstore.ErrUnavailable)
-}
-
-// errNotSent says that a call has not reached a server.
-var errNotSent = errors.New("not sent")
-
-// connectError is what everybody gets who waited for a connection.
-func connectError(err error) error {
-	var e *esdb.Error
-	if errors.As(err, &e) && (e.Code() == esdb.ErrorCodeAccessDenied || e.Code() == esdb.ErrorCodeUnauthenticated) {
-		return joined(eventstore.ErrAccessDenied, err)
-	}
-	return joined(eventstore.ErrUnavailable, errors.Join(errNotSent, err))
-}
-
-// isClientDead tells that the client will never answer again.
-func isClientDead(err error) bool {
-	var e *esdb.Error
-	return errors.As(err, &e) &&
-		(e.Code() == esdb.ErrorCodeConnectionClosed || strings.Contains(e.Error(), "maximum discovery attempt count reached"))
 }

@@ -143,7 +143,7 @@ func (s *Store) supervise(ctx context.Context, sub subscription, yield func(even
 		case ctx.Err() != nil:
 			yield(nil, context.Cause(ctx))
 			return
-		case errors.Is(err, eventstore.ErrStreamDeleted), errors.Is(err, eventstore.ErrAccessDenied), errors.Is(err, eventstore.ErrInvalid):
+		case isRefusal(err), errors.Is(err, eventstore.ErrInvalid):
 			yield(nil, err)
 			return
 		}

@@ -20,7 +20,7 @@ import (
 // to answer; it never loses or changes anything silently.
 func TestNode_BitFlips(t *testing.T) {
 	t.Parallel()
-	const flipsPerFile = 12
+	const flipsPerFile = 40
 	fs := vfs.NewMem()
 	n := open(t, crashOptions(fs))
 	writeSample(t, n)
@@ -60,6 +60,73 @@ func TestNode_BitFlips(t *testing.T) {
 	if flips < 4*flipsPerFile || refused < flips/4 {
 		t.Errorf("%d of %d flips were noticed: too few to be true", refused, flips)
 	}
+}
+
+// TestNode_BitFlipsInLog flips bits in the write-ahead log that an open node leaves behind when its process
+// is killed. The log is refused, unless the bit is in the last few records: nothing behind them proves that
+// they were synced, so that a damaged one is a torn write.
+func TestNode_BitFlipsInLog(t *testing.T) {
+	t.Parallel()
+	const flips, unproven = 400, 3
+	fs := vfs.NewMem()
+	n := open(t, node.Options{Dir: "log", FS: fs, CacheBytes: 16 << 20, MemTableBytes: 4 << 20})
+	writeSample(t, n)
+	type state struct {
+		bytes   int64 // of the log
+		answers string
+	}
+	var last []state
+	name := ""
+	for i := range uint64(unproven + 1) {
+		file, size := writeAheadLog(t, fs)
+		if last = append(last, state{size, answers(t, n)}); i > 0 && file != name {
+			t.Fatalf("the last appends are not in one log: %s and %s", file, name)
+		}
+		name = file
+		if i < unproven {
+			if _, err := n.Append(t.Context(), "s0", eventstore.Any, taggedEvents(1<<40+i, 2)...); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	whole := last[unproven]
+	rng := rand.New(rand.NewPCG(5, 6))
+	refused, torn := 0, 0
+	for range flips {
+		copied := copyFiles(t, fs)
+		bit := rng.Int64N(whole.bytes * 8)
+		flip(t, copied, name, bit)
+		got, err := tryAnswers(t, copied)
+		switch {
+		case err != nil:
+			refused++
+		case got == whole.answers:
+		case slices.ContainsFunc(last, func(s state) bool { return bit/8 >= s.bytes && got == s.answers }):
+			torn++
+		default:
+			t.Fatalf("bit %d of %s (byte %d; the last records begin at byte %d) changes the answers silently", bit, name, bit/8, last[0].bytes)
+		}
+	}
+	t.Logf("%d flips: %d refused, %d read as a torn write", flips, refused, torn)
+	if refused < flips*8/10 {
+		t.Errorf("%d of %d flips were refused: too few to be true", refused, flips)
+	}
+}
+
+// writeAheadLog is the newest write-ahead log, and its size.
+func writeAheadLog(t *testing.T, fs vfs.FS) (name string, size int64) {
+	t.Helper()
+	files, err := fs.List("log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(files)
+	for _, file := range files {
+		if strings.HasSuffix(file, ".log") {
+			name = "log/" + file
+		}
+	}
+	return name, int64(len(readFile(t, fs, name)))
 }
 
 // answers renders all that a log answers.

@@ -33,6 +33,8 @@
 //
 //   - Nothing is visible before it is synced: readers never look past the head.
 //   - Positions and revisions have no gaps; both are given by the one decider.
+//   - A damaged record is refused, in the write-ahead log too, where only the last few records before a
+//     crash cannot be told from a torn write.
 //   - After a failed write or fsync nothing is ever written again by this process: what the disk
 //     holds is unknown until the next Open has replayed the write-ahead log.
 package node

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -72,13 +73,27 @@ func playChild(dir, role string) error {
 	}
 	acks := make(chan ackLine)
 	for c := range 6 {
+		// Half of the writers share streams; the others expect each revision of one of their own.
+		own, expected := "", eventstore.Any
+		if c%2 == 1 {
+			own = fmt.Sprintf("own%d", c)
+			if expected, err = lastRevision(n, own); err != nil {
+				return err
+			}
+		}
 		go func() {
 			for i := 0; ; i++ {
-				a := ackLine{Stream: fmt.Sprintf("s%d", (c+i)%5), Number: head.Commit<<24 + uint64(c)<<20 + uint64(i), Size: 1 + i%4}
-				res, err := n.Append(context.Background(), a.Stream, eventstore.Any, taggedEvents(a.Number, a.Size)...)
+				a := ackLine{Stream: own, Number: head.Commit<<24 + uint64(c)<<20 + uint64(i), Size: 1 + i%4}
+				if own == "" {
+					a.Stream = fmt.Sprintf("s%d", (c+i)%5)
+				}
+				res, err := n.Append(context.Background(), a.Stream, expected, taggedEvents(a.Number, a.Size)...)
 				if err != nil {
 					fmt.Fprintln(os.Stderr, err)
 					os.Exit(1)
+				}
+				if own != "" {
+					expected = eventstore.Revision(res.Revision)
 				}
 				a.Revision, a.Position = res.Revision, res.Position.Commit
 				acks <- a
@@ -92,6 +107,18 @@ func playChild(dir, role string) error {
 		}
 	}
 	return nil
+}
+
+// lastRevision is what a writer of a stream expects.
+func lastRevision(n *node.Node, stream string) (eventstore.ExpectedRevision, error) {
+	newest := eventstore.StreamRead{Direction: eventstore.Backwards, Count: 1}
+	for e, err := range n.ReadStream(context.Background(), stream, newest) {
+		if errors.Is(err, eventstore.ErrStreamNotFound) {
+			break
+		}
+		return eventstore.Revision(e.Revision), err
+	}
+	return eventstore.NoStream, nil
 }
 
 // startChild starts the test binary in a role; it is killed at the end of the test at the latest.

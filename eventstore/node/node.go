@@ -80,10 +80,27 @@ func Open(opts Options) (*Node, error) {
 
 // createDir makes a directory whose existence survives a power failure.
 func createDir(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	// Each directory is named in its parent, and those above may be new as well.
+	parents := []string{filepath.Dir(dir)}
+	for p := parents[0]; ; p = filepath.Dir(p) {
+		if _, err := os.Stat(p); err == nil || p == filepath.Dir(p) {
+			break
+		}
+		parents = append(parents, filepath.Dir(p))
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return syncDir(vfs.Default, filepath.Dir(filepath.Clean(dir)))
+	for _, p := range parents {
+		if err := syncDir(vfs.Default, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (n *Node) openStorage() error {
@@ -94,7 +111,8 @@ func (n *Node) openStorage() error {
 		return err
 	}
 	n.db = db
-	if err := checkFormat(db); err != nil {
+	isNew, err := checkFormat(db)
+	if err != nil {
 		return err
 	}
 	tail, err := readTail(db)
@@ -102,12 +120,18 @@ func (n *Node) openStorage() error {
 		return err
 	}
 	n.live = newLiveLog(tail.position, n.opts.LiveBufferBytes)
-	n.writer, err = newWriter(n, tail)
-	return err
+	if n.writer, err = newWriter(n, tail); err != nil {
+		return err
+	}
+	n.writer.isNew = isNew
+	return nil
 }
 
 // openPebble turns Pebble's panics on disks that fail while it opens into errors.
 func openPebble(dir string, opts *pebble.Options) (db *pebble.DB, err error) {
+	if err := checkLogTail(opts.FS, dir); err != nil {
+		return nil, err
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("storage engine: %v", p)
@@ -181,19 +205,19 @@ func readTail(db *pebble.DB) (t tail, err error) {
 }
 
 // checkFormat refuses a log of another version and marks a new one.
-func checkFormat(db *pebble.DB) error {
+func checkFormat(db *pebble.DB) (isNew bool, err error) {
 	v, closer, err := db.Get([]byte(formatVersionKey))
 	if errors.Is(err, pebble.ErrNotFound) {
-		return db.Set([]byte(formatVersionKey), []byte(formatVersion), pebble.Sync)
+		return true, db.Set([]byte(formatVersionKey), []byte(formatVersion), pebble.Sync)
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer closer.Close()
 	if string(v) != formatVersion {
-		return fmt.Errorf("the log has format version %q; this program reads version %q", v, formatVersion)
+		return false, fmt.Errorf("the log has format version %q; this program reads version %q", v, formatVersion)
 	}
-	return nil
+	return false, nil
 }
 
 // Head implements eventstore.Reader.

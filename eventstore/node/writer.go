@@ -30,6 +30,7 @@ type writer struct {
 
 	nextPosition uint64
 	lastStream   uint64
+	isNew        bool // nothing was ever written
 	requests     []*request
 	keys         [32]byte // scratch space
 	values       [24]byte
@@ -72,6 +73,9 @@ func newWriter(n *Node, t tail) (*writer, error) {
 // decideGroups is the decider: it turns what is queued into groups until the queue is closed.
 func (w *writer) decideGroups(groups chan<- *group) {
 	opts := w.node.opts
+	if w.isNew {
+		w.beginLog()
+	}
 	for {
 		w.requests = w.node.queue.take(w.requests[:0], opts.MaxGroupAppends, opts.MaxGroupBytes)
 		if len(w.requests) == 0 {
@@ -84,6 +88,14 @@ func (w *writer) decideGroups(groups chan<- *group) {
 		clear(w.requests)
 		w.apply(g)
 		groups <- g
+	}
+}
+
+// beginLog begins another write-ahead log. Pebble begins the first one of a new database in an older format,
+// without the offsets that tell damage from a torn end.
+func (w *writer) beginLog() {
+	if _, err := w.node.db.AsyncFlush(); err != nil {
+		w.node.broken.set(fmt.Errorf("begin the write-ahead log: %w", err))
 	}
 }
 

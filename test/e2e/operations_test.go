@@ -44,6 +44,9 @@ func TestBackup_OfARunningLedger(t *testing.T) {
 	if !report.Sound || report.Events == 0 {
 		t.Errorf("verify says %+v", report)
 	}
+	if r := l.Site.Run(t, "verify", "--events=false"); r.Code != 2 {
+		t.Errorf("verify of nothing: exit code %d", r.Code)
+	}
 	other := harness.NewSite(t, harness.Options{})
 	other.RunOK(t, "restore", copied)
 	if r := other.Run(t, "restore", copied); r.Code == 0 {
@@ -173,6 +176,16 @@ func TestCopyLog_ToAnotherEventStore(t *testing.T) {
 	for _, again := range []string{"copied", "copied 0,"} {
 		if r := site.RunOK(t, "copy-log", "--from", "embedded", "--to", said.Events); !strings.HasPrefix(r.LastLine(), again) {
 			t.Errorf("copy-log says %q, want %q…", r.LastLine(), again)
+		}
+	}
+	// A new target with the old mark gets everything again.
+	fresh := filepath.Join(t.TempDir(), "events")
+	for range 2 {
+		if r := site.RunOK(t, "copy-log", "--from", "embedded", "--to", fresh); strings.HasPrefix(r.LastLine(), "copied 0,") {
+			t.Errorf("copy-log to a new log says %q", r.LastLine())
+		}
+		if err := os.RemoveAll(fresh); err != nil {
+			t.Fatal(err)
 		}
 	}
 	moved := harness.NewSite(t, harness.Options{Env: []string{"LEDGER_EVENTSTORE=" + said.Events}})

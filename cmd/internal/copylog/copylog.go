@@ -71,6 +71,30 @@ func Copy(
 	return events, flush()
 }
 
+// Holds tells whether a copy that came as far as a position of the source can go on from there: the
+// event at that position is in the source, and in the target. Else one of them is not the log that it
+// was, and the copy begins at the start.
+func Holds(ctx context.Context, from, to eventstore.Reader, at eventstore.Position) (bool, error) {
+	for marked, err := range from.ReadAll(ctx, eventstore.AllRead{From: &at, Count: 1}) {
+		if errors.Is(err, eventstore.ErrInvalid) || err == nil && marked.Position != at {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("look for the marked event in the source: %w", err)
+		}
+		for e, err := range to.ReadStream(ctx, marked.Stream, eventstore.StreamRead{From: &marked.Revision, Count: 1}) {
+			if errors.Is(err, eventstore.ErrStreamNotFound) || errors.Is(err, eventstore.ErrStreamDeleted) {
+				return false, nil
+			}
+			if err != nil {
+				return false, fmt.Errorf("look for the marked event in the target: %w", err)
+			}
+			return e.ID == marked.ID && e.Revision == marked.Revision, nil
+		}
+	}
+	return false, nil
+}
+
 // appendBatch appends events of one stream at their own revisions.
 func appendBatch(ctx context.Context, to eventstore.Appender, batch []eventstore.RecordedEvent) error {
 	expected := eventstore.NoStream

@@ -123,3 +123,32 @@ func TestVerify_FindsDifferences(t *testing.T) {
 		}
 	})
 }
+
+// TestHolds: a mark counts only while the logs are those that it was made for.
+func TestHolds(t *testing.T) {
+	t.Parallel()
+	from, to, other := open(t), open(t), open(t)
+	fill(t, from, 3)
+	fill(t, other, 3) // the same streams, other events
+	var at eventstore.Position
+	if _, err := copylog.Copy(t.Context(), from, to, nil, func(p copylog.Progress) error { at = p.Position; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	beyond := eventstore.Position{Commit: 1 << 30, Prepare: 1 << 30}
+	for name, c := range map[string]struct {
+		from, to eventstore.Store
+		at       eventstore.Position
+		want     bool
+	}{
+		"Same":          {from, to, at, true},
+		"NewTarget":     {from, open(t), at, false},
+		"OtherTarget":   {from, other, at, false},
+		"OtherSource":   {other, to, at, false},
+		"ShorterSource": {from, to, beyond, false},
+		"EmptySource":   {open(t), to, at, false},
+	} {
+		if got, err := copylog.Holds(t.Context(), c.from, c.to, c.at); err != nil || got != c.want {
+			t.Errorf("%s: %t, %v; want %t", name, got, err, c.want)
+		}
+	}
+}

@@ -16,6 +16,8 @@
 //     interval of zero are refused as invalid, not as an unknown failure.
 //   - The log holds no events but those that were written: no $users, no
 //     $epoch-information.
+//   - Positions in $all that are beyond the end of the log are refused, for reads
+//     too: they are of another log.
 //   - $acl is stored and not enforced: whoever has a user may do everything.
 //
 // # Persistent subscriptions
@@ -30,6 +32,7 @@
 // Parked events that are replayed stay in the parked stream until they are
 // settled; one ReplayParked takes up at most 10,000 of them. A group that begins
 // at the end means the end at its creation. The consumer strategies are
-// RoundRobin, DispatchToSingle and Pinned. Rates and extra statistics are not
+// RoundRobin, DispatchToSingle, Pinned and PinnedByCorrelation; an update, whose
+// message cannot name the last, keeps it. Rates and extra statistics are not
 // measured.
 package protocol

@@ -33,9 +33,10 @@ const (
 
 // Consumer strategies: how events are dealt out to the consumers of a group.
 const (
-	roundRobin       = "RoundRobin"
-	dispatchToSingle = "DispatchToSingle"
-	pinned           = "Pinned"
+	roundRobin          = "RoundRobin"
+	dispatchToSingle    = "DispatchToSingle"
+	pinned              = "Pinned"
+	pinnedByCorrelation = "PinnedByCorrelation"
 )
 
 // groupKey names a group: its stream, or $all, and its own name.
@@ -94,7 +95,8 @@ func (c *groupConfig) validate() error {
 		reason = "sizes, times and counts must not be negative"
 	case c.MinCheckpointCount < 0 || c.MaxCheckpointCount < c.MinCheckpointCount:
 		reason = "the checkpoint counts must not be negative, and the upper one not below the lower"
-	case c.Strategy != roundRobin && c.Strategy != dispatchToSingle && c.Strategy != pinned:
+	case c.Strategy != roundRobin && c.Strategy != dispatchToSingle && c.Strategy != pinned &&
+		c.Strategy != pinnedByCorrelation:
 		reason = fmt.Sprintf("consumer strategy %s does not exist", c.Strategy)
 	}
 	if reason == "" {
@@ -217,7 +219,11 @@ func (p *persistentService) createdConfig(ctx context.Context, o *persistent.Cre
 
 // updatedConfig applies an Update request; stream, name and filter stay.
 func (p *persistentService) updatedConfig(ctx context.Context, c groupConfig, o *persistent.UpdateReq_Options) (groupConfig, error) {
-	c.set(o.GetSettings(), o.GetSettings().GetNamedConsumerStrategy().String())
+	strategy := o.GetSettings().GetNamedConsumerStrategy().String()
+	if c.Strategy == pinnedByCorrelation && strategy == dispatchToSingle {
+		strategy = c.Strategy // updates cannot name it, and what says nothing reads as the first of the others
+	}
+	c.set(o.GetSettings(), strategy)
 	if all := o.GetAll(); all != nil {
 		at := all.GetPosition()
 		return c, p.startOfAll(ctx, &c, at.GetCommitPosition(), at.GetPreparePosition(), all.GetStart() != nil, all.GetEnd() != nil)

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"context"
+	"encoding/json"
 	"hash/fnv"
 	"slices"
 	"time"
@@ -145,8 +146,8 @@ func (g *group) choose(m *message) *consumer {
 			}
 		}
 		return nil
-	case pinned:
-		c := g.consumers[int(m.hash()%uint64(len(g.consumers)))]
+	case pinned, pinnedByCorrelation:
+		c := g.consumers[int(m.hash(g.config.Strategy == pinnedByCorrelation)%uint64(len(g.consumers)))]
 		if c.flying < c.slots {
 			return c
 		}
@@ -162,14 +163,24 @@ func (g *group) choose(m *message) *consumer {
 	return nil
 }
 
-// hash is equal for all events of a stream, so that one consumer sees them all.
-func (m *message) hash() uint64 {
-	stream := m.event.Stream
+// hash is equal for all events of a stream, or of a correlation where they have one, so that one
+// consumer sees them all.
+func (m *message) hash(byCorrelation bool) uint64 {
+	event := &m.event
 	if m.target != nil {
-		stream = m.target.Stream
+		event = m.target
+	}
+	key := event.Stream
+	if byCorrelation {
+		var metadata struct {
+			CorrelationID string `json:"$correlationId"`
+		}
+		if json.Unmarshal(event.Metadata, &metadata) == nil && metadata.CorrelationID != "" {
+			key = metadata.CorrelationID
+		}
 	}
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(stream)) // it never fails
+	_, _ = h.Write([]byte(key)) // it never fails
 	return h.Sum64()
 }
 
