@@ -24,7 +24,7 @@ const (
 	exitFailed   = 1 // the command failed, or something it was to do did
 	exitUsage    = 2 // the command line is wrong
 	exitNotFound = 3 // what was asked for is not there
-	exitDiffers  = 4 // the views do not say what the log says
+	exitDiffers  = 4 // the views do not say what the log says, or an export is not what its manifest says
 )
 
 func main() {
@@ -94,7 +94,8 @@ an immutable event, and shows balances, refunds and disputes in PostgreSQL.
   ledger serve     runs the ledger
 
 Flags have environment twins: --data-dir is LEDGER_DATA_DIR, and so on.
-Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not found, 4 the views differ from the log.`,
+Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not found, 4 the views differ from the log,
+or an export is not proven.`,
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
