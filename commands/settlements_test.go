@@ -120,6 +120,43 @@ func TestSettlements_ImportTwiceChangesNothing(t *testing.T) {
 	}
 }
 
+// TestSettlements_ForeignOrders: orders of another account, test orders and those that pay out are never matched.
+func TestSettlements_ForeignOrders(t *testing.T) {
+	t.Parallel()
+	log := openNode(t)
+	in := newIntake(log)
+	paidOrders(t, in, 1)
+	if _, err := in.Accept(t.Context(), commands.Notification{Gateway: "plain", Account: "other", Body: []byte(`{"order":"theirs","paid":"10.00"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Accept(t.Context(), commands.Notification{Gateway: "plain", Account: "default", Body: []byte(`{"order":"tried","paid":"10.00","test":true}`)}); err != nil {
+		t.Fatal(err)
+	}
+	s := statementOf(0)
+	s.Lines = s.Lines[:2]
+	for i, reference := range []string{"theirs", "tried"} {
+		s.Lines[i].References, s.Lines[i].Gross = []string{reference}, money.MustParse("10.00", "EUR")
+	}
+	receipt, err := commands.NewSettlements(in).Import(t.Context(), s, "kim")
+	if err != nil || receipt.Matched != 0 || receipt.Unmatched != 2 {
+		t.Fatalf("%+v, %v", receipt, err)
+	}
+	var reasons []settlement.Reason
+	for ev, err := range log.ReadStream(t.Context(), settlement.Stream(s.ID()), eventstore.StreamRead{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, _, err := order.Decode(ev.Type, ev.Data, ev.Metadata); err == nil {
+			if flagged, ok := e.(order.SettlementMismatchFlagged); ok {
+				reasons = append(reasons, flagged.Reason)
+			}
+		}
+	}
+	if diff := cmp.Diff([]settlement.Reason{settlement.OtherAccount, settlement.NotCollecting}, reasons); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // cutting is a log whose process is killed at an append: before it, or after it was written and before the answer.
 type cutting struct {
 	commands.Log

@@ -84,6 +84,15 @@ func TestDecide_MatchSettlement(t *testing.T) {
 			Step: order.RefundStepCompleted, Amount: ptr(eur("20.00")),
 		})}, match("a", statementLine(1, settlement.Refund, "50.00", "0.20", "ord-1")),
 			[]string{"matched refund 30.00", "fee refund 0.20 from settlement true", "matched refund 20.00"}},
+		"ChargebackAndBack": {[]order.Command{
+			observe("two", order.Registration{}, order.DisputeTotals{
+				At: order.At{Key: "d1", OccurredAt: day, Basis: order.BasisStatusChange}, Payment: settled.Payment, Withdrawn: ptr(eur("70.00")), Returned: ptr(eur("0.00")),
+			}),
+			observe("three", order.Registration{}, order.DisputeTotals{
+				At: order.At{Key: "d2", OccurredAt: day.AddDate(0, 0, 1), Basis: order.BasisStatusChange}, Payment: settled.Payment, Withdrawn: ptr(eur("70.00")), Returned: ptr(eur("70.00")),
+			}),
+		}, match("a", statementLine(1, settlement.Chargeback, "70.00", "15.00", "pay-1"), statementLine(2, settlement.ChargebackReversal, "70.00", "", "pay-1")),
+			[]string{"matched chargeback 70.00", "fee dispute 15.00 from settlement true", "matched chargeback_reversal 70.00"}},
 		"Chargeback": {nil, match("a", statementLine(1, settlement.Chargeback, "100.00", "", "pay-1")), []string{"not_booked chargeback 100.00"}},
 	} {
 		t.Run(name, func(t *testing.T) {
