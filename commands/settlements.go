@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,6 +22,8 @@ const (
 	// does: less than every engine takes.
 	statementChunkLines  = 250
 	statementAppendBytes = eventstore.MaxAppendSize / 2
+	// orderLinesMost is how many lines about one order are matched by one append; it sums no more up.
+	orderLinesMost = 200
 	// settlementWorkers match the orders of a statement side by side.
 	settlementWorkers = 8
 )
@@ -400,13 +403,16 @@ func (s *Settlements) matchOrders(ctx context.Context, st *storedStatement, grou
 	group.SetLimit(settlementWorkers)
 	for target, indexes := range groups {
 		group.Go(func() error {
-			cmd := order.MatchSettlement{StatementID: st.id, Window: settlement.Window(st.imported.Days), At: s.in.clock().UTC()}
-			for _, i := range indexes {
-				cmd.Lines = append(cmd.Lines, st.lines[i])
-			}
-			state, err := s.matchOrder(ctx, target, cmd, actor)
-			if err != nil {
-				return fmt.Errorf("match statement %s with order %s: %w", st.id, target.OrderID, err)
+			var state order.State
+			for part := range slices.Chunk(indexes, orderLinesMost) {
+				cmd := order.MatchSettlement{StatementID: st.id, Window: settlement.Window(st.imported.Days), At: s.in.clock().UTC()}
+				for _, i := range part {
+					cmd.Lines = append(cmd.Lines, st.lines[i])
+				}
+				var err error
+				if state, err = s.matchOrder(ctx, target, cmd, actor); err != nil {
+					return fmt.Errorf("match statement %s with order %s: %w", st.id, target.OrderID, err)
+				}
 			}
 			for _, i := range indexes {
 				matched, reason := state.SettlementOf(st.id, st.lines[i].Number)
