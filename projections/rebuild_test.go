@@ -170,7 +170,7 @@ func TestRebuild_SwapsUnderARunnerAndBack(t *testing.T) {
 	stop()
 	busy.Wait()
 	reach(t, log, pool)
-	if st := r.Status(t.Context()); st.Role != projections.Leader {
+	if st := r.Status(t.Context()); st.Role != projections.Leader || st.LastError != "" {
 		t.Errorf("the runner is %s: %s", st.Role, st.LastError)
 	}
 	r.stop(t)

@@ -133,7 +133,7 @@ func (r *Runner) session(ctx context.Context) (led bool, err error) {
 		return false, err
 	}
 	r.status.change(func(st *Status) {
-		st.Role, st.Live, st.Checkpoint, st.Parked, st.Changed = Leader, false, at, len(held), nil
+		st.Role, st.Live, st.Checkpoint, st.Parked, st.Changed, st.recognised = Leader, false, at, len(held), nil, true
 	})
 	r.log.InfoContext(ctx, "leading", slog.String("from", at.String()), slog.Int64("epoch", at.Epoch),
 		slog.Int("parked_orders", len(held)))

@@ -11,13 +11,10 @@ import (
 	"github.com/order-ledger/order-ledger/projections/fingerprint"
 )
 
-// What decides which rows a state becomes. How they are batched and written does not.
+// What decides which rows a state becomes, and what writes them. How they are batched does not.
 //
-//go:embed agree.go batch.go feed.go state.go internal/invariant/*.go internal/storable/storable.go internal/storable/values.go internal/pgcopy/pgcopy.go
-//go:embed orders/rows.go orders/upsert.sql orders/upsert_test.sql payments/rows.go payments/upsert.sql
-//go:embed refunds/rows.go refunds/upsert.sql disputes/rows.go disputes/upsert.sql disputes/insert_timeline.sql
-//go:embed payouts/rows.go payouts/upsert.sql history/rows.go history/copy.sql journal/rows.go journal/copy.sql journal/periods.go journal/insert_period.sql quarantine/rows.go quarantine/insert.sql settlements/rows.go settlements/insert_statement.sql settlements/insert_lines.sql settlements/insert_result.sql settlements/insert_pass.sql
-//go:embed parked/marks.go parked/parked.go parked/upsert.sql parked/mark_orders.sql parked/mark_test_orders.sql parked/mark_payouts.sql
+//go:embed agree.go batch.go bulk.go feed.go fold.go state.go verdict.go internal/invariant/*.go internal/storable/*.go internal/pgcopy/pgcopy.go
+//go:embed */rows.go */insert*.sql */upsert*.sql */copy*.sql */mark*.sql journal/periods.go parked/marks.go parked/parked.go
 var modelSource embed.FS
 
 // Fingerprint is of the program that runs: of what decides what a row of the views means. tables adds

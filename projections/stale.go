@@ -44,6 +44,13 @@ func CheckRows(ctx context.Context, db checkpoint.Querier, own fingerprint.Finge
 // nothing when it does not. It does not ask the database or the log.
 func (r *Runner) Stale() []fingerprint.Change { return r.status.read().Changed }
 
+// Role tells what the runner does at the moment, without asking the database or the log.
+func (r *Runner) Role() Role { return r.status.read().Role }
+
+// Recognised tells whether the runner has looked whether the rows were made by this program and from this log; until
+// then nobody knows what they mean.
+func (r *Runner) Recognised() bool { return r.status.read().recognised }
+
 // noteRows lets a standby tell that what the leader writes is not what it would write itself.
 func (r *Runner) noteRows(ctx context.Context, conn *pgx.Conn) error {
 	if r.cfg.Fingerprint == nil {
@@ -55,7 +62,7 @@ func (r *Runner) noteRows(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	r.status.change(func(st *Status) {
-		st.Changed = nil
+		st.Changed, st.recognised = nil, true
 		if stale != nil {
 			st.Changed = stale.Changed
 		}
@@ -84,7 +91,7 @@ func (r *Runner) recogniseRows(ctx context.Context, conn *pgx.Conn) error {
 // waitForRebuild has the rows rebuilt, or waits a while for somebody to do so; false when ctx ended.
 func (r *Runner) waitForRebuild(ctx context.Context, stale *StaleError) bool {
 	known := len(r.status.read().Changed) > 0
-	r.status.change(func(st *Status) { st.Role, st.Live, st.Changed = Stale, false, stale.Changed })
+	r.status.change(func(st *Status) { st.Role, st.Live, st.Changed, st.recognised = Stale, false, stale.Changed, true })
 	if !known {
 		r.log.ErrorContext(ctx, "rebuild needed: the views were made by another version of the program",
 			slog.String("changed", fingerprint.Describe(stale.Changed)))

@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -58,10 +59,13 @@ type Status struct {
 	// Parked counts the parked orders.
 	Parked int
 
-	// LastError is what ended the last session, empty if nothing did; Failures counts them.
+	// LastError is what ended the last session that failed, empty if none did; Failures counts the ends of sessions. That
+	// another leader took over, or that the tables were exchanged, is no failure of this one.
 	LastError   string
 	LastErrorAt time.Time
 	Failures    uint64
+
+	recognised bool
 }
 
 // rateWindow is the least time over which a rate is measured.
@@ -97,7 +101,9 @@ func (s *statusBoard) caughtUp() { s.change(func(st *Status) { st.Live = true })
 
 func (s *statusBoard) failed(err error) {
 	s.change(func(st *Status) {
-		st.LastError, st.LastErrorAt = err.Error(), s.clock()
+		if !errors.Is(err, errOvertaken) {
+			st.LastError, st.LastErrorAt = err.Error(), s.clock()
+		}
 		st.Failures++
 		st.Role, st.Live = Starting, false
 	})

@@ -79,9 +79,27 @@ func (c *cli) showParked(ctx context.Context, orderID string) error {
 	if err != nil {
 		return err
 	}
+	named := map[string]bool{orderID: true}
+	err = c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, `SELECT order_id FROM ledger.orders WHERE $1 IN (merchant_reference, source_order_id)
+			UNION SELECT order_id FROM ledger.test_orders WHERE $1 IN (merchant_reference, source_order_id)
+			UNION SELECT order_id FROM ledger.payouts WHERE $1 IN (merchant_reference, source_order_id)
+			UNION SELECT order_id FROM ledger.payments WHERE $1 IN (payment_id, source_payment_id)`, orderID)
+		if err != nil {
+			return err
+		}
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		for _, id := range ids {
+			named[id] = true
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	held := []parked.Order{}
 	for _, p := range all {
-		if p.OrderID == orderID {
+		if named[p.OrderID] {
 			held = append(held, p)
 		}
 	}
@@ -112,11 +130,15 @@ func (c *cli) retryParked(ctx context.Context, orderID string) error {
 		err = c.ask(ctx, http.MethodPost, running+"/parked/"+url.PathEscape(orderID)+"/retry", struct{}{}, &answer)
 		still = answer.Parked
 	} else {
-		err = c.withBoth(ctx, func(ctx context.Context, log *app.Store, _ config.Accounts, conn *pgx.Conn) error {
+		err = c.withBoth(ctx, func(ctx context.Context, log *app.Store, accounts config.Accounts, conn *pgx.Conn) error {
 			if err := app.CheckRows(ctx, conn); err != nil {
 				return err
 			}
-			err := projections.Retry(ctx, conn, log, orderID)
+			id, err := app.OrderNamed(ctx, log, accounts, orderID)
+			if err != nil {
+				return err
+			}
+			err = projections.Retry(ctx, conn, log, id)
 			var parkedStill *projections.StillParkedError
 			switch {
 			case errors.As(err, &parkedStill):

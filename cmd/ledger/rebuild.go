@@ -289,6 +289,9 @@ func (c *cli) showPlan(p *rebuild.Plan) {
 	})
 	if p.FreeBytes > 0 {
 		t.AppendRow(table.Row{"disk that is free", size(int64(p.FreeBytes))})
+		if !p.Fits {
+			t.AppendRow(table.Row{"does it fit?", "NO: `ledger rebuild` would not begin"})
+		}
 	}
 	t.AppendRows([]table.Row{{"one processor folds", grouped(int64(p.FoldRate)) + " events/s"}, {"takes about", p.Takes.Round(time.Second).String()}})
 	if p.Continues != "" {
@@ -302,7 +305,7 @@ func (c *cli) showSets(sets []rebuild.Set) {
 		c.say("nothing stands beside the live tables")
 		return
 	}
-	t := c.newTable("tables", "views", "stage", "as of", "proven", "since")
+	t := c.newTable("tables", "views", "stage", "done", "as of", "proven", "since")
 	for i := range sets {
 		s := &sets[i]
 		proven := ""
@@ -315,9 +318,17 @@ func (c *cli) showSets(sets []rebuild.Set) {
 		default:
 			proven = "DIFFERENT, " + s.Proof.Digest
 		}
-		t.AppendRow(table.Row{s.Tables, s.Views, s.Stage, s.Target.String(), proven, s.UpdatedAt.Format("2006-01-02 15:04:05")})
+		t.AppendRow(table.Row{s.Tables, s.Views, s.Stage, doneText(s), s.Target.String(), proven, s.UpdatedAt.Format("2006-01-02 15:04:05")})
 	}
 	t.Render()
+}
+
+// doneText is how far the stage of a set of tables is, where that is recorded.
+func doneText(s *rebuild.Set) string {
+	if s.Stage == rebuild.Loading && s.Events > 0 {
+		return fmt.Sprintf("%s of %s events, %d %%", grouped(s.Loaded), grouped(s.Events), 100*s.Loaded/s.Events)
+	}
+	return ""
 }
 
 func (c *cli) showProof(p *rebuild.Proof) {

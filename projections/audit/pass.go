@@ -145,6 +145,8 @@ type Report struct {
 	// Statements counts the statements of gateways and banks among those that drifted; their findings have
 	// the name of their stream in place of an order's id.
 	Statements int `json:"statements,omitempty"`
+	// Seed is what the sample was chosen by; empty when there was none.
+	Seed string `json:"seed,omitempty"`
 	// Findings are the orders that differ, at most FindingsMost of them.
 	Findings []Finding `json:"findings"`
 }

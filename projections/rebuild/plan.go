@@ -28,6 +28,8 @@ type Plan struct {
 	DatabaseBytes int64  `json:"database_bytes"`
 	SpillBytes    int64  `json:"spill_bytes"`
 	FreeBytes     uint64 `json:"free_bytes,omitempty"`
+	// Fits is false when a rebuild would refuse to begin for want of disk space.
+	Fits bool `json:"fits"`
 	// FoldRate is how many events one worker folds in a second, measured on the first of the log.
 	FoldRate float64       `json:"fold_rate"`
 	Takes    time.Duration `json:"takes_ns"`
@@ -92,6 +94,7 @@ func (e *Engine) Plan(ctx context.Context) (*Plan, error) {
 			p.FreeBytes = free
 		}
 	}
+	p.Fits = p.FreeBytes == 0 || uint64(e.needed(p)) <= p.FreeBytes
 	if p.FoldRate > 0 {
 		p.Takes = time.Duration(float64(p.Events) / (p.FoldRate * float64(e.cfg.Workers)) * databaseShare * float64(time.Second))
 	}
@@ -165,6 +168,14 @@ func (e *Engine) measureFold(ctx context.Context, p *Plan, all bool) error {
 	return nil
 }
 
+// needed is the disk space that a rebuild takes where FreeBytes is counted.
+func (e *Engine) needed(p *Plan) int64 {
+	if e.cfg.DatabaseHere {
+		return p.SpillBytes + p.DatabaseBytes
+	}
+	return p.SpillBytes
+}
+
 // checkSpace refuses to begin what cannot end.
 func (e *Engine) checkSpace(ctx context.Context, conn *pgx.Conn) error {
 	if e.cfg.FreeBytes == nil {
@@ -178,10 +189,7 @@ func (e *Engine) checkSpace(ctx context.Context, conn *pgx.Conn) error {
 	if err := p.measureTables(ctx, conn); err != nil {
 		return err
 	}
-	needed := p.SpillBytes
-	if e.cfg.DatabaseHere {
-		needed += p.DatabaseBytes
-	}
+	needed := e.needed(&p)
 	if uint64(needed) > free {
 		return &NoSpaceError{Needed: needed, Free: free}
 	}

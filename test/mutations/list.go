@@ -167,7 +167,7 @@ func mutations() []mutation {
 		projecting("D10", "an event of a stream is skipped", "fold.go",
 			"	if it.event.Revision != o.next() { // folding on would hide it", "	if it.event.Revision < o.next() {", "TestRunner_SkippedEvent"),
 		projecting("D10", "the end of the log is not looked at", "leader.go",
-			"		case err == nil && written && head.Compare(p) >= 0:", "		case err == nil && (written || true):", "TestRunner_ForeignLogBehindCanaries"),
+			"		case err == nil && written && head.Compare(p) >= 0:", "		case err == nil && (written || true):", "TestRunner_ForeignLog"),
 		projecting("D10", "another event at the same place is taken for the same", "leader.go",
 			"	if there != at.EventID && there != uuid.Nil {", "	if there != at.EventID && false {", "TestRunner_ForeignLogBehindCanaries"),
 		projecting("D10", "a lost answer is taken for a failed commit, and nothing is read again", "runner.go",

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"iter"
 
@@ -17,7 +18,7 @@ import (
 type AuditRequest struct {
 	// Orders are names: our ids, the gateways' ids or merchants' references.
 	Orders []string `json:"orders,omitempty"`
-	// Sample is how many orders to choose, by Seed.
+	// Sample is how many orders to choose, by Seed; without one they are others each time.
 	Sample int    `json:"sample,omitempty"`
 	Seed   string `json:"seed,omitempty"`
 	All    bool   `json:"all,omitempty"`
@@ -63,6 +64,9 @@ func (a *AuditRequest) Run(ctx context.Context, db AuditDatabase, log eventstore
 	case a.All:
 		orders = audit.All(ctx, db, log)
 	case a.Sample > 0:
+		if a.Seed == "" {
+			a.Seed = rand.Text()
+		}
 		chosen, err := audit.Sample(ctx, db, a.Sample, a.Seed)
 		if err != nil {
 			return audit.Report{}, err
@@ -72,6 +76,7 @@ func (a *AuditRequest) Run(ctx context.Context, db AuditDatabase, log eventstore
 		orders = named(ctx, log, accounts, a.Orders)
 	}
 	report, err := audit.Pass(ctx, db, log, orders, heal)
+	report.Seed = a.Seed
 	if err != nil || !a.All {
 		return report, err
 	}
@@ -99,19 +104,25 @@ func each(ids []string) iter.Seq2[string, error] {
 	}
 }
 
+// OrderNamed finds the id of an order by any of its names; a name that the log does not know is taken for an id.
+func OrderNamed(ctx context.Context, log eventstore.Reader, accounts config.Accounts, name string) (string, error) {
+	stream, err := ResolveStream(ctx, log, accounts, name)
+	switch {
+	case errors.Is(err, refold.ErrNotFound):
+		return name, nil
+	case err != nil:
+		return "", err
+	}
+	_, id, _ := order.ParseStreamName(stream)
+	return id, nil
+}
+
 // named finds the ids of orders by any of their names. A name that the log does not know may be the
 // id of a row that ought not to be there.
 func named(ctx context.Context, log eventstore.Reader, accounts config.Accounts, names []string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for _, name := range names {
-			id := name
-			stream, err := ResolveStream(ctx, log, accounts, name)
-			switch {
-			case err == nil:
-				_, id, _ = order.ParseStreamName(stream)
-			case errors.Is(err, refold.ErrNotFound):
-				err = nil
-			}
+			id, err := OrderNamed(ctx, log, accounts, name)
 			if !yield(id, err) || err != nil {
 				return
 			}

@@ -197,6 +197,11 @@ func (l *Ledger) freshLately() (time.Duration, bool) {
 	if l.Settings.CanaryInterval < 0 {
 		return 0, false
 	}
+	switch l.Runner.Role() {
+	case projections.Leader, projections.Standby:
+	case projections.Starting, projections.Stale, projections.Stopped: // nobody is there to give way to
+		return 0, false
+	}
 	return l.Freshness.Latest()
 }
 

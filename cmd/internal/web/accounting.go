@@ -186,6 +186,7 @@ func (s *Server) changePeriod(w http.ResponseWriter, r *http.Request) {
 		s.logger.ErrorContext(r.Context(), "a period could not be changed", errAttr(err))
 		s.problem(w, r, http.StatusInternalServerError, "period_failed", err.Error())
 	default:
+		w.Header().Set(PositionHeader, answer.Change.At().String())
 		s.json(w, r, http.StatusOK, answer)
 	}
 }

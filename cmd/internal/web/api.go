@@ -71,6 +71,9 @@ func (v views) Read(ctx context.Context, query func(context.Context, pgx.Tx) err
 	if pool == nil {
 		return "", fmt.Errorf("%w: %w", api.ErrViewsAway, errors.Join(err))
 	}
+	if !v.ledger.Runner.Recognised() {
+		return "", fmt.Errorf("%w: %w", api.ErrViewsAway, errNotRecognised)
+	}
 	if changed := v.ledger.Runner.Stale(); len(changed) > 0 {
 		return "", fmt.Errorf("%w: another version of the ledger made them, and they are to be rebuilt", api.ErrViewsAway)
 	}

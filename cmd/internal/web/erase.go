@@ -39,6 +39,7 @@ func (s *Server) erase(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, http.StatusInternalServerError, "erase_failed", err.Error())
 	default:
 		s.showErased(r)
+		s.wrote(w, r)
 		s.json(w, r, http.StatusOK, answer)
 	}
 }

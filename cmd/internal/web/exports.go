@@ -25,6 +25,7 @@ func (s *Server) recordExport(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, http.StatusServiceUnavailable, "log_unavailable", "The export could not be recorded.")
 		return
 	}
+	s.wrote(w, r)
 	s.json(w, r, http.StatusOK, RecordedAnswer{Recorded: "yes"})
 }
 

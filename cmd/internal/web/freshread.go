@@ -29,6 +29,16 @@ const (
 	freshRetryAfter = "1"
 )
 
+// wrote tells in the answer to a write a place in the log at or after it.
+func (s *Server) wrote(w http.ResponseWriter, r *http.Request) {
+	head, _, err := s.ledger.Store.Head(r.Context())
+	if err != nil { // it is written: the answer does not depend on this
+		s.logger.WarnContext(r.Context(), "the end of the log cannot be read", errAttr(err))
+		return
+	}
+	w.Header().Set(PositionHeader, head.String())
+}
+
 // freshness is what a request asks of the views.
 type freshness struct {
 	asked   bool

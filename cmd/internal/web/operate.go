@@ -80,6 +80,9 @@ func (s *Server) retryParked(w http.ResponseWriter, r *http.Request) {
 	answer := ParkedAnswer{OrderID: r.PathValue("id")}
 	err := app.CheckRows(r.Context(), pool)
 	if err == nil {
+		answer.OrderID, err = app.OrderNamed(r.Context(), s.ledger.Store, s.ledger.Accounts, answer.OrderID)
+	}
+	if err == nil {
 		err = projections.Retry(r.Context(), pool, s.ledger.Store, answer.OrderID)
 	}
 	var still *projections.StillParkedError

@@ -57,6 +57,9 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// errNotRecognised: nobody has looked yet what the rows mean.
+var errNotRecognised = errors.New("it was not looked at yet whether the views are of this log and version")
+
 // read answers a query in one snapshot of the views.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, query func(context.Context, pgx.Tx) (any, error)) {
 	if answer, ok := s.snapshot(w, r, query); ok {
@@ -69,6 +72,10 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request, query func(con
 	pool, err := s.ledger.Database.Pool()
 	if pool == nil {
 		s.noViews(w, r, err)
+		return nil, false
+	}
+	if !s.ledger.Runner.Recognised() {
+		s.noViews(w, r, errNotRecognised)
 		return nil, false
 	}
 	if changed := s.ledger.Runner.Stale(); len(changed) > 0 {

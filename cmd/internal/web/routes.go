@@ -248,6 +248,19 @@ func (s *Server) accountingRoutes() []*api.Route {
 }
 
 func (s *Server) operationRoutes() []*api.Route {
+	routes := s.operations()
+	for _, r := range routes { // the answer to what was written
+		switch r.ID {
+		case "changePeriod", "erase", "recordExport":
+			for i := range r.Answers {
+				r.Answers[i].Headers = append(r.Answers[i].Headers, PositionHeader)
+			}
+		}
+	}
+	return routes
+}
+
+func (s *Server) operations() []*api.Route {
 	return []*api.Route{
 		operation("changePeriod", "/periods", "Close a period of the books, or open it again", s.changePeriod,
 			api.JSON[app.PeriodRequest](), api.JSON[app.PeriodAnswer](), http.StatusConflict),
