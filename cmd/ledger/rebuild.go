@@ -24,6 +24,8 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/cmd/internal/web"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/freshness"
 	"github.com/order-ledger/order-ledger/projections/rebuild"
 	"github.com/order-ledger/order-ledger/projections/schema"
 )
@@ -119,7 +121,30 @@ func (c *cli) rebuildHere(ctx context.Context, request app.RebuildRequest, show 
 	err = c.withBoth(ctx, func(ctx context.Context, log *app.Store, _ config.Accounts, conn *pgx.Conn) error {
 		url := conn.Config().ConnString()
 		connect := func(ctx context.Context, tables string) (*pgx.Conn, error) { return schema.Connect(ctx, url, tables) }
-		engine, err := app.RebuildEngine(c.settings, log, c.logger(slog.LevelWarn), connect, nil, show.progress)
+		var measured *freshness.Prober
+		fresh := func() (time.Duration, bool) { return 0, false }
+		if c.settings.EventStore != config.Embedded { // a ledger may be running elsewhere
+			live, err := connect(ctx, schema.Live)
+			if err != nil {
+				return err
+			}
+			measured = freshness.New(freshness.Config{
+				Log: log, Logger: slog.New(slog.DiscardHandler), Clock: time.Now, Views: func() checkpoint.Querier { return live },
+			})
+			fresh = measured.Latest
+			watchCtx, stop := context.WithCancel(ctx)
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				_ = measured.Run(watchCtx) // it only measures
+			}()
+			defer func() {
+				stop()
+				<-ended
+				_ = live.Close(context.WithoutCancel(ctx))
+			}()
+		}
+		engine, err := app.RebuildEngine(c.settings, log, c.logger(slog.LevelWarn), connect, measured, fresh, show.progress)
 		if err != nil {
 			return err
 		}

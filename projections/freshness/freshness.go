@@ -89,6 +89,9 @@ type Prober struct {
 	count   uint64
 	err     error // why no canary can be released or seen at the moment
 	warned  bool
+	// often counts who wants canaries more often, hurried wakes Run.
+	often   int
+	hurried chan struct{}
 }
 
 // New makes a Prober; Run starts it.
@@ -100,7 +103,7 @@ func New(cfg Config) *Prober {
 		cfg.StaleAfter = DefaultStaleAfter
 	}
 	return &Prober{
-		cfg: cfg, fresh: cfg.Clock(), samples: make([]time.Duration, 0, samplesMost),
+		cfg: cfg, fresh: cfg.Clock(), hurried: make(chan struct{}, 1), samples: make([]time.Duration, 0, samplesMost),
 		histogram: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "ledger_commit_to_visible_seconds",
 			Help:    "Time from a canary's commit in the log to its being visible in the views, in seconds.",
@@ -112,17 +115,20 @@ func New(cfg Config) *Prober {
 // Run releases canaries and watches each until the views have it, until ctx ends.
 func (p *Prober) Run(ctx context.Context) error {
 	p.limitStream(ctx)
-	tick := time.NewTicker(p.cfg.Interval)
-	defer tick.Stop()
 	for {
+		next := time.NewTimer(p.interval())
 		err := p.probe(ctx)
 		if ctx.Err() != nil {
+			next.Stop()
 			return nil
 		}
 		p.note(ctx, err)
 		select {
-		case <-tick.C:
+		case <-next.C:
+		case <-p.hurried:
+			next.Stop()
 		case <-ctx.Done():
+			next.Stop()
 			return nil
 		}
 	}
@@ -252,11 +258,56 @@ func (p *Prober) Latest() (time.Duration, bool) {
 	if n == 0 {
 		return 0, false
 	}
-	latest := now.Sub(p.fresh) - 2*p.cfg.Interval
+	latest := now.Sub(p.fresh) - 2*p.intervalNow()
 	for i := range min(n, latestSamples) {
 		latest = max(latest, p.samples[((p.next-1-i)%n+n)%n])
 	}
 	return latest, true
+}
+
+// usualPercent is which quantile of the measurements is what is usual, usualLeast how many it takes.
+const usualPercent, usualLeast = 90, 10
+
+// Usual is how long it usually takes, by the measurements of the last minutes; false when there are too few.
+func (p *Prober) Usual() (time.Duration, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.samples) < usualLeast {
+		return 0, false
+	}
+	return quantile(slices.Sorted(slices.Values(p.samples)), usualPercent), true
+}
+
+// oftenInterval is the time between two canaries while somebody wants to know at once.
+const oftenInterval = 100 * time.Millisecond
+
+// Often has canaries released ten times a second until calm is called.
+func (p *Prober) Often() (calm func()) {
+	p.mu.Lock()
+	p.often++
+	p.mu.Unlock()
+	select {
+	case p.hurried <- struct{}{}:
+	default:
+	}
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.often--
+	}
+}
+
+func (p *Prober) interval() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.intervalNow()
+}
+
+func (p *Prober) intervalNow() time.Duration {
+	if p.often > 0 {
+		return min(p.cfg.Interval, oftenInterval)
+	}
+	return p.cfg.Interval
 }
 
 func (p *Prober) isStale(age time.Duration) bool {

@@ -71,6 +71,10 @@ type Config struct {
 	// Fresh tells how long it took lately until what was written was visible in the live views; false when
 	// nobody measures. The rebuild makes room when it doubles.
 	Fresh func() (latest time.Duration, ok bool)
+	// Usual tells how long that usually takes, Watched has it measured often until what it returns is called; both may be
+	// nil.
+	Usual   func() (time.Duration, bool)
+	Watched func() (done func())
 	// Progress is told how far the work is, several times a second, from one goroutine at a time.
 	Progress func(Progress)
 	// FreeBytes tells the free disk space for spilled events; false when it is not known. DatabaseHere says

@@ -106,7 +106,8 @@ func (e *Engine) withIndexer(ctx context.Context, set *Set, do func(*pgx.Conn) e
 }
 
 func (e *Engine) makeIndex(ctx context.Context, conn *pgx.Conn, set *Set, k []string) error {
-	e.pace.wait(ctx)
+	mine := e.pace.turn()
+	defer mine.wait(ctx)
 	var exists bool
 	if err := conn.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", set.Tables+"."+k[1]).Scan(&exists); err != nil {
 		return fmt.Errorf("look for key %s: %w", k[1], err)

@@ -132,6 +132,9 @@ const (
 	besidesBytes    = 32 << 20
 )
 
+// foldedAtOnce are the events that are folded between two moments of giving way: some milliseconds.
+const foldedAtOnce = 500
+
 func (l *loader) unit(ctx context.Context, number int, u unit) error {
 	for {
 		err := l.attempt(ctx, number, u)
@@ -166,6 +169,7 @@ func (l *loader) attempt(ctx context.Context, number int, u unit) error {
 		return l.bulk.Copy(ctx, l.conn)
 	}
 	var last eventstore.Position
+	mine := l.engine.pace.turn()
 	for slice := u.first; slice <= u.last; slice++ {
 		err := l.file.each(ctx, slice, func(ev *eventstore.RecordedEvent) error {
 			if u.parts > 1 {
@@ -176,6 +180,9 @@ func (l *loader) attempt(ctx context.Context, number int, u unit) error {
 			last = ev.Position
 			if err := l.bulk.Add(ctx, ev); err != nil {
 				return err
+			}
+			if l.bulk.Events()%foldedAtOnce == 0 {
+				mine.wait(ctx)
 			}
 			if slice != quarantineSlice || (l.bulk.Events() < quarantinedMost && l.bulk.Bytes() < besidesBytes) {
 				return nil
@@ -190,7 +197,6 @@ func (l *loader) attempt(ctx context.Context, number int, u unit) error {
 			return err
 		}
 	}
-	l.engine.pace.wait(ctx)
 	if err := write(); err != nil {
 		return err
 	}
@@ -205,6 +211,7 @@ func (l *loader) attempt(ctx context.Context, number int, u unit) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	l.bulk.Reset()
+	mine.wait(ctx)
 	l.engine.progress.add(last, int64(total), 0)
 	return l.engine.cfg.Reached(ctx, PointUnitLoaded)
 }

@@ -6,60 +6,100 @@ import (
 	"time"
 )
 
-// pace makes the rebuild give way to the live runner: when it takes more than twice as long as at the start
-// until what is written is visible, each piece of work is followed by a pause that grows.
+// pace makes the rebuild give way to the live runner: when it takes more than twice as long as before it began until
+// what is written is visible, each piece of work is followed by a pause in proportion to it, which grows for as long as
+// that lasts.
 type pace struct {
-	fresh func() (time.Duration, bool)
+	fresh, usual func() (time.Duration, bool)
 
 	mu       sync.Mutex
 	baseline time.Duration
-	pause    time.Duration
+	judged   time.Time
+	// share of the time that is worked, up to 1.
+	share float64
 }
 
 const (
 	// freshFloor: below it nobody notices.
-	freshFloor = 25 * time.Millisecond
-	pauseFirst = 5 * time.Millisecond
-	pauseMost  = 500 * time.Millisecond
+	freshFloor = 15 * time.Millisecond
+	// judgeEvery is the time between two changes of the share.
+	judgeEvery = 100 * time.Millisecond
+	// The share falls by slower and rises by faster between its bounds.
+	slower, faster = 0.6, 1.15
+	shareLeast     = 0.05
+	pauseMost      = 2 * time.Second
 )
 
-func newPace(fresh func() (time.Duration, bool)) *pace {
-	p := &pace{fresh: fresh}
-	if fresh != nil {
-		if usual, ok := fresh(); ok {
-			p.baseline = usual
-		}
-	}
-	p.baseline = max(p.baseline, freshFloor)
-	return p
+func newPace(fresh, usual func() (time.Duration, bool)) *pace {
+	return &pace{fresh: fresh, usual: usual, share: 1}
 }
 
-func (p *pace) wait(ctx context.Context) {
+// begin takes the measure of what is usual, while nothing is done yet.
+func (p *pace) begin() {
 	if p.fresh == nil {
 		return
 	}
-	latest, ok := p.fresh()
-	if !ok {
-		return
-	}
 	p.mu.Lock()
-	if latest > 2*p.baseline {
-		p.pause = min(max(2*p.pause, pauseFirst), pauseMost)
-	} else {
-		p.pause /= 2
-		if p.pause < pauseFirst {
-			p.pause = 0
+	defer p.mu.Unlock()
+	p.share, p.baseline = 1, freshFloor
+	if p.usual != nil {
+		if usual, ok := p.usual(); ok {
+			p.baseline = max(usual, freshFloor)
+			return
 		}
 	}
-	pause := p.pause
-	p.mu.Unlock()
-	if pause == 0 {
+	if latest, ok := p.fresh(); ok {
+		p.baseline = max(latest, freshFloor)
+	}
+}
+
+// judge changes the share by how fresh the views are.
+func (p *pace) judge(now time.Time) float64 {
+	latest, ok := p.fresh()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !ok {
+		p.share = 1
+		return p.share
+	}
+	if now.Sub(p.judged) < judgeEvery {
+		return p.share
+	}
+	p.judged = now
+	if latest > 2*p.baseline {
+		p.share = max(p.share*slower, shareLeast)
+	} else {
+		p.share = min(p.share*faster, 1)
+	}
+	return p.share
+}
+
+// turn is the work of one goroutine between two pauses.
+type turn struct {
+	pace  *pace
+	began time.Time
+}
+
+func (p *pace) turn() *turn { return &turn{pace: p, began: time.Now()} }
+
+// wait pauses as long as the share wants after what was done since the last time.
+func (t *turn) wait(ctx context.Context) {
+	if t.pace.fresh == nil {
 		return
 	}
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+	now := time.Now()
+	pause := pauseFor(now.Sub(t.began), t.pace.judge(now))
+	if pause > 0 {
+		timer := time.NewTimer(pause)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
 	}
+	t.began = time.Now()
+}
+
+func pauseFor(worked time.Duration, share float64) time.Duration {
+	return min(time.Duration(float64(worked)*(1/share-1)), pauseMost)
 }

@@ -5,35 +5,53 @@ import (
 	"time"
 )
 
-// A rebuild pauses longer and longer while the live views take more than twice as long as usual, and not at
-// all once they are as before.
+// A rebuild works less and less of its time while the live views take more than twice as long as usual, and all of it
+// once they are as before, or nobody measures.
 func TestPace_GivesWayWhileTheViewsAreSlow(t *testing.T) {
 	t.Parallel()
 	latest, known := 40*time.Millisecond, true
-	p := newPace(func() (time.Duration, bool) { return latest, known })
-	p.wait(t.Context())
-	if p.pause != 0 {
-		t.Errorf("it pauses for %s though nothing is slow", p.pause)
+	p := newPace(func() (time.Duration, bool) { return latest, known }, func() (time.Duration, bool) { return 40 * time.Millisecond, true })
+	p.begin()
+	now := time.Now()
+	judge := func() float64 {
+		now = now.Add(judgeEvery)
+		return p.judge(now)
+	}
+	if share := judge(); share != 1 {
+		t.Errorf("it works %v of its time though nothing is slow", share)
 	}
 	latest = 81 * time.Millisecond
-	var before time.Duration
+	before := 1.0
 	for range 3 {
-		p.wait(t.Context())
-		if p.pause <= before {
-			t.Errorf("after a pause of %s it pauses for %s", before, p.pause)
+		share := judge()
+		if share >= before {
+			t.Errorf("after %v of its time it works %v", before, share)
 		}
-		before = p.pause
+		if again := p.judge(now.Add(judgeEvery / 2)); again != share {
+			t.Errorf("it was judged twice on one measurement: %v, %v", share, again)
+		}
+		before = share
+	}
+	if pause := pauseFor(10*time.Millisecond, 0.25); pause != 30*time.Millisecond {
+		t.Errorf("a quarter of the time is a pause of %s after 10ms", pause)
+	}
+	for range 20 {
+		judge()
+	}
+	if share := judge(); share != shareLeast || pauseFor(time.Hour, share) != pauseMost {
+		t.Errorf("it goes down to %v", share)
 	}
 	latest = 79 * time.Millisecond
-	for range 8 {
-		p.wait(t.Context())
+	for range 25 {
+		judge()
 	}
-	if p.pause != 0 {
-		t.Errorf("it still pauses for %s", p.pause)
+	if share := judge(); share != 1 {
+		t.Errorf("it still works %v of its time", share)
 	}
-	known = false
 	latest = time.Hour
-	if p.wait(t.Context()); p.pause != 0 {
-		t.Error("it pauses though nobody measures")
+	judge()
+	known = false
+	if share := judge(); share != 1 {
+		t.Errorf("it works %v of its time though nobody measures", share)
 	}
 }

@@ -291,13 +291,14 @@ func (e *Engine) compare(ctx context.Context, live, next *pgx.Conn, events int64
 	}
 	e.progress.begin(Verifying, uint64(len(pairs)), 0, events)
 	models := make([]ModelProof, 0, len(pairs))
+	mine := e.pace.turn()
 	for _, name := range slices.Sorted(maps.Keys(pairs)) {
-		e.pace.wait(ctx)
 		m, err := compareTable(ctx, live, next, name, pairs[name])
 		if err != nil {
 			return nil, err
 		}
 		models = append(models, m)
+		mine.wait(ctx)
 		e.progress.add(eventstore.Position{}, 1, 0)
 	}
 	return models, nil

@@ -36,7 +36,7 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{cfg: full, log: full.Logger, progress: newMeter(full.Clock, full.Progress), pace: newPace(full.Fresh)}, nil
+	return &Engine{cfg: full, log: full.Logger, progress: newMeter(full.Clock, full.Progress), pace: newPace(full.Fresh, full.Usual)}, nil
 }
 
 var (
@@ -66,6 +66,10 @@ func (e *Engine) exclusively(ctx context.Context, do func(ctx context.Context, c
 	defer closeConn(ctx, conn)
 	if err := takeLock(ctx, conn); err != nil {
 		return err
+	}
+	e.pace.begin()
+	if e.cfg.Watched != nil {
+		defer e.cfg.Watched()()
 	}
 	return do(ctx, conn)
 }
@@ -396,6 +400,7 @@ func (e *Engine) readLog(ctx context.Context, from eventstore.Position, known bo
 	}
 	prefixes := projections.ModelPrefixes()
 	block := make([]eventstore.RecordedEvent, 0, blockEvents)
+	mine := e.pace.turn()
 	send := func() error {
 		if len(block) == 0 {
 			return nil
@@ -406,7 +411,7 @@ func (e *Engine) readLog(ctx context.Context, from eventstore.Position, known bo
 			return ctx.Err()
 		}
 		block = make([]eventstore.RecordedEvent, 0, blockEvents)
-		e.pace.wait(ctx)
+		mine.wait(ctx)
 		return nil
 	}
 	for ev, err := range e.cfg.Log.ReadAll(ctx, read) {

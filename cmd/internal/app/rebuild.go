@@ -15,6 +15,7 @@ import (
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/migrations"
 	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/freshness"
 	"github.com/order-ledger/order-ledger/projections/rebuild"
 	"github.com/order-ledger/order-ledger/projections/refold"
 )
@@ -65,25 +66,30 @@ type RebuildLine struct {
 	Error    string            `json:"error,omitempty"`
 }
 
-// RebuildEngine makes what rebuilds the views of a ledger. fresh may be nil.
+// RebuildEngine makes what rebuilds the views of a ledger. It gives way by what measured measures, which may be nil, as
+// long as fresh says that it counts.
 func RebuildEngine(
 	s config.Settings, log projections.Log, logger *slog.Logger,
 	connect func(ctx context.Context, schema string) (*pgx.Conn, error),
-	fresh func() (time.Duration, bool), progress func(rebuild.Progress),
+	measured *freshness.Prober, fresh func() (time.Duration, bool), progress func(rebuild.Progress),
 ) (*rebuild.Engine, error) {
 	own, err := Fingerprint()
 	if err != nil {
 		return nil, err
 	}
 	dir := filepath.Join(s.DataDir, "rebuild")
-	return rebuild.New(rebuild.Config{
-		Log: log, Connect: connect, Fingerprint: own, Dir: dir, Logger: logger, Clock: time.Now, Fresh: fresh, Progress: progress,
+	cfg := rebuild.Config{
+		Log: log, Connect: connect, Fingerprint: own, Dir: dir, Logger: logger, Clock: time.Now, Progress: progress,
 		Tables: rebuild.Tables{
 			Create: migrations.CreateTables, Exchange: migrations.Exchange, CopyViews: migrations.CopyViews,
 			IsBusy: func(err error) bool { return errors.Is(err, migrations.ErrReadersBusy) },
 		},
 		FreeBytes: func() (uint64, bool) { return freeBytes(s.DataDir) }, DatabaseHere: s.DatabaseURL == "",
-	})
+	}
+	if measured != nil {
+		cfg.Fresh, cfg.Usual, cfg.Watched = fresh, measured.Usual, measured.Often
+	}
+	return rebuild.New(cfg)
 }
 
 func freeBytes(dir string) (uint64, bool) {
@@ -189,7 +195,7 @@ func (r *RebuildRequest) moment(ctx context.Context, e *rebuild.Engine) (eventst
 
 // Rebuilder makes the engine of a ledger that runs. progress may be nil.
 func (l *Ledger) Rebuilder(progress func(rebuild.Progress)) (*rebuild.Engine, error) {
-	return RebuildEngine(l.Settings, l.Store, l.Logger.With(slog.String("worker", "rebuild")), l.Database.ConnectTo, l.freshLately, progress)
+	return RebuildEngine(l.Settings, l.Store, l.Logger.With(slog.String("worker", "rebuild")), l.Database.ConnectTo, l.Freshness, l.freshLately, progress)
 }
 
 // freshLately is the slowest of the newest canaries, while they fly.
