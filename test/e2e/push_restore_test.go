@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"sync"
 	"testing"
 
@@ -69,18 +68,19 @@ webhooks:
 		t.Fatal(err)
 	}
 	site.RunOK(t, "restore", backup)
-	if r := site.Run(t, "rebuild"); r.Code != 0 {
-		digest := approve.FindStringSubmatch(r.Stderr)
-		if digest == nil {
-			t.Fatalf("rebuild: exit code %d\n%s%s", r.Code, r.Stdout, r.Stderr)
+	harness.Eventually(t, "the views are built anew", func() bool { // the database may not know yet that the ledger ended
+		r := site.Run(t, "rebuild")
+		if digest := approve.FindStringSubmatch(r.Stderr); digest != nil {
+			r = site.Run(t, "rebuild", "swap", "--approve", digest[1])
 		}
-		site.RunOK(t, "rebuild", "swap", "--approve", digest[1])
-	}
+		if r.Code != 0 {
+			t.Logf("rebuild: exit code %d\n%s%s", r.Code, r.Stdout, r.Stderr)
+		}
+		return r.Code == 0
+	})
 	l = site.Open(t)
 	pay("AFTER", 20) // over the positions that had been planned
 	harness.Eventually(t, "every later payment is delivered", delivered("AFTER", 20))
 	harness.Eventually(t, "the log says that planning began anew", func() bool { return outcomes(t, site, "shop")["WebhookSubscriberReset"] == 1 })
-	if said := l.Stderr().String(); !strings.Contains(said, "deliveries of webhooks are planned anew") {
-		t.Error("nobody is told that the log was another")
-	}
+	l.Stderr().WaitForLine(t, "deliveries of webhooks are planned anew") // and so does the ledger's own
 }
