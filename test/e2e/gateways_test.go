@@ -95,6 +95,7 @@ type erased struct {
 		Leftovers []struct {
 			Stream string `json:"stream"`
 			Table  string `json:"table"`
+			File   string `json:"file"`
 		} `json:"leftovers"`
 	} `json:"receipts"`
 	PublicKey string `json:"public_key"`
@@ -114,19 +115,29 @@ func TestErase_Subject(t *testing.T) {
 		t.Fatalf("answered %d %s", other.Status, other.Body)
 	}
 	m.ledger.WaitForViews(t)
-	r := m.ledger.Site.Run(t, "erase", "--subject", "Kim@Shop.example", "--actor", "dpo", "--json")
+	exports := t.TempDir()
+	for _, file := range []string{"orders.csv", "orders.parquet", "orders.xlsx"} {
+		m.ledger.Site.RunOK(t, "export", "orders", "--format", strings.TrimPrefix(filepath.Ext(file), "."), "--out", filepath.Join(exports, file), "--actor", "dpo")
+	}
+	r := m.ledger.Site.Run(t, "erase", "--subject", "Kim@Shop.example", "--actor", "dpo", "--exports", exports, "--json")
 	var answer erased
 	if err := json.Unmarshal([]byte(r.Stdout), &answer); err != nil || r.Code != 4 || len(answer.Receipts) != 2 {
 		t.Fatalf("exit code %d, %v: %s %s", r.Code, err, r.Stdout, r.Stderr)
 	}
 	for _, receipt := range answer.Receipts {
-		var streams, tables int
+		var streams, tables, files int
 		for _, l := range receipt.Leftovers {
-			if l.Table != "" {
+			switch {
+			case l.Table != "":
 				tables++
-			} else {
+			case l.File != "":
+				files++
+			default:
 				streams++
 			}
+		}
+		if files != 3 { // the number of an order names the person
+			t.Errorf("%d of three exports are reported: %+v", files, receipt)
 		}
 		if !mine[receipt.OrderID] || receipt.Tokens != 1 || receipt.Events == 0 || receipt.Rows == 0 || streams == 0 || tables < 2 {
 			t.Errorf("receipt %+v", receipt)

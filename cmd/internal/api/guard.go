@@ -6,9 +6,12 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/auth"
 )
@@ -31,6 +34,10 @@ func IsOwner(who auth.Principal) bool { return who.Name == ownerName }
 // guard lets those to a route who may, and not more often than they may.
 func (a *API) guard(rt *Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rt.OfViews && !storable(r.URL) {
+			a.refuse(w, r, problem(http.StatusBadRequest, "text_invalid", "The address holds what no name holds: a zero byte, or bytes that are not UTF-8."))
+			return
+		}
 		if rt.Access == Public || rt.Access == Reading && a.Open && r.Header.Get("Authorization") == "" {
 			rt.Handler(w, r)
 			return
@@ -45,6 +52,15 @@ func (a *API) guard(rt *Route) http.Handler {
 		}
 		rt.Handler(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, who)))
 	})
+}
+
+// storable tells whether the database can be asked for the texts of an address.
+func storable(u *url.URL) bool {
+	texts := []string{u.Path}
+	for name, values := range u.Query() {
+		texts = append(append(texts, name), values...)
+	}
+	return !slices.ContainsFunc(texts, func(text string) bool { return strings.ContainsRune(text, 0) || !utf8.ValidString(text) })
 }
 
 // May tells whether a request's token allows reading now.

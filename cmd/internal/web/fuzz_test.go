@@ -77,7 +77,7 @@ func FuzzDocument(f *testing.F) {
 			operations = append(operations, o)
 		}
 	}
-	const seeds = 16
+	const seeds = 24
 	for i := range operations {
 		for seed := range uint64(seeds) {
 			f.Add(uint16(i), seed)

@@ -2,7 +2,11 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/api"
@@ -17,11 +21,30 @@ func (s *Server) problem(w http.ResponseWriter, _ *http.Request, status int, cod
 	api.WriteProblem(w, &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Code: code})
 }
 
-// decode reads a body that has no members but those of the document.
+// decode reads a body that has no members but those of the document, none of which may be null.
 func decode(w http.ResponseWriter, r *http.Request, into any) error {
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, BodyBytesMax))
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, BodyBytesMax))
+	if err != nil {
+		return fmt.Errorf("read the body: %w", err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.DisallowUnknownFields()
-	return decoder.Decode(into)
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the body's object")
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return err
+	}
+	for name, value := range members {
+		if string(value) == "null" {
+			return errors.New(name + " is null: leave it out")
+		}
+	}
+	return nil
 }
 
 func (s *Server) json(w http.ResponseWriter, r *http.Request, status int, body any) {

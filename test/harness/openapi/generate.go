@@ -35,7 +35,7 @@ const depthMax = 8
 
 // Request makes one for an operation. The same seed makes the same request.
 func (g *Generator) Request(o Operation, seed uint64) Request {
-	m := &maker{Generator: g, r: rand.New(rand.NewPCG(seed, 1))} //nolint:gosec // chance, not secrets
+	m := &maker{Generator: g, r: rand.New(rand.NewPCG(seed, 1))}
 	req := Request{Method: o.Method, Header: http.Header{}, Valid: true}
 	path, query := o.Path, url.Values{}
 	for _, p := range list(o.described["parameters"]) {
