@@ -179,6 +179,8 @@ func idempotencyCase(b *bundle, expected eventstore.ExpectedRevision, letters st
 	}
 	res, err := b.store.Append(b.ctx, stream, expected, again...)
 	switch want {
+	case gone:
+		b.Fatal("no stream is deleted here")
 	case wrong:
 		b.wantWrong(err, stream, expected, 1)
 		b.wantStream(stream, given)

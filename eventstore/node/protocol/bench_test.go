@@ -229,6 +229,44 @@ func BenchmarkReadAll(b *testing.B) {
 	report(b, "events/s", total, took)
 }
 
+// BenchmarkReadStream compares reading short streams one after the other, as a writer does that loads what
+// it decides about.
+func BenchmarkReadStream(b *testing.B) {
+	const streams, events, reads = 200, 10, 500
+	n, durable := startDurable(b)
+	for stream := range streams {
+		batch := make([]eventstore.EventData, events)
+		for i := range batch {
+			batch[i] = eventstore.EventData{
+				ID: uuid.New(), Type: "Benchmarked", JSON: true, Data: make([]byte, benchmarkBody), Metadata: []byte(`{}`),
+			}
+		}
+		if _, err := n.Append(b.Context(), fmt.Sprintf("order-%d", stream), eventstore.Any, batch...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	clients := [2]*esdb.Client{durable, startNothing(b, events, nil)}
+	var took [2]time.Duration
+	total := 0
+	for b.Loop() {
+		for i, client := range clients {
+			start := time.Now()
+			for r := range reads {
+				read, err := client.ReadStream(b.Context(), fmt.Sprintf("order-%d", r%streams), esdb.ReadStreamOptions{}, math.MaxInt64)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if got := readToEnd(b, read); got != events {
+					b.Fatalf("%d events, want %d", got, events)
+				}
+			}
+			took[i] += time.Since(start)
+		}
+		total += reads
+	}
+	report(b, "reads/s", total, took)
+}
+
 func readEverything(b *testing.B, client *esdb.Client) (n int) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(b.Context())
@@ -237,6 +275,11 @@ func readEverything(b *testing.B, client *esdb.Client) (n int) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	return readToEnd(b, read)
+}
+
+func readToEnd(b *testing.B, read *esdb.ReadStream) (n int) {
+	b.Helper()
 	defer read.Close()
 	for {
 		if _, err := read.Recv(); errors.Is(err, io.EOF) {
