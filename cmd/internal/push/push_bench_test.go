@@ -146,7 +146,7 @@ func postAll(b *testing.B, at string, body []byte, want int) time.Duration {
 	for range benchConcurrency {
 		work.Go(func() {
 			for left.Add(-1) >= 0 {
-				answer, err := client.Post(at, "application/json", bytes.NewReader(body)) //nolint:noctx // bare
+				answer, err := client.Post(at, "application/json", bytes.NewReader(body))
 				if err != nil {
 					b.Error(err)
 					return
