@@ -80,8 +80,10 @@ func TestAlarms(t *testing.T) {
 				t.Errorf("%s was raised before its time", c.code)
 			}
 			w.clock.pass(4 * time.Minute)
-			if !raised() || !raised() {
-				t.Errorf("%s was not raised", c.code)
+			for range 2 { // the second time finds it there
+				if !raised() {
+					t.Errorf("%s was not raised", c.code)
+				}
 			}
 			if s := w.orders(t)[c.gateway]; s.Revision != before.Revision+1 {
 				t.Errorf("%d events were recorded, want the alarm alone", s.Revision-before.Revision)
