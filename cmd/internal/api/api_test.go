@@ -496,7 +496,7 @@ func TestOpenAPI_Golden(t *testing.T) {
 // FuzzOperations sends foreign bytes to every operation of the document: no 5xx, no panic, and nothing
 // written unless the answer is a success.
 func FuzzOperations(f *testing.F) {
-	for i := range 24 {
+	for i := range 64 {
 		f.Add(uint8(i), []byte(kettle), "k")
 		f.Add(uint8(i), []byte(`{"amount":"1.00","outcome":"split","amount_lost":"1.00"}`), "")
 	}
