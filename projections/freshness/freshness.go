@@ -120,7 +120,7 @@ func (p *Prober) Run(ctx context.Context) error {
 		err := p.probe(ctx)
 		if ctx.Err() != nil {
 			next.Stop()
-			return nil
+			return nil //nolint:nilerr // stopped while it looked: not a failure
 		}
 		p.note(ctx, err)
 		select {
