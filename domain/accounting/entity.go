@@ -111,17 +111,43 @@ type Booking struct {
 	ValueDate, PostingDate time.Time
 }
 
-// Book says where an event counts: of a merchant account of a gateway, that occurred then, at a commit position.
+// Book says where an event counts: of a merchant account of a gateway, that occurred then, at a commit position. Days
+// that were closed for an account stay closed for it when another entity takes it over.
 func (c *Calendar) Book(source, account string, occurredAt time.Time, position uint64) Booking {
 	b := Booking{Entity: DefaultEntity}
-	zone := time.UTC
+	zone, inherited := time.UTC, time.Time{}
 	if len(c.definitions) > 0 {
-		b.Entity, zone = c.entity(source+"/"+account, position)
+		account = source + "/" + account
+		b.Entity, zone = c.entity(account, position)
+		inherited = c.closedBefore(account, position)
 	}
 	year, month, day := occurredAt.In(zone).Date()
 	b.ValueDate = time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 	b.PostingDate, _ = c.locks[b.Entity].PostingDate(b.ValueDate, position)
+	if !inherited.IsZero() && !b.PostingDate.After(inherited) {
+		b.PostingDate = inherited.AddDate(0, 0, 1)
+	}
 	return b
+}
+
+// closedBefore is the last day that was closed for the account in the books that it was in before, when it left them.
+func (c *Calendar) closedBefore(account string, position uint64) time.Time {
+	var through time.Time
+	owner := DefaultEntity
+	for i := range c.definitions {
+		d := &c.definitions[i]
+		if d.position >= position || (d.Entity != owner && !slices.Contains(d.Accounts, account)) {
+			continue
+		}
+		next, _ := c.entity(account, d.position+1)
+		if next != owner {
+			if left := c.locks[owner].At(d.position); left.After(through) {
+				through = left
+			}
+		}
+		owner = next
+	}
+	return through
 }
 
 // Today is the day that it is in an entity's time zone.

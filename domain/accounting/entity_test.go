@@ -56,7 +56,7 @@ func TestCalendar_Book(t *testing.T) {
 		{"decta", "lt", at("2026-10-15T10:00:00Z"), 151, "baltics", "2026-10-15", "2026-11-01"}, // closed
 		{"decta", "eu", at("2026-10-15T10:00:00Z"), 151, "default", "2026-10-15", "2026-10-15"}, // not for others
 		{"decta", "eu", at("2026-10-15T02:00:00Z"), 201, "default", "2026-10-14", "2026-10-14"}, // New York
-		{"decta", "lt", at("2026-10-15T02:00:00Z"), 301, "default", "2026-10-14", "2026-10-14"}, // given up
+		{"decta", "lt", at("2026-10-15T02:00:00Z"), 301, "default", "2026-10-14", "2026-11-01"}, // given up, October closed
 		{"connectpay", "lt", late, 301, "baltics", "2026-11-01", "2026-11-01"},
 	} {
 		got := c.Book(tc.source, tc.account, tc.occurred, tc.position)
@@ -66,6 +66,33 @@ func TestCalendar_Book(t *testing.T) {
 	}
 	if all := c.Entities(); len(all) != 2 || all[0].Entity != "baltics" || len(all[0].Accounts) != 1 || all[1].TimeZone != "America/New_York" {
 		t.Errorf("entities %+v", all)
+	}
+}
+
+// TestCalendar_ClosedDaysStayClosed: an account that moves to the books of another entity takes its closed days with it.
+func TestCalendar_ClosedDaysStayClosed(t *testing.T) {
+	t.Parallel()
+	october, err := accounting.ParsePeriod("2026-10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c accounting.Calendar
+	c.Lock("default", accounting.Lock{Position: 50, Through: october.Last()})
+	define(t, &c, 100, accounting.EntityDefined{Entity: "a", Accounts: []string{"decta/lt"}})
+	c.Lock("a", accounting.Lock{Position: 150, Through: october.Next().Last()})
+	define(t, &c, 200, accounting.EntityDefined{Entity: "a", Accounts: []string{"decta/other"}})
+	define(t, &c, 300, accounting.EntityDefined{Entity: "b", Accounts: []string{"decta/lt"}})
+	for _, tc := range []struct {
+		account  string
+		position uint64
+		want     string
+	}{
+		{"lt", 49, "2026-10-15"}, {"lt", 99, "2026-11-01"}, {"lt", 120, "2026-11-01"}, {"lt", 160, "2026-12-01"},
+		{"lt", 250, "2026-12-01"}, {"lt", 350, "2026-12-01"}, {"eu", 350, "2026-11-01"}, {"other", 350, "2026-12-01"},
+	} {
+		if got := c.Book("decta", tc.account, on, tc.position).PostingDate.Format(time.DateOnly); got != tc.want {
+			t.Errorf("%s at %d is posted on %s, want %s", tc.account, tc.position, got, tc.want)
+		}
 	}
 }
 

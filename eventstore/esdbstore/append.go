@@ -92,16 +92,25 @@ func (s *Store) Append(
 	return result, nil
 }
 
+// reasonAttempts bounds asking for a reason.
+const reasonAttempts = 8
+
 // reasonFor finds out why the server ended an append before it was sent whole.
 // The client reports only that it did. An append of nothing to the same stream
-// is refused for the same reason, and has nothing to send after the refusal; a
-// read may be, and keeps its reason in any case.
+// is refused for the same reason, and has next to nothing to send after the
+// refusal: that this too is cut short, several times in a row, is all but
+// impossible. A read may be refused as well, and keeps its reason in any case.
 func (s *Store) reasonFor(ctx context.Context, stream string, err error) error {
-	_, nothing := call(ctx, s, func(c *esdb.Client) (*esdb.WriteResult, error) {
-		return c.AppendToStream(ctx, stream, esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}})
-	})
-	if reason := translate(ctx, stream, eventstore.Any, nothing); isRefusal(reason) {
-		return reason
+	for range reasonAttempts {
+		_, nothing := call(ctx, s, func(c *esdb.Client) (*esdb.WriteResult, error) {
+			return c.AppendToStream(ctx, stream, esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}})
+		})
+		if reason := translate(ctx, stream, eventstore.Any, nothing); isRefusal(reason) {
+			return reason
+		}
+		if nothing == nil {
+			break
+		}
 	}
 	for _, reason := range s.readStream(ctx, stream, eventstore.StreamRead{Direction: eventstore.Backwards, Count: 1}) {
 		if isRefusal(reason) {
