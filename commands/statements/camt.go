@@ -168,7 +168,11 @@ func (r *camtReader) start(e *xml.StartElement, line int) error {
 		if err := r.decode(&id, e); err != nil {
 			return err
 		}
-		r.s.StatementRef = strings.TrimPrefix(r.s.StatementRef+" "+strings.TrimSpace(id), " ")
+		whole := strings.TrimPrefix(r.s.StatementRef+" "+strings.TrimSpace(id), " ")
+		if len(whole) > referenceBytesMax {
+			return refuse(line, "the Ids of its statements have more than %d bytes together", referenceBytesMax)
+		}
+		r.s.StatementRef = whole
 		return nil
 	case (parent == "Stmt" || parent == "Ntfctn") && name == "Acct":
 		return r.readAccount(e, line)

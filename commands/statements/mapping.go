@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/token"
 
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/settlement"
@@ -86,16 +88,46 @@ const (
 	skip     = "skip"
 	// windowDaysMax keeps a mistake from matching anything with anything.
 	windowDaysMax = 400
+	// mappingBytesMax bounds a mapping's text.
+	mappingBytesMax = 64 << 10
+	// mappingNestingMax bounds how deep flow collections lie in each other.
+	mappingNestingMax = 8
+	// lineReferencesMax bounds the references of a line.
+	lineReferencesMax = 16
 )
 
 // ParseMapping reads a mapping; what it does not know is an error.
 func ParseMapping(content []byte) (Mapping, error) {
 	var m Mapping
+	if len(content) > mappingBytesMax {
+		return m, fmt.Errorf("read the mapping: it has %d bytes, more than %d", len(content), mappingBytesMax)
+	}
+	if err := checkPlain(content); err != nil {
+		return m, fmt.Errorf("read the mapping: %w", err)
+	}
 	err := yaml.NewDecoder(bytes.NewReader(content), yaml.Strict()).Decode(&m)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return m, fmt.Errorf("read the mapping: %w", err)
 	}
 	return m, nil
+}
+
+// checkPlain refuses what makes a small text large when it is read: anchors, aliases and merge keys.
+func checkPlain(content []byte) error {
+	depth := 0
+	for _, t := range lexer.Tokenize(string(content)) {
+		switch t.Type {
+		case token.AnchorType, token.AliasType, token.MergeKeyType:
+			return fmt.Errorf("line %d: anchors, aliases and merge keys are not taken", t.Position.Line)
+		case token.MappingStartType, token.SequenceStartType:
+			if depth++; depth > mappingNestingMax {
+				return fmt.Errorf("line %d: it nests deeper than %d levels", t.Position.Line, mappingNestingMax)
+			}
+		case token.MappingEndType, token.SequenceEndType:
+			depth--
+		}
+	}
+	return nil
 }
 
 func (m *Mapping) days() int {
@@ -161,6 +193,9 @@ func (m *Mapping) validateCSV(p *problems, one func(name, value string, known ..
 	if m.Columns.Gross == "" || m.Columns.ValueDate == "" {
 		p.add(0, "the mapping names no columns for gross and value_date")
 	}
+	if n := len(m.Columns.References); n > lineReferencesMax {
+		p.add(0, "the mapping names %d columns of references, more than %d", n, lineReferencesMax)
+	}
 	if m.Columns.Kind == "" && m.Kinds["+"] == "" && m.Kinds["-"] == "" {
 		p.add(0, `the mapping tells kinds neither by a column nor, as "+" and "-", by the sign`)
 	}
@@ -182,7 +217,8 @@ func (m *Mapping) validateCSV(p *problems, one func(name, value string, known ..
 	}
 }
 
-// references are those of a line that the pattern leaves something of, each once.
+// references are those of a line that the pattern leaves something of, each once, and the first
+// lineReferencesMax of them: the most exact ones come first.
 func (m *Mapping) references(texts ...string) []string {
 	var all []string
 	for _, text := range texts {
@@ -195,7 +231,9 @@ func (m *Mapping) references(texts ...string) []string {
 			text = found[min(1, len(found)-1)]
 		}
 		if text != "" && !slices.Contains(all, text) {
-			all = append(all, text)
+			if all = append(all, text); len(all) == lineReferencesMax {
+				break
+			}
 		}
 	}
 	return all

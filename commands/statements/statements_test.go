@@ -158,6 +158,51 @@ func TestRead_RefusesMappings(t *testing.T) {
 	}
 }
 
+// TestParseMapping_Bombs: a small text that grows when it is read is refused as it stands.
+func TestParseMapping_Bombs(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"gateway: decta\ncurrencies: &a [EUR]\n":                                "anchors",
+		"kinds: &a {x: skip}\ncolumns: *a\n":                                    "anchors",
+		"gateway: *decta\n":                                                     "anchors",
+		"kinds:\n  <<: {Sale: payment}\n":                                       "anchors",
+		"kinds: {<<: {Sale: payment}}\n":                                        "anchors",
+		"currencies: " + strings.Repeat("[", 9) + strings.Repeat("]", 9) + "\n": "nests deeper",
+		"# " + strings.Repeat("x", 64<<10) + "\n" + plainMapping:                "more than 65536",
+	} {
+		if _, err := statements.ParseMapping([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.60q: %v, want %q", text, err, want)
+		}
+	}
+	m := mapping(t, plainMapping+"\nreference_pattern: '[&*]{2}<<'\n")
+	if m.ReferencePattern != "[&*]{2}<<" {
+		t.Errorf("the pattern is %q", m.ReferencePattern)
+	}
+}
+
+// TestRead_ManyReferences: what a file repeats without end is bounded while it is read.
+func TestRead_ManyReferences(t *testing.T) {
+	t.Parallel()
+	var refs strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&refs, "<RmtInf><Strd><CdtrRefInf><Ref>R%d</Ref></CdtrRefInf></Strd></RmtInf>", i)
+	}
+	text := camt("053.001.08", "EUR", "0.00", "50.00", entry("50.00", "EUR", "CRDT", "<Sts>BOOK</Sts>", "", refs.String()))
+	s, err := statements.Read("bank.xml", []byte(text), mapping(t, "gateway: everifin\n"), "default")
+	if err != nil || len(s.Lines) != 1 || len(s.Lines[0].References) != 16 || s.Lines[0].References[15] != "R15" {
+		t.Errorf("%v, %v", shown(s, err), err)
+	}
+	ids := strings.Replace(text, "<Id>S-1</Id>", strings.Repeat("<Id>S-1</Id>", 65), 1)
+	want := []string{"line 3: the Ids of its statements have more than 255 bytes together"}
+	if diff := cmp.Diff(want, shown(statements.Read("bank.xml", []byte(ids), mapping(t, "gateway: everifin\n"), "default"))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	columns := strings.Replace(plainMapping, "[Payment, Order]", "["+strings.Repeat("Payment, ", 17)+"]", 1)
+	if got := shown(statements.Read("x.csv", []byte(plainHeader), mapping(t, columns), "default")); len(got) != 1 || !strings.Contains(got[0], "17 columns") {
+		t.Errorf("17 columns of references: %v", got)
+	}
+}
+
 // TestRead_Examples reads the mappings that the documentation shows.
 func TestRead_Examples(t *testing.T) {
 	t.Parallel()

@@ -417,6 +417,22 @@ func TestIfMatch_Forms(t *testing.T) {
 	s.want(s.call("POST", received, `{"amount":"1.00"}`, "If-Match", "*"), 200, "order.received_externally.amount", "1.00")
 }
 
+// TestDeepBodies: a small body that nests without end is refused before anything is built of it.
+func TestDeepBodies(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	name := strings.Repeat("n", 200)
+	for _, body := range []string{
+		strings.Repeat("[", 9_000) + strings.Repeat("]", 9_000),
+		strings.Repeat(`{"`+name+`":`, 400) + "1" + strings.Repeat("}", 400),
+		strings.Repeat("[", 33) + strings.Repeat("]", 33),
+	} {
+		s.want(s.call("POST", "/orders/", body), 400, "errors.0.field", "body", "errors.0.message", "nests deeper than 32 levels")
+	}
+	brackets := `{"products":[{"title":"` + strings.Repeat(`[{\"`, 40) + `","price":"1.00"}],"currency":"EUR"}`
+	s.want(s.call("POST", "/orders/", brackets), 201)
+}
+
 // TestMembersGivenTwice: nobody has to guess which one counts.
 func TestMembersGivenTwice(t *testing.T) {
 	t.Parallel()
@@ -424,6 +440,7 @@ func TestMembersGivenTwice(t *testing.T) {
 	for body, field := range map[string]string{
 		`{"products":[{"title":"x","price":"1.00"}],"currency":"EUR","currency":"USD"}`:               "currency",
 		`{"products":[{"title":"x","price":"1.00"},{"title":"x","price":"1.00","price":"9"}]}`:        "products[1].price",
+		`{"products":[{"title":"x","price":"1.00"},{"a":[[],[{"b":1}]]}],"client":{"c":1,"c":2}}`:     "client.c",
 		`{"products":[{"title":"x","price":"1.00"}],"client":{"email":"a@b.c","\u0065mail":"d@e.f"}}`: "client.email",
 	} {
 		s.want(s.call("POST", "/orders/", body), 400, "errors.0.field", field, "errors.0.message", "is given twice")

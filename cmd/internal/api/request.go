@@ -85,6 +85,12 @@ func (a *API) valid(op *operation, raw []byte) ([]byte, error) {
 	if !utf8.Valid(raw) {
 		return nil, invalid(FieldError{Field: "body", Message: "is not UTF-8"})
 	}
+	if !json.Valid(raw) {
+		return nil, invalid(FieldError{Field: "body", Message: "is not JSON"})
+	}
+	if nestedTooDeep(raw) {
+		return nil, invalid(FieldError{Field: "body", Message: "nests deeper than " + strconv.Itoa(nestingMax) + " levels"})
+	}
 	var loose any
 	if err := json.Unmarshal(raw, &loose); err != nil {
 		return nil, invalid(FieldError{Field: "body", Message: "is not JSON"})
