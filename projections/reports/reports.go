@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -158,6 +159,15 @@ func Find(name string) (Report, error) {
 		return Report{}, fmt.Errorf("%w: %q", ErrUnknown, name)
 	}
 	return all[i], nil
+}
+
+// schemaOfViews is how the statements name the schema of the views.
+var schemaOfViews = regexp.MustCompile(`\bledger\.`)
+
+// In returns the report over the views of another schema, like that of a frozen copy.
+func (r Report) In(schema string) Report {
+	r.sql = schemaOfViews.ReplaceAllLiteralString(r.sql, pgx.Identifier{schema}.Sanitize()+".")
+	return r
 }
 
 // NeedsKnownFrom tells whether the report compares two moments of knowledge.

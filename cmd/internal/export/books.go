@@ -46,6 +46,9 @@ func newBooks(w io.Writer, f Format, columns []Column, kinds map[string]string, 
 	if through != nil {
 		b.through = *through
 	}
+	if from != nil && b.through.Before(*from) { // there may be no row to tell a later day
+		b.through = *from
+	}
 	if f == Beancount {
 		opened := time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
 		for _, code := range slices.Sorted(maps.Keys(kinds)) {

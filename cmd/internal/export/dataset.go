@@ -142,7 +142,7 @@ type Row [][]byte
 // position of what is exported.
 func (d *dataset) stream(ctx context.Context, tx pgx.Tx, s Spec, upTo uint64, after []int64, each func(Row) error) error {
 	if s.What == TrialBalance {
-		return d.trialBalance(ctx, tx, s, each)
+		return d.trialBalance(ctx, tx, s, upTo, each)
 	}
 	selected := make([]string, len(d.columns))
 	for i, c := range d.columns {
@@ -198,12 +198,14 @@ func (d *dataset) stream(ctx context.Context, tx pgx.Tx, s Spec, upTo uint64, af
 	return nil
 }
 
-func (d *dataset) trialBalance(ctx context.Context, tx pgx.Tx, s Spec, each func(Row) error) error {
+func (d *dataset) trialBalance(ctx context.Context, tx pgx.Tx, s Spec, upTo uint64, each func(Row) error) error {
 	report, err := reports.Find("trial-balance")
 	if err != nil {
 		return err
 	}
-	table, err := report.Run(ctx, tx, s.Params)
+	params := s.Params
+	params.UpTo = upTo
+	table, err := report.In(s.Views).Run(ctx, tx, params)
 	if err != nil {
 		return err
 	}

@@ -243,6 +243,46 @@ func wantBalances(t *testing.T, m export.Manifest, rows [][]string) {
 	}
 }
 
+// TestTrialBalanceOfACopy: a trial balance of a frozen copy is that of the copy, up to the position that its manifest
+// tells, whatever the live books have since.
+func TestTrialBalanceOfACopy(t *testing.T) {
+	t.Parallel()
+	pool := books(t, 60)
+	dir := t.TempDir()
+	trial := func(views, name string) (export.Manifest, []byte) {
+		return run(t, pool, export.Job{Spec: export.Spec{What: export.TrialBalance, Format: export.CSV, Views: views}, Out: filepath.Join(dir, name), Sign: key()})
+	}
+	_, live := trial("ledger", "live.csv")
+	if _, err := pool.Exec(t.Context(), `CREATE SCHEMA "as of May";
+		CREATE VIEW "as of May".journal_lines AS SELECT * FROM ledger.journal_lines WHERE position <= 300;
+		CREATE VIEW "as of May".accounts AS SELECT account, name || ' of May' AS name, type, base_account FROM ledger.accounts;
+		CREATE VIEW "as of May".checkpoint AS SELECT 200::bigint AS commit_position, 200::bigint AS prepare_position`); err != nil {
+		t.Fatal(err)
+	}
+	m, copied := trial("as of May", "copy.csv")
+	if _, err := pool.Exec(t.Context(), "UPDATE ledger_data.checkpoint SET commit_position = 200, prepare_position = 200"); err != nil {
+		t.Fatal(err)
+	}
+	_, then := trial("ledger", "then.csv")
+	if m.Commit != 200 || m.Views != "as of May" || bytes.Equal(then, live) ||
+		!bytes.Contains(copied, []byte(" of May,")) || !bytes.Equal(bytes.ReplaceAll(copied, []byte(" of May,"), []byte(",")), then) {
+		t.Errorf("position %d of %q:\n%s\nand the live books had there:\n%s", m.Commit, m.Views, copied, then)
+	}
+}
+
+// TestBooksWithoutMovements: balances of a time in which nothing moved are asserted on its days.
+func TestBooksWithoutMovements(t *testing.T) {
+	t.Parallel()
+	pool := books(t, 30)
+	from := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	for f, want := range map[export.Format]string{export.Hledger: "\n2027-01-01 closing balances\n", export.Beancount: "\n2027-01-02 balance Assets:"} {
+		_, text := run(t, pool, journal(f, reports.Params{From: &from}, filepath.Join(t.TempDir(), "books")))
+		if !strings.Contains(string(text), want) || strings.Contains(string(text), "0001-01-0") {
+			t.Errorf("%s: no %q in\n%s", f, want, text)
+		}
+	}
+}
+
 // TestResume: an export that is interrupted anywhere goes on where it was, and ends as if it had not been.
 func TestResume(t *testing.T) {
 	t.Parallel()
