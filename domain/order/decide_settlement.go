@@ -215,15 +215,12 @@ func (s *State) Movements() []settlement.Movement {
 	for i := range s.Disputes {
 		v := &s.Disputes[i]
 		source, order := ofPayment(v.PaymentID)
-		for j := range v.Steps {
-			step := &v.Steps[j]
+		for _, step := range v.movements() {
 			kind := settlement.Chargeback
-			if step.Moved.IsPositive() {
+			if step.Stage == fundsReinstated {
 				kind = settlement.ChargebackReversal
 			}
-			if step.Stage == fundsWithdrawn || step.Stage == fundsReinstated {
-				move(movementDispute+":"+v.ID+":"+strconv.Itoa(step.Seq), kind, step.Amount, step.OccurredAt, v.ARN, v.CaseNo, source, order)
-			}
+			move(movementDispute+":"+v.ID+":"+strconv.Itoa(step.Seq), kind, step.Amount, step.OccurredAt, v.ARN, v.CaseNo, source, order)
 		}
 	}
 	return all

@@ -92,7 +92,7 @@ func (s *State) Apply(r Recorded) {
 		}
 	case LedgerCorrectionRecorded:
 		for _, a := range e.Adjustments {
-			s.adjust(a, e.AmountOfPayment)
+			s.adjust(a, e.AmountOfPayment, &r)
 		}
 		s.endCorrection(e.CorrectionID, e.Approver, CorrectionIsApproved, &r)
 	case CorrectionProposed:
@@ -290,7 +290,7 @@ func (s *State) adoptCurrency(e Event) error {
 
 // adjust applies a correction to the part of the order that it names. A capture
 // that became the amount of its payment may be corrected again.
-func (s *State) adjust(a Adjustment, ofPayment bool) {
+func (s *State) adjust(a Adjustment, ofPayment bool, r *Recorded) {
 	move := func(m money.Money) money.Money {
 		if a.Direction == Decrease {
 			return sub(m, a.Amount)
@@ -302,7 +302,7 @@ func (s *State) adjust(a Adjustment, ofPayment bool) {
 		return
 	}
 	if d := s.dispute(a.DisputeID); d != nil {
-		s.adjustDispute(d, a.Balance, move)
+		s.adjustDispute(d, a, move, r)
 		return
 	}
 	if f := s.refund(a.RefundID); f != nil {
@@ -338,12 +338,20 @@ func (s *State) adjust(a Adjustment, ofPayment bool) {
 	}
 }
 
-func (s *State) adjustDispute(d *Dispute, b Balance, move func(money.Money) money.Money) {
-	if b == BalanceDisputeLost {
+// adjustDispute adds a step, so that the timeline tells of the same money as the balances. What is lost
+// was taken before: correcting it moves no money.
+func (s *State) adjustDispute(d *Dispute, a Adjustment, move func(money.Money) money.Money, r *Recorded) {
+	if a.Balance == BalanceDisputeLost {
 		d.Lost = move(d.Lost)
+		d.step(corrected, a.Amount, money.Money{}, r)
 		return
 	}
-	d.Withdrawn = move(d.Withdrawn)
+	before := d.Withdrawn
+	d.Withdrawn = move(before)
+	if d.Amount.Equal(before) && !d.amountTold() {
+		d.Amount = d.Withdrawn
+	}
+	d.step(corrected, a.Amount, sub(before, d.Withdrawn), r)
 	if p := s.payment(d.PaymentID); p != nil {
 		p.withdrawnCounter = move(p.withdrawnCounter)
 		p.withdrawnAssumed = uuid.Nil

@@ -102,11 +102,45 @@ func (s *State) applyDispute(r *Recorded) bool {
 	return true
 }
 
-// Steps of a dispute that moved money.
+// Steps of a dispute that moved money, or corrected what is known of it.
 const (
 	fundsWithdrawn  = "funds_withdrawn"
 	fundsReinstated = "funds_reinstated"
+	corrected       = "corrected"
 )
+
+// amountTold tells whether a stage told the disputed amount; else it follows from what was withdrawn.
+func (d *Dispute) amountTold() bool {
+	return slices.ContainsFunc(d.Steps, func(step DisputeStep) bool {
+		return stageRank(Stage(step.Stage)) >= 0 && !step.Amount.Currency().IsZero()
+	})
+}
+
+// movements are the steps that moved money, with the amounts that are known by now: a correction
+// changes what was withdrawn before it, the newest first.
+func (d *Dispute) movements() []DisputeStep {
+	var all []DisputeStep
+	for i := range d.Steps {
+		step := d.Steps[i]
+		switch step.Stage {
+		case fundsWithdrawn, fundsReinstated:
+			all = append(all, step)
+		case corrected:
+			left := step.Moved // what was not taken after all; negative is what was taken besides
+			for j := len(all) - 1; j >= 0 && !left.IsZero(); j-- {
+				if all[j].Stage == fundsWithdrawn {
+					change := lesser(left, all[j].Amount)
+					all[j].Amount, left = sub(all[j].Amount, change), sub(left, change)
+				}
+			}
+			if left.IsNegative() { // nothing was withdrawn before
+				step.Stage, step.Amount = fundsWithdrawn, left.Neg()
+				all = append(all, step)
+			}
+		}
+	}
+	return all
+}
 
 func (d *Dispute) step(stage string, amount, moved money.Money, r *Recorded) {
 	d.Steps = append(d.Steps, DisputeStep{

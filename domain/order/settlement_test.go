@@ -59,6 +59,9 @@ func TestDecide_MatchSettlement(t *testing.T) {
 		At:      order.At{Key: "settled", OccurredAt: day, Basis: order.BasisStatusChange},
 		Payment: order.PaymentRef{SourceID: "pay-1", SourceOrderID: "ord-1"}, Amount: ptr(eur("100.00")),
 	}
+	at := func(key string, days int) order.At {
+		return order.At{Key: key, OccurredAt: day.AddDate(0, 0, days), Basis: order.BasisStatusChange}
+	}
 	for name, c := range map[string]struct {
 		before []order.Command
 		now    order.MatchSettlement
@@ -93,6 +96,14 @@ func TestDecide_MatchSettlement(t *testing.T) {
 			}),
 		}, match("a", statementLine(1, settlement.Chargeback, "70.00", "15.00", "pay-1"), statementLine(2, settlement.ChargebackReversal, "70.00", "", "pay-1")),
 			[]string{"matched chargeback 70.00", "fee dispute 15.00 from settlement true", "matched chargeback_reversal 70.00"}},
+		"ChargebackLearnt": {[]order.Command{
+			observe("two", order.Registration{}, order.DisputeTotals{
+				At: at("d1", 0), Payment: settled.Payment, Chargebacks: []order.At{at("d1", 0)}, ModifiedAt: day,
+			}),
+			observe("three", order.Registration{}, order.DisputeTotals{
+				At: at("d2", 1), Payment: settled.Payment, Chargebacks: []order.At{at("d1", 0)}, Withdrawn: ptr(eur("40.00")), ModifiedAt: day.AddDate(0, 0, 1),
+			}),
+		}, match("a", statementLine(1, settlement.Chargeback, "40.00", "", "pay-1")), []string{"matched chargeback 40.00"}},
 		"Chargeback": {nil, match("a", statementLine(1, settlement.Chargeback, "100.00", "", "pay-1")), []string{"not_booked chargeback 100.00"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -256,7 +256,7 @@ func (d *Dispute) Held() money.Money {
 // DisputeStep is one line of a dispute's timeline.
 type DisputeStep struct {
 	Seq        int    // from 1
-	Stage      string // a Stage, or funds_withdrawn, funds_reinstated, resolved_<outcome>
+	Stage      string // a Stage, or funds_withdrawn, funds_reinstated, corrected, resolved_<outcome>
 	Amount     money.Money
 	Moved      money.Money // signed from the merchant's side: negative was taken
 	OccurredAt time.Time

@@ -273,6 +273,15 @@ func (o *dectaOrder) chargeBackUntold() {
 	o.stage("chargeback", disputeOpen)
 }
 
+// chargeBackLearnt tells the amount of a chargeback that no amount was told of.
+func (o *dectaOrder) chargeBackLearnt(amount int64) {
+	o.unpriced = false
+	o.chargebacks += amount
+	o.s.disputeHeld -= o.taken - o.amountRefunded - amount
+	o.modified = o.s.wait(hour, day)
+	o.tell()
+}
+
 // reinstate gives a disputed amount back, at a stage of a dispute.
 func (o *dectaOrder) reinstate(status string, amount int64) *dectaOrder {
 	o.chargebacksReversed += amount

@@ -196,6 +196,12 @@ func dectaDisputes() []scenario {
 			o.chargeBackUntold()
 			s.keepPlaces() // what is assumed depends on what is known
 		}},
+		{name: "chargeback, its amount told later", weight: 4, play: func(s *script) {
+			o := s.open().pay()
+			o.chargeBackUntold()
+			o.chargeBackLearnt(s.share(o.total))
+			s.keepPlaces() // what is assumed depends on what is known
+		}},
 		{name: "double dip", weight: 6, play: func(s *script) {
 			o := s.open().pay()
 			o.refund(o.total).chargeBack("chargeback", o.total)

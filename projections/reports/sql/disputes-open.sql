@@ -3,6 +3,12 @@ WITH known AS (
   SELECT dispute_id, order_id, revision, event_type, h.recorded_at, h.occurred_at, data
   FROM @history AS h CROSS JOIN LATERAL (SELECT data->>'dispute_id' AS dispute_id) AS d
   WHERE dispute_id IS NOT NULL
+), corrected AS (
+  SELECT a->>'dispute_id' AS dispute_id, order_id,
+    sum(CASE a->>'direction' WHEN 'increase' THEN (a->'amount'->>'amount')::numeric ELSE -(a->'amount'->>'amount')::numeric END) AS exposure
+  FROM @history AS h CROSS JOIN LATERAL jsonb_array_elements(
+    CASE WHEN event_type = 'LedgerCorrectionRecorded' AND jsonb_typeof(data->'adjustments') = 'array' THEN data->'adjustments' END) AS a
+  WHERE a->>'balance' = 'dispute_held' GROUP BY 1, 2
 ), steps AS (
   SELECT order_id, dispute_id,
     (array_agg(event_type ORDER BY occurred_at DESC, revision DESC) FILTER (WHERE data ? 'stage'))[1] AS last_step,
@@ -14,8 +20,8 @@ WITH known AS (
                                  WHEN 'DisputeFundsReinstated' THEN -(data->'amount'->>'amount')::numeric END), 0) AS exposure
   FROM known GROUP BY 1, 2
 )
-SELECT s.order_id, s.dispute_id, o.source, o.source_account, o.currency, s.last_step, s.disputed, s.exposure, s.since::text AS since, s.respond_by,
+SELECT order_id, dispute_id, o.source, o.source_account, o.currency, s.last_step, s.disputed, s.exposure + coalesce(c.exposure, 0) AS exposure, s.since::text AS since, s.respond_by,
   ((s.respond_by::timestamptz AT TIME ZONE 'UTC')::date - @today) AS days_left
-FROM steps AS s JOIN ledger.orders AS o USING (order_id)
+FROM steps AS s JOIN ledger.orders AS o USING (order_id) LEFT JOIN corrected AS c USING (order_id, dispute_id)
 WHERE NOT s.resolved AND (@source::text IS NULL OR o.source = @source) AND (@source_account::text IS NULL OR o.source_account = @source_account)
-ORDER BY s.respond_by NULLS LAST, s.since, s.dispute_id
+ORDER BY s.respond_by NULLS LAST, s.since, dispute_id
