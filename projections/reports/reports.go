@@ -33,7 +33,8 @@ var ErrUnknown = errors.New("there is no such report")
 type Params struct {
 	// AsOf is what was known then: facts recorded later are left out.
 	AsOf *time.Time
-	// AsAt is what had happened by then: value dates after this day (UTC) are left out.
+	// AsAt is what had happened by then: what happened after this day is left out. The day of what is posted is its
+	// value date, in the time zone of the entity; of what is not, the day in UTC.
 	AsAt *time.Time
 	// From and Through are the first and last posting date of the report.
 	From, Through *time.Time
@@ -101,8 +102,10 @@ var whole = strings.NewReplacer(
     WHERE (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) AND (@as_at::date IS NULL OR value_date <= @as_at)
       AND (@up_to::bigint IS NULL OR position <= @up_to) AND (@source::text IS NULL OR source = @source) AND (@source_account::text IS NULL OR source_account = @source_account)
       AND (@entity::text IS NULL OR entity = @entity))`,
-	"@history", `(SELECT * FROM ledger.order_history
-    WHERE (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) AND (@as_at::date IS NULL OR (occurred_at AT TIME ZONE 'UTC')::date <= @as_at)
+	"@history", `(SELECT * FROM ledger.order_history AS told
+    WHERE (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) AND (@as_at::date IS NULL OR coalesce(
+        (SELECT max(value_date) FROM ledger.journal_lines AS posted WHERE posted.order_id = told.order_id AND posted.position = told.position),
+        (occurred_at AT TIME ZONE 'UTC')::date) <= @as_at)
       AND (@up_to::bigint IS NULL OR position <= @up_to))`,
 	"@statement_lines", `(
     WITH results AS (

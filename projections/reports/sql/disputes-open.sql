@@ -14,7 +14,7 @@ WITH known AS (
     (array_agg(event_type ORDER BY occurred_at DESC, revision DESC) FILTER (WHERE data ? 'stage'))[1] AS last_step,
     (array_agg(data->'amount'->>'amount' ORDER BY occurred_at DESC, revision DESC) FILTER (WHERE data ? 'stage' AND data ? 'amount'))[1]::numeric AS disputed,
     min(occurred_at) AS since,
-    max(data->>'respond_by') AS respond_by,
+    (array_agg(data->>'respond_by' ORDER BY revision DESC) FILTER (WHERE data->>'respond_by' IS NOT NULL))[1] AS respond_by,
     bool_or(event_type = 'DisputeResolved') AS resolved,
     coalesce(sum(CASE event_type WHEN 'DisputeFundsWithdrawn' THEN (data->'amount'->>'amount')::numeric
                                  WHEN 'DisputeFundsReinstated' THEN -(data->'amount'->>'amount')::numeric END), 0) AS exposure

@@ -27,7 +27,8 @@ WITH facts AS (
     (min(occurred_at) FILTER (WHERE matched = 0) AT TIME ZONE 'UTC')::date AS since
   FROM moved GROUP BY 1, 2, 3 HAVING sum(booked) <> sum(matched)
 ), windows AS (
-  SELECT source, source_account, max(window_days) AS days FROM ledger.settlement_statements GROUP BY 1, 2
+  SELECT source, source_account, max(window_days) AS days FROM ledger.settlement_statements
+  WHERE (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) AND (@up_to::bigint IS NULL OR position <= @up_to) GROUP BY 1, 2
 )
 SELECT p.order_id, o.source, o.source_account, p.kind, p.id, o.source_order_id, o.currency, p.booked, p.on_statements,
   p.booked - p.on_statements AS open, p.since::text AS since, @today - p.since AS days, @today - p.since > coalesce(w.days, 14) AS late
