@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/order-ledger/order-ledger/domain/order"
 )
 
 // EntityDefinedType names the event that says which merchant accounts a legal entity keeps books of, and in which time
@@ -111,15 +113,19 @@ type Booking struct {
 	ValueDate, PostingDate time.Time
 }
 
-// Book says where an event counts: of a merchant account of a gateway, that occurred then, at a commit position. Days
-// that were closed for an account stay closed for it when another entity takes it over.
-func (c *Calendar) Book(source, account string, occurredAt time.Time, position uint64) Booking {
+// Book says where an event counts: of a merchant account of a gateway, that occurred then, at a commit position. What the
+// source told a day of has that day as its value date in any time zone. Days that were closed for an account stay closed
+// for it when another entity takes it over.
+func (c *Calendar) Book(source, account string, occurredAt time.Time, basis order.Basis, position uint64) Booking {
 	b := Booking{Entity: DefaultEntity}
 	zone, inherited := time.UTC, time.Time{}
 	if len(c.definitions) > 0 {
 		account = source + "/" + account
 		b.Entity, zone = c.entity(account, position)
 		inherited = c.closedBefore(account, position)
+	}
+	if basis == order.BasisSourceDay {
+		zone = time.UTC
 	}
 	year, month, day := occurredAt.In(zone).Date()
 	b.ValueDate = time.Date(year, month, day, 0, 0, 0, 0, time.UTC)

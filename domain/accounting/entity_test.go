@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/order-ledger/order-ledger/domain/accounting"
+	"github.com/order-ledger/order-ledger/domain/order"
 )
 
 func define(tb testing.TB, c *accounting.Calendar, position uint64, d accounting.EntityDefined) {
@@ -59,7 +60,7 @@ func TestCalendar_Book(t *testing.T) {
 		{"decta", "lt", at("2026-10-15T02:00:00Z"), 301, "default", "2026-10-14", "2026-11-01"}, // given up, October closed
 		{"connectpay", "lt", late, 301, "baltics", "2026-11-01", "2026-11-01"},
 	} {
-		got := c.Book(tc.source, tc.account, tc.occurred, tc.position)
+		got := c.Book(tc.source, tc.account, tc.occurred, order.BasisSourceField, tc.position)
 		if v, p := got.ValueDate.Format(time.DateOnly), got.PostingDate.Format(time.DateOnly); got.Entity != tc.entity || v != tc.value || p != tc.posting {
 			t.Errorf("%s/%s at %d: %s %s %s, want %s %s %s", tc.source, tc.account, tc.position, got.Entity, v, p, tc.entity, tc.value, tc.posting)
 		}
@@ -90,8 +91,21 @@ func TestCalendar_ClosedDaysStayClosed(t *testing.T) {
 		{"lt", 49, "2026-10-15"}, {"lt", 99, "2026-11-01"}, {"lt", 120, "2026-11-01"}, {"lt", 160, "2026-12-01"},
 		{"lt", 250, "2026-12-01"}, {"lt", 350, "2026-12-01"}, {"eu", 350, "2026-11-01"}, {"other", 350, "2026-12-01"},
 	} {
-		if got := c.Book("decta", tc.account, on, tc.position).PostingDate.Format(time.DateOnly); got != tc.want {
+		if got := c.Book("decta", tc.account, on, order.BasisSourceField, tc.position).PostingDate.Format(time.DateOnly); got != tc.want {
 			t.Errorf("%s at %d is posted on %s, want %s", tc.account, tc.position, got, tc.want)
+		}
+	}
+}
+
+// TestCalendar_DaysAreDays: a day that a source tells is that day, west and east of Greenwich.
+func TestCalendar_DaysAreDays(t *testing.T) {
+	t.Parallel()
+	for _, zone := range []string{"America/New_York", "Europe/Vilnius", "Pacific/Kiritimati", ""} {
+		var c accounting.Calendar
+		define(t, &c, 100, accounting.EntityDefined{Entity: "default", TimeZone: zone})
+		day := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+		if b := c.Book("decta", "eu", day, order.BasisSourceDay, 101); !b.ValueDate.Equal(day) || !b.PostingDate.Equal(day) {
+			t.Errorf("in %s: %+v, want %s", zone, b, day.Format(time.DateOnly))
 		}
 	}
 }

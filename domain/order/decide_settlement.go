@@ -68,7 +68,7 @@ func (d *decider) mismatch(statementID string, l *settlement.Line, about []*sett
 
 // settlementMatched records one event for each movement that the line confirms, and what it adds.
 func (d *decider) settlementMatched(statementID string, l *settlement.Line, about []*settlement.Movement, parts int) {
-	at := At{Key: settledKey(statementID, l), Basis: BasisSourceField}
+	at := At{Key: settledKey(statementID, l), Basis: BasisSourceDay}
 	if day, err := settlement.ParseDay(l.ValueDate); err == nil {
 		at.OccurredAt = day
 	}

@@ -16,6 +16,8 @@ const (
 	BasisSourceField  Basis = "source_field"
 	BasisReceived     Basis = "received"
 	BasisOperator     Basis = "operator"
+	// BasisSourceDay: the source tells a day, and occurred_at is its midnight in UTC. It is that day in any time zone.
+	BasisSourceDay Basis = "source_day"
 )
 
 // Metadata is the envelope of an event: what was known about it besides what

@@ -39,7 +39,7 @@ func shown(decided []order.Decided) []string {
 		case order.SettlementMismatchFlagged:
 			texts = append(texts, fmt.Sprintf("%s %s %s", e.Reason, e.Kind, e.Amount))
 		case order.PaymentSettled:
-			texts = append(texts, fmt.Sprintf("settled %s fee %v on %s", e.Amount, e.Fee, d.OccurredAt.Format("2006-01-02")))
+			texts = append(texts, fmt.Sprintf("settled %s fee %v on %s %s", e.Amount, e.Fee, d.Basis, d.OccurredAt.Format("2006-01-02")))
 		case order.FeeCharged:
 			texts = append(texts, fmt.Sprintf("fee %s %s from settlement %t", e.FeeKind, e.Amount, e.FromSettlement))
 		default:
@@ -68,7 +68,7 @@ func TestDecide_MatchSettlement(t *testing.T) {
 		want   []string
 	}{
 		"SettlesWithFee": {nil, match("a", statementLine(1, settlement.Payment, "100.00", "1.90", "pay-1")),
-			[]string{"matched payment 100.00", "settled 100.00 fee 1.90 on 2026-10-03"}},
+			[]string{"matched payment 100.00", "settled 100.00 fee 1.90 on source_day 2026-10-03"}},
 		"FeeOfSettled": {[]order.Command{observe("two", order.Registration{}, settled)}, match("a", statementLine(1, settlement.Payment, "100.00", "1.90", "pay-1")),
 			[]string{"matched payment 100.00", "fee processing 1.90 from settlement true"}},
 		"Refund": {nil, match("a", statementLine(1, settlement.Refund, "30.00", "0.10", "pay-1")),
@@ -81,7 +81,7 @@ func TestDecide_MatchSettlement(t *testing.T) {
 		"OtherStatement": {[]order.Command{match("a", statementLine(1, settlement.Payment, "100.00", "", "pay-1"))}, match("b", statementLine(4, settlement.Payment, "100.00", "", "pay-1")),
 			[]string{"already_matched payment 100.00"}},
 		"Parts": {nil, match("a", statementLine(1, settlement.Payment, "60.00", "1.00", "ord-1"), statementLine(2, settlement.Payment, "40.00", "", "ord-1")),
-			[]string{"matched payment 60.00", "settled 60.00 fee 1.00 on 2026-10-03", "matched payment 40.00", "settled 40.00 fee <nil> on 2026-10-03"}},
+			[]string{"matched payment 60.00", "settled 60.00 fee 1.00 on source_day 2026-10-03", "matched payment 40.00", "settled 40.00 fee <nil> on source_day 2026-10-03"}},
 		"SumOfRefunds": {[]order.Command{observe("two", order.Registration{}, order.RefundReported{
 			At: order.At{Key: "r2", OccurredAt: day.AddDate(0, 0, 1), Basis: order.BasisStatusChange}, Payment: &settled.Payment, SourceRefundID: "ref-2",
 			Step: order.RefundStepCompleted, Amount: ptr(eur("20.00")),
@@ -140,7 +140,7 @@ func TestDecide_MatchSettlementLater(t *testing.T) {
 		At: order.At{Key: "c", OccurredAt: day, Basis: order.BasisStatusChange}, Payment: order.PaymentRef{SourceID: "pay-1", SourceOrderID: "ord-1"}, Amount: ptr(eur("100.00")),
 	}))
 	s, decided = feed(t, s, line)
-	if diff := cmp.Diff([]string{"matched payment 100.00", "settled 100.00 fee <nil> on 2026-10-03"}, shown(decided)); diff != "" {
+	if diff := cmp.Diff([]string{"matched payment 100.00", "settled 100.00 fee <nil> on source_day 2026-10-03"}, shown(decided)); diff != "" {
 		t.Error(diff)
 	}
 	if flags := s.Flags(); len(flags) != 0 {

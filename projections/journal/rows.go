@@ -70,7 +70,7 @@ func LinesOf(e *Entry) []Line {
 		return nil
 	}
 	m := &e.Event.Metadata
-	booked := e.Calendar.Book(e.State.Source, e.State.SourceAccount, m.OccurredAt, e.Event.Position)
+	booked := e.Calendar.Book(e.State.Source, e.State.SourceAccount, m.OccurredAt, m.OccurredAtBasis, e.Event.Position)
 	lines := make([]Line, len(e.Lines))
 	for i, l := range e.Lines {
 		currency := l.Amount.Currency()
