@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/order-ledger/order-ledger/domain/accounting"
+	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections"
@@ -109,6 +110,80 @@ func TestJournal_HoldsWithPeriods(t *testing.T) {
 	}
 	live := dump(t, pool)
 	same(t, "projected again from the start", live, project(t, log, func(c *projections.Config) { c.BatchEvents = 7 }))
+	e := newEngine(t, rebuildConfig(t, log, url, t.TempDir()))
+	if _, err := e.All(context.WithoutCancel(t.Context()), ""); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "rebuilt", live, dump(t, pool))
+}
+
+// TestJournal_OrdersStayInTheirBooks: when an account moves to another entity, the orders that it has stay where they are,
+// live, after a restart, healed and rebuilt; and the day of a statement's line is a day west of Greenwich too.
+func TestJournal_OrdersStayInTheirBooks(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	w := newWorld(73)
+	define := func(d accounting.EntityDefined) {
+		t.Helper()
+		data, err := json.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		metadata, err := json.Marshal(order.Metadata{Schema: 1, Actor: "kim", RecordedAt: day})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := eventstore.EventData{ID: uuid.New(), Type: accounting.EntityDefinedType, Data: data, Metadata: metadata}
+		if _, err := log.Append(t.Context(), accounting.EntityStream, eventstore.Any, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	paid := func() *simulated {
+		t.Helper()
+		s := w.addOrder()
+		s.kind, s.test, s.due = order.KindPayment, false, money.MustParse("100.00", "EUR")
+		s.stream = order.StreamName(order.CategoryOrder, s.id)
+		a, _ := w.notifyOf(t, s, order.Captured{
+			At: order.At{Key: "paid", OccurredAt: day, Basis: order.BasisSourceField}, Payment: order.PaymentRef{SourceID: "p"}, Amount: &s.due,
+		})
+		appendAll(t, log, []appended{a})
+		return s
+	}
+	r := start(t, config(log, url))
+	define(accounting.EntityDefined{Entity: "west", TimeZone: "America/New_York", Accounts: []string{"decta/default"}})
+	old := paid()
+	define(accounting.EntityDefined{Entity: "west", TimeZone: "America/New_York", Accounts: []string{"decta/other"}})
+	reach(t, log, pool)
+	r.stop(t)
+	start(t, config(log, url))
+	recorded := day.AddDate(0, 0, 2)
+	line, ok := settle(t, log, recorded, old.stream, "a", 1)
+	if !ok {
+		t.Fatal("the statement settles nothing")
+	}
+	young := paid()
+	reach(t, log, pool)
+	booksHold(t, pool)
+	for s, want := range map[*simulated]string{old: "west", young: accounting.DefaultEntity} {
+		var entities string
+		if err := pool.QueryRow(t.Context(), `SELECT string_agg(DISTINCT entity, ' ') FROM ledger.journal_lines WHERE order_id = $1`, s.id).Scan(&entities); err != nil || entities != want {
+			t.Errorf("an order is in the books of %q, want %q: %v", entities, want, err)
+		}
+		if f := auditOrder(t, pool, log, s.id); len(f.Drift) > 0 {
+			t.Errorf("the audit finds %+v", f.Drift)
+		}
+	}
+	var days string
+	if err := pool.QueryRow(t.Context(), `SELECT string_agg(DISTINCT value_date::text, ' ') FROM ledger.journal_lines JOIN ledger.order_history USING (event_id)
+		WHERE event_type = 'PaymentSettled'`).Scan(&days); err != nil || days != line.ValueDate {
+		t.Errorf("the line of %s is on %s: %v", line.ValueDate, days, err)
+	}
+	live := dump(t, pool)
+	if err := projections.Heal(t.Context(), pool, log, old.id); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "healed", live, dump(t, pool))
 	e := newEngine(t, rebuildConfig(t, log, url, t.TempDir()))
 	if _, err := e.All(context.WithoutCancel(t.Context()), ""); err != nil {
 		t.Fatal(err)

@@ -21,8 +21,8 @@ const EntityStream = PeriodStreamPrefix + entityRegistry
 
 const entityRegistry = "entities"
 
-// EntityDefined is the data of that event. The newest one of an entity counts for what is recorded after it; what was
-// recorded before stays in the books that it is in. Accounts that no entity names belong to DefaultEntity.
+// EntityDefined is the data of that event. The newest one of an entity counts for orders whose first event comes after
+// it; earlier orders stay in the books that they are in. Accounts that no entity names belong to DefaultEntity.
 type EntityDefined struct {
 	Entity string `json:"entity"`
 	// TimeZone is a name of the IANA database, like Europe/Vilnius; empty is UTC.
@@ -113,23 +113,33 @@ type Booking struct {
 	ValueDate, PostingDate time.Time
 }
 
-// Book says where an event counts: of a merchant account of a gateway, that occurred then, at a commit position. What the
-// source told a day of has that day as its value date in any time zone. Days that were closed for an account stay closed
-// for it when another entity takes it over.
-func (c *Calendar) Book(source, account string, occurredAt time.Time, basis order.Basis, position uint64) Booking {
+// Occurrence is what is to be known of an event of an order to say where it counts.
+type Occurrence struct {
+	Source, Account string // of the order
+	OccurredAt      time.Time
+	Basis           order.Basis
+	// FirstPosition is the commit position of the order's first event, Position that of the event.
+	FirstPosition, Position uint64
+}
+
+// Book says where an event counts. An order stays in the books that its first event is in, so that its entries never
+// split; days that were closed for its account in the books before those stay closed. What the source told a day of has
+// that day as its value date in any time zone.
+func (c *Calendar) Book(o Occurrence) Booking {
 	b := Booking{Entity: DefaultEntity}
 	zone, inherited := time.UTC, time.Time{}
 	if len(c.definitions) > 0 {
-		account = source + "/" + account
-		b.Entity, zone = c.entity(account, position)
-		inherited = c.closedBefore(account, position)
+		account := o.Source + "/" + o.Account
+		b.Entity = c.entity(account, o.FirstPosition)
+		zone = c.zone(b.Entity, o.Position)
+		inherited = c.closedBefore(account, o.FirstPosition)
 	}
-	if basis == order.BasisSourceDay {
+	if o.Basis == order.BasisSourceDay {
 		zone = time.UTC
 	}
-	year, month, day := occurredAt.In(zone).Date()
+	year, month, day := o.OccurredAt.In(zone).Date()
 	b.ValueDate = time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
-	b.PostingDate, _ = c.locks[b.Entity].PostingDate(b.ValueDate, position)
+	b.PostingDate, _ = c.locks[b.Entity].PostingDate(b.ValueDate, o.Position)
 	if !inherited.IsZero() && !b.PostingDate.After(inherited) {
 		b.PostingDate = inherited.AddDate(0, 0, 1)
 	}
@@ -145,7 +155,7 @@ func (c *Calendar) closedBefore(account string, position uint64) time.Time {
 		if d.position >= position || (d.Entity != owner && !slices.Contains(d.Accounts, account)) {
 			continue
 		}
-		next, _ := c.entity(account, d.position+1)
+		next := c.entity(account, d.position+1)
 		if next != owner {
 			if left := c.locks[owner].At(d.position); left.After(through) {
 				through = left
@@ -169,8 +179,7 @@ func (c *Calendar) Today(entity string, now time.Time) time.Time {
 }
 
 // entity finds the entity of an account: the newest definition of each counts.
-func (c *Calendar) entity(account string, position uint64) (string, *time.Location) {
-	entity, zone := DefaultEntity, time.UTC
+func (c *Calendar) entity(account string, position uint64) string {
 	seen := map[string]bool{}
 	for i := len(c.definitions) - 1; i >= 0; i-- {
 		d := &c.definitions[i]
@@ -178,12 +187,19 @@ func (c *Calendar) entity(account string, position uint64) (string, *time.Locati
 			continue
 		}
 		seen[d.Entity] = true
-		switch {
-		case slices.Contains(d.Accounts, account):
-			return d.Entity, d.zone
-		case d.Entity == DefaultEntity:
-			zone = d.zone
+		if slices.Contains(d.Accounts, account) {
+			return d.Entity
 		}
 	}
-	return entity, zone
+	return DefaultEntity
+}
+
+// zone is that of an entity's newest definition.
+func (c *Calendar) zone(entity string, position uint64) *time.Location {
+	for i := len(c.definitions) - 1; i >= 0; i-- {
+		if d := &c.definitions[i]; d.position < position && d.Entity == entity {
+			return d.zone
+		}
+	}
+	return time.UTC
 }

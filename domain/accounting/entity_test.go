@@ -9,6 +9,13 @@ import (
 	"github.com/order-ledger/order-ledger/domain/order"
 )
 
+// occurrence is of the first event of an order.
+func occurrence(source, account string, at time.Time, position uint64) accounting.Occurrence {
+	return accounting.Occurrence{
+		Source: source, Account: account, OccurredAt: at, Basis: order.BasisSourceField, FirstPosition: position, Position: position,
+	}
+}
+
 func define(tb testing.TB, c *accounting.Calendar, position uint64, d accounting.EntityDefined) {
 	tb.Helper()
 	data, err := json.Marshal(d)
@@ -60,7 +67,7 @@ func TestCalendar_Book(t *testing.T) {
 		{"decta", "lt", at("2026-10-15T02:00:00Z"), 301, "default", "2026-10-14", "2026-11-01"}, // given up, October closed
 		{"connectpay", "lt", late, 301, "baltics", "2026-11-01", "2026-11-01"},
 	} {
-		got := c.Book(tc.source, tc.account, tc.occurred, order.BasisSourceField, tc.position)
+		got := c.Book(occurrence(tc.source, tc.account, tc.occurred, tc.position))
 		if v, p := got.ValueDate.Format(time.DateOnly), got.PostingDate.Format(time.DateOnly); got.Entity != tc.entity || v != tc.value || p != tc.posting {
 			t.Errorf("%s/%s at %d: %s %s %s, want %s %s %s", tc.source, tc.account, tc.position, got.Entity, v, p, tc.entity, tc.value, tc.posting)
 		}
@@ -91,7 +98,7 @@ func TestCalendar_ClosedDaysStayClosed(t *testing.T) {
 		{"lt", 49, "2026-10-15"}, {"lt", 99, "2026-11-01"}, {"lt", 120, "2026-11-01"}, {"lt", 160, "2026-12-01"},
 		{"lt", 250, "2026-12-01"}, {"lt", 350, "2026-12-01"}, {"eu", 350, "2026-11-01"}, {"other", 350, "2026-12-01"},
 	} {
-		if got := c.Book("decta", tc.account, on, order.BasisSourceField, tc.position).PostingDate.Format(time.DateOnly); got != tc.want {
+		if got := c.Book(occurrence("decta", tc.account, on, tc.position)).PostingDate.Format(time.DateOnly); got != tc.want {
 			t.Errorf("%s at %d is posted on %s, want %s", tc.account, tc.position, got, tc.want)
 		}
 	}
@@ -104,8 +111,42 @@ func TestCalendar_DaysAreDays(t *testing.T) {
 		var c accounting.Calendar
 		define(t, &c, 100, accounting.EntityDefined{Entity: "default", TimeZone: zone})
 		day := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-		if b := c.Book("decta", "eu", day, order.BasisSourceDay, 101); !b.ValueDate.Equal(day) || !b.PostingDate.Equal(day) {
+		o := occurrence("decta", "eu", day, 101)
+		o.Basis = order.BasisSourceDay
+		if b := c.Book(o); !b.ValueDate.Equal(day) || !b.PostingDate.Equal(day) {
 			t.Errorf("in %s: %+v, want %s", zone, b, day.Format(time.DateOnly))
+		}
+	}
+}
+
+// TestCalendar_OrdersStay: an order stays in the books of its first event when its account moves, in their time zone and
+// with their closed days.
+func TestCalendar_OrdersStay(t *testing.T) {
+	t.Parallel()
+	october, err := accounting.ParsePeriod("2026-10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c accounting.Calendar
+	define(t, &c, 100, accounting.EntityDefined{Entity: "a", Accounts: []string{"decta/lt"}, TimeZone: "Europe/Vilnius"})
+	define(t, &c, 200, accounting.EntityDefined{Entity: "a", Accounts: []string{"decta/other"}, TimeZone: "Europe/Vilnius"})
+	define(t, &c, 300, accounting.EntityDefined{Entity: "b", Accounts: []string{"decta/lt"}})
+	c.Lock("a", accounting.Lock{Position: 250, Through: october.Last()})
+	c.Lock("b", accounting.Lock{Position: 350, Through: october.Next().Last()})
+	late := time.Date(2026, 10, 30, 23, 30, 0, 0, time.UTC)
+	for _, tc := range []struct {
+		first, position        uint64
+		entity, value, posting string
+	}{
+		{50, 50, "default", "2026-10-30", "2026-10-30"}, {50, 400, "default", "2026-10-30", "2026-10-30"},
+		{150, 150, "a", "2026-10-31", "2026-10-31"}, {150, 210, "a", "2026-10-31", "2026-10-31"}, {150, 400, "a", "2026-10-31", "2026-11-01"},
+		{310, 310, "b", "2026-10-30", "2026-10-30"}, {310, 400, "b", "2026-10-30", "2026-12-01"},
+	} {
+		o := occurrence("decta", "lt", late, tc.position)
+		o.FirstPosition = tc.first
+		b := c.Book(o)
+		if v, p := b.ValueDate.Format(time.DateOnly), b.PostingDate.Format(time.DateOnly); b.Entity != tc.entity || v != tc.value || p != tc.posting {
+			t.Errorf("%d of an order from %d on: %s %s %s, want %s %s %s", tc.position, tc.first, b.Entity, v, p, tc.entity, tc.value, tc.posting)
 		}
 	}
 }

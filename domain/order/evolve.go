@@ -139,6 +139,9 @@ func (s *State) stamp(r *Recorded) {
 		s.FirstRecordedAt = r.Metadata.RecordedAt
 		s.Lifecycle = LifecycleOpen
 	}
+	if !s.Exists {
+		s.FirstPosition = r.Position
+	}
 	s.LastRecordedAt = r.Metadata.RecordedAt
 	s.Revision, s.Position, s.LastEventID = r.Revision, r.Position, r.ID
 	s.Exists = true

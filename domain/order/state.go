@@ -62,9 +62,11 @@ type State struct {
 	err                error    // the first breach of an invariant
 
 	FirstRecordedAt, LastRecordedAt time.Time
-	Revision                        uint64 // of the last event
-	Position                        uint64 // commit position of the last event
-	LastEventID                     uuid.UUID
+	// FirstPosition is the commit position of the first event; 0 while not yet appended.
+	FirstPosition uint64
+	Revision      uint64 // of the last event
+	Position      uint64 // commit position of the last event
+	LastEventID   uuid.UUID
 
 	seen map[uuid.UUID]struct{}
 	// known holds further ids that belong to the state that a scratch copy was

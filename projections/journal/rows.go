@@ -70,7 +70,10 @@ func LinesOf(e *Entry) []Line {
 		return nil
 	}
 	m := &e.Event.Metadata
-	booked := e.Calendar.Book(e.State.Source, e.State.SourceAccount, m.OccurredAt, m.OccurredAtBasis, e.Event.Position)
+	booked := e.Calendar.Book(accounting.Occurrence{
+		Source: e.State.Source, Account: e.State.SourceAccount, OccurredAt: m.OccurredAt, Basis: m.OccurredAtBasis,
+		FirstPosition: e.State.FirstPosition, Position: e.Event.Position,
+	})
 	lines := make([]Line, len(e.Lines))
 	for i, l := range e.Lines {
 		currency := l.Amount.Currency()
