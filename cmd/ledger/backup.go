@@ -21,7 +21,8 @@ func (c *cli) backup() *cobra.Command {
 	return &cobra.Command{
 		Use:   "backup DIR",
 		Short: "Copy the event log, consistent, while the ledger runs",
-		Long: `backup writes a copy of the embedded node's log to DIR, which must not exist: all
+		Long: `backup writes a copy of the embedded node's log to DIR, which must not exist, outside
+of the data directory, and which nobody else on the machine can read: all
 that was acknowledged before is in it, and notifications are taken in meanwhile.
 The log is the only truth: the database needs no backup. Check a copy with
 "ledger verify DIR", and bring it back with "ledger restore DIR".`,
@@ -36,6 +37,11 @@ The log is the only truth: the database needs no backup. Check a copy with
 			}
 			if _, err := os.Stat(dir); err == nil {
 				return fmt.Errorf("%s exists already: a backup needs a folder of its own", dir)
+			}
+			if _, err := os.Stat(c.settings.DataDir); err == nil {
+				if err := app.CheckBackupDir(dir, c.settings.DataDir, ""); err != nil {
+					return &exitError{code: exitUsage, err: err}
+				}
 			}
 			if err := c.backUp(cmd.Context(), dir); err != nil {
 				return c.explain(err)

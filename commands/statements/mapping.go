@@ -116,15 +116,17 @@ func ParseMapping(content []byte) (Mapping, error) {
 func checkPlain(content []byte) error {
 	depth := 0
 	for _, t := range lexer.Tokenize(string(content)) {
-		switch t.Type {
-		case token.AnchorType, token.AliasType, token.MergeKeyType:
+		if t.Type == token.AnchorType || t.Type == token.AliasType || t.Type == token.MergeKeyType {
 			return fmt.Errorf("line %d: anchors, aliases and merge keys are not taken", t.Position.Line)
-		case token.MappingStartType, token.SequenceStartType:
-			if depth++; depth > mappingNestingMax {
-				return fmt.Errorf("line %d: it nests deeper than %d levels", t.Position.Line, mappingNestingMax)
-			}
-		case token.MappingEndType, token.SequenceEndType:
+		}
+		if t.Type == token.MappingStartType || t.Type == token.SequenceStartType {
+			depth++
+		}
+		if t.Type == token.MappingEndType || t.Type == token.SequenceEndType {
 			depth--
+		}
+		if depth > mappingNestingMax {
+			return fmt.Errorf("line %d: it nests deeper than %d levels", t.Position.Line, mappingNestingMax)
 		}
 	}
 	return nil

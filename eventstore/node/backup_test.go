@@ -1,6 +1,8 @@
 package node_test
 
 import (
+	"io/fs"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -26,6 +28,24 @@ func TestNode_Backup(t *testing.T) {
 	close(stop)
 	if err := <-done; err != nil {
 		t.Fatal(err)
+	}
+	entries := 0
+	err := filepath.WalkDir(backup, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("others may read %s: %s", path, info.Mode())
+		}
+		entries++
+		return err
+	})
+	if err != nil || entries < 3 {
+		t.Errorf("%d entries of the copy: %v", entries, err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 2 {
+		t.Errorf("beside the log and the copy: %v, %v", left, err)
 	}
 	report, err := node.Verify(t.Context(), backup, nil)
 	if err != nil || !report.OK() {

@@ -64,7 +64,8 @@ func bearer(t *testing.T, s *harness.Site, name, scopes string) (http.Header, st
 // with orders:write may not.
 func TestScopes_Operations(t *testing.T) {
 	t.Parallel()
-	l := harness.Serve(t, harness.Options{})
+	backups := t.TempDir()
+	l := harness.Serve(t, harness.Options{Config: "backups: " + backups + "\n"})
 	shop, _ := bearer(t, l.Site, "shop", "orders:write,orders:read")
 	operator, name := bearer(t, l.Site, "kim", "operations")
 	issued := l.Do(t, http.MethodPost, "/orders/", `{"number":"OPS-1","client":{"email":"ada.byron@example.com"},"products":[{"title":"x","price":"1.00"}]}`, shop)
@@ -75,9 +76,9 @@ func TestScopes_Operations(t *testing.T) {
 		path, body string
 		status     int
 	}{
-		{"/audit", `{"all":true}`, 200}, {"/rebuild", `{"verb":"status"}`, 200}, {"/exports", `{"manifest":{"range":"all"}}`, 200},
+		{"/audit", `{"all":true}`, 200}, {"/rebuild", `{"verb":"status"}`, 200}, {"/exports", `{"manifest":{"range":"all"}}`, 400},
 		{"/periods", `{"period":"2026-09"}`, 200}, {"/parked/none/retry", ``, 404}, {"/erase", `{"order":"` + order.ID + `","actor":"somebody else"}`, 200},
-		{"/backup", `{"dir":"` + filepath.Join(t.TempDir(), "copy") + `"}`, 200},
+		{"/backup", `{"dir":"` + filepath.Join(t.TempDir(), "copy") + `"}`, 400}, {"/backup", `{"dir":"` + filepath.Join(backups, "copy") + `"}`, 200},
 	} {
 		if a := l.Do(t, http.MethodPost, c.path, c.body, shop); a.Status != http.StatusForbidden {
 			t.Errorf("%s with orders:write: %d %s", c.path, a.Status, a.Body)

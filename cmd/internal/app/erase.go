@@ -110,18 +110,30 @@ func (s RowSearch) Each(ctx context.Context, visit func(table string, row []byte
 	return nil
 }
 
-// ExportSearch reads the files of folders that exports were written to.
+// ExportSearch reads the files of folders that exports were written to. What is no file or folder, such as a
+// link to somewhere else, counts as unread.
 type ExportSearch []string
+
+// errNoFile says that an entry of a folder has no content to search.
+var errNoFile = errors.New("it is neither a file nor a folder")
 
 // Each implements privacy.Files.
 func (dirs ExportSearch) Each(ctx context.Context, visit func(file string, texts iter.Seq2[[]byte, error])) error {
 	for _, dir := range dirs {
-		err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		root, err := filepath.EvalSymlinks(dir) // WalkDir does not follow a link, not even the one it is given
+		if err != nil {
+			return fmt.Errorf("read exports in %s: %w", dir, err)
+		}
+		err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 			if err == nil {
 				err = ctx.Err()
 			}
-			if err == nil && entry.Type().IsRegular() {
+			switch {
+			case err != nil:
+			case entry.Type().IsRegular():
 				visit(path, export.Texts(path))
+			case !entry.IsDir():
+				visit(path, func(yield func([]byte, error) bool) { yield(nil, errNoFile) })
 			}
 			return err
 		})

@@ -37,8 +37,29 @@ type ExportProduced struct {
 	Actor    string          `json:"actor" required:"false" doc:"Who exported; a token with the scope operations speaks for its own name."`
 }
 
-// RecordExport appends that something was exported.
-func RecordExport(ctx context.Context, log eventstore.Appender, e ExportProduced, now time.Time) error {
+// ErrExport says that what was said to be exported cannot be recorded as such.
+var ErrExport = errors.New("export")
+
+// RecordExport appends that something was exported. Its manifest must be one, signed by the key that it names,
+// and of a lake not older than the one that is recorded. Errors: ErrExport.
+func RecordExport(ctx context.Context, log interface {
+	eventstore.Appender
+	eventstore.Reader
+}, e ExportProduced, now time.Time,
+) error {
+	mark, err := export.ParseManifest(e.Manifest)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrExport, err)
+	}
+	if mark.Lake != "" {
+		recorded, err := RecordedLake(ctx, log, mark.Lake)
+		if err != nil {
+			return err
+		}
+		if mark.Number < recorded.Number || mark.Number == recorded.Number && mark.Signature != recorded.Signature {
+			return fmt.Errorf("%w: manifest %d of lake %s is recorded already, and this is another one, number %d", ErrExport, recorded.Number, mark.Lake, mark.Number)
+		}
+	}
 	event, err := operatorEvent("ExportProduced", e, e.Actor, now)
 	if err != nil {
 		return err
@@ -58,14 +79,13 @@ func RecordedLake(ctx context.Context, log eventstore.Reader, lake string) (expo
 		if err != nil {
 			return export.LakeMark{}, fmt.Errorf("read what was exported: %w", err)
 		}
-		var produced struct {
-			Manifest export.LakeMark `json:"manifest"`
+		var produced ExportProduced
+		if json.Unmarshal(e.Data, &produced) != nil {
+			continue
 		}
-		if err := json.Unmarshal(e.Data, &produced); err != nil {
-			return export.LakeMark{}, fmt.Errorf("read what was exported: event %s: %w", e.ID, err)
-		}
-		if produced.Manifest.Lake == lake {
-			return produced.Manifest, nil
+		// What proves nothing, as earlier versions took it, must not stand before what does.
+		if mark, err := export.ParseManifest(produced.Manifest); err == nil && mark.Lake == lake && lake != "" {
+			return mark, nil
 		}
 	}
 	return export.LakeMark{}, nil

@@ -206,6 +206,8 @@ type file struct {
 		Readers     map[string]string `yaml:"readers"`
 		ReadOnly    bool              `yaml:"read_only"`
 	} `yaml:"eventstore"`
+	// Backups is the folder that operators may have backups made in.
+	Backups    string    `yaml:"backups"`
 	Accounting *books    `yaml:"accounting"`
 	Webhooks   []webhook `yaml:"webhooks"`
 	Access     access    `yaml:"access"`
@@ -220,6 +222,19 @@ type file struct {
 		// Clocks are durations such as 672h and 35m.
 		Clocks reconcile.Clocks `yaml:"clocks"`
 	} `yaml:"gateways"`
+}
+
+// LoadBackups reads the folder that operators may have backups made in: an absolute path, empty when only the
+// owner of the data directory may make them.
+func LoadBackups(s Settings) (string, error) {
+	if s.File == "" {
+		return "", nil
+	}
+	f, err := readFile(s.File)
+	if err == nil && f.Backups != "" && !filepath.IsAbs(f.Backups) {
+		err = fmt.Errorf("configuration %s: backups: %s is not an absolute path", s.File, f.Backups)
+	}
+	return f.Backups, err
 }
 
 // accountName keeps account names fit for stream names and URLs.

@@ -90,11 +90,8 @@ func Verify(manifest, publicKey string) (Manifest, error) {
 	if publicKey != "" && publicKey != m.PublicKey {
 		return m, fmt.Errorf("%w: it is signed by %s", ErrNotProven, m.PublicKey)
 	}
-	key, keyErr := base64.StdEncoding.DecodeString(m.PublicKey)
-	signature, signatureErr := base64.StdEncoding.DecodeString(m.Signature)
-	signed, err := m.text()
-	if err != nil || keyErr != nil || signatureErr != nil || len(key) != ed25519.PublicKeySize || !ed25519.Verify(key, signed, signature) {
-		return m, fmt.Errorf("%w: the manifest was changed after it was signed", ErrNotProven)
+	if err := m.proven(); err != nil {
+		return m, err
 	}
 	if m.File != filepath.Base(m.File) || strings.HasPrefix(m.File, ".") {
 		return m, fmt.Errorf("%w: %q is no file beside the manifest", ErrNotProven, m.File)
@@ -107,6 +104,40 @@ func Verify(manifest, publicKey string) (Manifest, error) {
 		return m, fmt.Errorf("%w: %s was changed", ErrNotProven, m.File)
 	}
 	return m, nil
+}
+
+// proven checks the signature by the key that the manifest names.
+func (m *Manifest) proven() error {
+	key, keyErr := base64.StdEncoding.DecodeString(m.PublicKey)
+	signature, signatureErr := base64.StdEncoding.DecodeString(m.Signature)
+	signed, err := m.text()
+	if err != nil || keyErr != nil || signatureErr != nil || len(key) != ed25519.PublicKeySize || !ed25519.Verify(key, signed, signature) {
+		return fmt.Errorf("%w: the manifest was changed after it was signed", ErrNotProven)
+	}
+	return nil
+}
+
+// ParseManifest checks the text of a manifest, of a file or of a lake, by the key that it names. The mark is
+// that of a lake's, zero for a file's. Errors are ErrNotProven.
+func ParseManifest(text []byte) (LakeMark, error) {
+	var kind struct {
+		What string `json:"what"`
+	}
+	if err := json.Unmarshal(text, &kind); err != nil {
+		return LakeMark{}, fmt.Errorf("%w: it is no manifest", ErrNotProven)
+	}
+	if kind.What == lakeWhat {
+		m, err := parseLakeManifest(text, "the manifest")
+		if err == nil && (m.Lake == "" || m.Number < 1) {
+			err = fmt.Errorf("%w: it names no lake and number", ErrNotProven)
+		}
+		return LakeMark{Lake: m.Lake, Number: m.Number, Signature: m.Signature}, err
+	}
+	var m Manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return LakeMark{}, fmt.Errorf("%w: it is no manifest", ErrNotProven)
+	}
+	return LakeMark{}, m.proven()
 }
 
 // hashFile returns a file's size and its SHA-256 in hex.

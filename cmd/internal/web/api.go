@@ -62,6 +62,12 @@ func actor(r *http.Request, said string) string {
 	return said
 }
 
+// byOwner tells whether a request came with the token in the data directory.
+func byOwner(r *http.Request) bool {
+	who, ok := api.Caller(r.Context())
+	return ok && api.IsOwner(who)
+}
+
 // views are the views as the order API reads them.
 type views struct{ ledger *app.Ledger }
 

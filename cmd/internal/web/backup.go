@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"path/filepath"
 	"time"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
 )
 
 // BackupRequest asks for a copy of the event log.
@@ -22,6 +24,20 @@ func (s *Server) backup(w http.ResponseWriter, r *http.Request) {
 	if err := decode(w, r, &request); err != nil || !filepath.IsAbs(request.Dir) {
 		s.problem(w, r, http.StatusBadRequest, "dir_invalid", "The body is {\"dir\": …} with an absolute path that does not exist.")
 		return
+	}
+	request.Dir = filepath.Clean(request.Dir) // "link/.." is what it says, not where the link leads
+	below := ""
+	if !byOwner(r) {
+		if below = s.backups; below == "" {
+			s.problem(w, r, http.StatusForbidden, "owner_only", "Backups are made for the owner of the data directory only: the configuration names no folder of backups.")
+			return
+		}
+	}
+	if dataDir := s.ledger.Settings.DataDir; dataDir != "" { // a node that runs alone serves its owner only
+		if err := app.CheckBackupDir(request.Dir, dataDir, below); err != nil {
+			s.problem(w, r, http.StatusBadRequest, "dir_invalid", err.Error()+".")
+			return
+		}
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // as long as the copy takes
 	if err := s.ledger.Store.Node.Backup(r.Context(), request.Dir); err != nil {

@@ -23,6 +23,10 @@ func (s *Server) erase(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, http.StatusBadRequest, "erase_invalid", err.Error()+".")
 		return
 	}
+	if len(request.Exports) > 0 && !byOwner(r) { // the answer tells what stands in files of this machine
+		s.problem(w, r, http.StatusForbidden, "owner_only", "Folders of this machine are searched for the owner of the data directory only.")
+		return
+	}
 	pool, err := s.ledger.Database.Pool()
 	if pool == nil { // a search that leaves the views out would prove less than it says
 		s.noViews(w, r, err)

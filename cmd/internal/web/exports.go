@@ -20,7 +20,12 @@ func (s *Server) recordExport(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e.Actor = actor(r, e.Actor)
-	if err := app.RecordExport(r.Context(), s.ledger.Store, e, time.Now()); err != nil {
+	err = app.RecordExport(r.Context(), s.ledger.Store, e, time.Now())
+	if errors.Is(err, app.ErrExport) {
+		s.problem(w, r, http.StatusBadRequest, "export_invalid", err.Error()+".")
+		return
+	}
+	if err != nil {
 		s.logger.ErrorContext(r.Context(), "an export could not be recorded", errAttr(err))
 		s.problem(w, r, http.StatusServiceUnavailable, "log_unavailable", "The export could not be recorded.")
 		return

@@ -21,6 +21,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/cmd/internal/api"
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/cmd/internal/feed"
 	"github.com/order-ledger/order-ledger/cmd/internal/schemas"
 )
@@ -52,6 +53,8 @@ type Server struct {
 	// stopping is closed when Serve is to return, before requests under way end.
 	stopping chan struct{}
 	api      *api.API
+	// backups is the folder that operators may have backups made in; empty is none.
+	backups string
 }
 
 // Listen takes the address of the settings. token is the owner's; empty lets no owner in.
@@ -71,6 +74,9 @@ func Listen(ctx context.Context, l *app.Ledger, token string) (*Server, error) {
 	}
 	s.listener = newBounded(listener, connectionsMax, s.metrics.connections.Inc)
 	if s.api, err = orderAPI(l, listener.Addr(), token); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	if s.backups, err = config.LoadBackups(l.Settings); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	s.feed = feed.New(feed.Config{
