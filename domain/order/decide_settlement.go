@@ -30,21 +30,22 @@ func decideMatchSettlement(state State, c MatchSettlement) ([]Decided, error) {
 	lines := slices.DeleteFunc(slices.Clone(c.Lines), func(l settlement.Line) bool {
 		return d.s.Seen(EventID(d.orderID, settledKey(c.StatementID, &l), SettlementMatched{}.EventType()))
 	})
-	movements := d.s.Movements()
+	movements, fees := d.s.Movements(), feesOf(c.Lines)
 	for _, result := range settlement.Match(lines, movements, c.Window) {
 		line := &lines[result.Line]
 		about := make([]*settlement.Movement, len(result.Movements))
 		for i, at := range result.Movements {
 			about[i] = &movements[at]
 		}
-		if line.Kind == settlement.Fee && d.s.settledMovement(feeMovement(line)) {
+		fee := fees[line.Number]
+		if line.Kind == settlement.Fee && d.s.feeBooked(c.StatementID, &fee) {
 			result.Reason = settlement.AlreadyMatched
 		}
 		if result.Reason != "" {
 			d.mismatch(c.StatementID, line, about, result.Reason)
 			continue
 		}
-		d.settlementMatched(c.StatementID, line, about, result.Parts)
+		d.settlementMatched(c.StatementID, line, about, fee.movement(), result.Parts)
 	}
 	return d.done()
 }
@@ -66,8 +67,9 @@ func (d *decider) mismatch(statementID string, l *settlement.Line, about []*sett
 	d.emit(At{Key: key}, e)
 }
 
-// settlementMatched records one event for each movement that the line confirms, and what it adds.
-func (d *decider) settlementMatched(statementID string, l *settlement.Line, about []*settlement.Movement, parts int) {
+// settlementMatched records one event for each movement that the line confirms, and what it adds; the line
+// of a fee confirms the fee that it charges.
+func (d *decider) settlementMatched(statementID string, l *settlement.Line, about []*settlement.Movement, fee string, parts int) {
 	at := At{Key: settledKey(statementID, l), Basis: BasisSourceDay}
 	if day, err := settlement.ParseDay(l.ValueDate); err == nil {
 		at.OccurredAt = day
@@ -80,7 +82,7 @@ func (d *decider) settlementMatched(statementID string, l *settlement.Line, abou
 		e.Parts = parts
 	}
 	if len(about) == 0 {
-		e.Movement = feeMovement(l)
+		e.Movement = fee
 		d.emit(at, e)
 		d.bookLine(at, &e, l)
 		return
@@ -171,14 +173,6 @@ func feeKind(k settlement.Kind) string {
 	case settlement.Fee, settlement.Payout:
 	}
 	return feeOther
-}
-
-// feeMovement names a fee that a line charges for the order: there is none in our books before it.
-func feeMovement(l *settlement.Line) string {
-	if l.Kind != settlement.Fee {
-		return ""
-	}
-	return strings.Join([]string{"fee", l.ValueDate, l.Gross.String(), l.SettlementRef, strings.Join(l.References, ",")}, ":")
 }
 
 func (s *State) settledMovement(id string) bool {

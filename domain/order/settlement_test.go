@@ -59,6 +59,11 @@ func TestDecide_MatchSettlement(t *testing.T) {
 		At:      order.At{Key: "settled", OccurredAt: day, Basis: order.BasisStatusChange},
 		Payment: order.PaymentRef{SourceID: "pay-1", SourceOrderID: "ord-1"}, Amount: ptr(eur("100.00")),
 	}
+	fee := func(number int, id string) settlement.Line {
+		l := statementLine(number, settlement.Fee, "0.25", "", "ord-1")
+		l.ID = id
+		return l
+	}
 	at := func(key string, days int) order.At {
 		return order.At{Key: key, OccurredAt: day.AddDate(0, 0, days), Basis: order.BasisStatusChange}
 	}
@@ -76,8 +81,18 @@ func TestDecide_MatchSettlement(t *testing.T) {
 		"FeeAlone": {nil, match("a", statementLine(1, settlement.Fee, "0.50", "", "ord-1")), []string{"matched fee 0.50", "fee statement 0.50 from settlement true"}},
 		"FeeTwice": {[]order.Command{match("a", statementLine(1, settlement.Fee, "0.50", "", "ord-1"))}, match("b", statementLine(1, settlement.Fee, "0.50", "", "ord-1")),
 			[]string{"already_matched fee 0.50"}},
-		"WrongAmount": {nil, match("a", statementLine(1, settlement.Payment, "99.00", "", "pay-1")), []string{"amount_differs payment 99.00"}},
-		"SameLine":    {[]order.Command{match("a", statementLine(1, settlement.Payment, "100.00", "", "pay-1"))}, match("a", statementLine(1, settlement.Payment, "100.00", "", "pay-1")), nil},
+		"TwoFees": {nil, match("a", fee(1, "f1"), fee(2, "f2")),
+			[]string{"matched fee 0.25", "fee statement 0.25 from settlement true", "matched fee 0.25", "fee statement 0.25 from settlement true"}},
+		"TwoFeesAgain": {[]order.Command{match("a", fee(1, "f1"), fee(2, "f2"))}, match("b", fee(1, "f2"), fee(2, "f3")),
+			[]string{"already_matched fee 0.25", "matched fee 0.25", "fee statement 0.25 from settlement true"}},
+		"TwoFeesWithoutIDs": {[]order.Command{match("a", fee(1, ""))}, match("b", fee(1, ""), fee(2, "")),
+			[]string{"already_matched fee 0.25", "matched fee 0.25", "fee statement 0.25 from settlement true"}},
+		"TwoFeesWithoutIDsAgain": {[]order.Command{match("a", fee(1, ""), fee(2, ""))}, match("b", fee(4, ""), fee(5, "")),
+			[]string{"already_matched fee 0.25", "already_matched fee 0.25"}},
+		"FeeWithIDThenWithout": {[]order.Command{match("a", fee(1, "f1"))}, match("b", fee(1, "")), []string{"already_matched fee 0.25"}},
+		"FeeWithoutIDThenWith": {[]order.Command{match("a", fee(1, ""))}, match("b", fee(1, "f1")), []string{"already_matched fee 0.25"}},
+		"WrongAmount":          {nil, match("a", statementLine(1, settlement.Payment, "99.00", "", "pay-1")), []string{"amount_differs payment 99.00"}},
+		"SameLine":             {[]order.Command{match("a", statementLine(1, settlement.Payment, "100.00", "", "pay-1"))}, match("a", statementLine(1, settlement.Payment, "100.00", "", "pay-1")), nil},
 		"OtherStatement": {[]order.Command{match("a", statementLine(1, settlement.Payment, "100.00", "", "pay-1"))}, match("b", statementLine(4, settlement.Payment, "100.00", "", "pay-1")),
 			[]string{"already_matched payment 100.00"}},
 		"Parts": {nil, match("a", statementLine(1, settlement.Payment, "60.00", "1.00", "ord-1"), statementLine(2, settlement.Payment, "40.00", "", "ord-1")),
