@@ -38,7 +38,12 @@ func (a *API) guard(rt *Route) http.Handler {
 			a.refuse(w, r, problem(http.StatusBadRequest, "text_invalid", "The address holds what no name holds: a zero byte, or bytes that are not UTF-8."))
 			return
 		}
-		if rt.Access == Public || rt.Access == Reading && a.Open && r.Header.Get("Authorization") == "" {
+		free, err := a.needsNone(r, rt)
+		if err != nil {
+			a.refuse(w, r, err)
+			return
+		}
+		if free {
 			rt.Handler(w, r)
 			return
 		}

@@ -44,6 +44,7 @@ const (
 	issuerTimeout = 5 * time.Second
 	// discoverAgainAfter is how long an issuer that does not answer is left alone.
 	discoverAgainAfter = 5 * time.Second
+	discoveryPath      = "/.well-known/openid-configuration"
 )
 
 // OIDC verifies tokens of issuers. It is safe for use by many goroutines.
@@ -62,7 +63,9 @@ func NewOIDC(clock func() time.Time, issuers ...Issuer) *OIDC {
 		if i.ActorClaim == "" {
 			i.ActorClaim = "sub"
 		}
-		o.issuers[i.URL] = &issuer{Issuer: i, client: &http.Client{Timeout: issuerTimeout}}
+		o.issuers[i.URL] = &issuer{Issuer: i, client: &http.Client{
+			Timeout: issuerTimeout, Transport: &seldom{next: http.DefaultTransport, clock: clock},
+		}}
 	}
 	return o
 }
@@ -73,9 +76,10 @@ type issuer struct {
 
 	client *http.Client
 
-	mu       sync.Mutex
+	mu       sync.Mutex // never held while the issuer is asked
 	verifier *oidc.IDTokenVerifier
-	failed   time.Time // when it was asked last and did not answer
+	asking   chan struct{} // closed when the issuer, which is being asked, has answered; nil when it is not
+	failed   time.Time     // when it was asked last and did not answer
 	reason   error
 }
 
@@ -128,18 +132,34 @@ func issuerOf(token string) string {
 	return claims.Issuer
 }
 
-// ready asks the issuer where its keys are, once.
+// ready asks the issuer where its keys are, once. Of those who come while it is being asked, nobody waits
+// longer than their request, and nobody at all when it did not answer the last time.
 func (i *issuer) ready(ctx context.Context, clock func() time.Time) (*oidc.IDTokenVerifier, error) {
 	i.mu.Lock()
+	for i.verifier == nil && i.reason == nil && i.asking != nil {
+		asking := i.asking
+		i.mu.Unlock()
+		select {
+		case <-asking:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", ErrIssuerAway, context.Cause(ctx))
+		}
+		i.mu.Lock()
+	}
 	defer i.mu.Unlock()
 	if i.verifier != nil {
 		return i.verifier, nil
 	}
-	if i.reason != nil && clock().Sub(i.failed) < discoverAgainAfter {
+	if i.reason != nil && (i.asking != nil || clock().Sub(i.failed) < discoverAgainAfter) {
 		return nil, i.reason
 	}
-	// The provider outlives the request: it fetches keys again when they change.
-	provider, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), i.client), i.URL)
+	asking := make(chan struct{})
+	i.asking = asking
+	defer func() {
+		i.asking = nil
+		close(asking)
+	}()
+	provider, err := i.discover(ctx)
 	if err != nil {
 		i.failed, i.reason = clock(), fmt.Errorf("%w: %w", ErrIssuerAway, err)
 		return nil, i.reason
@@ -148,10 +168,18 @@ func (i *issuer) ready(ctx context.Context, clock func() time.Time) (*oidc.IDTok
 	return i.verifier, nil
 }
 
+// discover asks the issuer about itself. It is called with the mutex held, and leaves it meanwhile.
+func (i *issuer) discover(ctx context.Context) (*oidc.Provider, error) {
+	i.mu.Unlock()
+	defer i.mu.Lock()
+	// The provider outlives the request: it fetches keys again when they change.
+	return oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), i.client), i.URL)
+}
+
 // principal is who a verified token is of.
 func (i *issuer) principal(claims map[string]any) (Principal, error) {
 	who, _ := claims[i.ActorClaim].(string)
-	if who == "" || i.ActorClaim == "email" && claims["email_verified"] == false {
+	if who == "" || i.ActorClaim == "email" && !mayBeVerified(claims) {
 		return Principal{}, ErrRefused
 	}
 	p := Principal{Name: who, Person: who}
@@ -166,6 +194,13 @@ func (i *issuer) principal(claims map[string]any) (Principal, error) {
 		}
 	}
 	return p, nil
+}
+
+// mayBeVerified tells whether a token's e-mail address counts: the issuer verified it, or does not say. Some
+// issuers write the truth value as a text.
+func mayBeVerified(claims map[string]any) bool {
+	verified, said := claims["email_verified"]
+	return !said || verified == true || verified == "true"
 }
 
 // words are the values of a claim.

@@ -1,8 +1,12 @@
 package auth_test
 
 import (
+	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,9 +62,17 @@ func TestOIDC_Mapping(t *testing.T) {
 	if err != nil || who.Person != "kim@shop.example" || !who.May(auth.AccountingRead) || who.May(auth.Operations) || who.May(auth.OrdersWrite) {
 		t.Errorf("%+v, %v", who, err)
 	}
-	claims["email_verified"] = false
-	if who, err := o.Verify(t.Context(), i.Token("k1", claims)); !errors.Is(err, auth.ErrRefused) {
-		t.Errorf("an address that nobody verified: %+v, %v", who, err)
+	for _, said := range []any{true, "true"} {
+		claims["email_verified"] = said
+		if _, err := o.Verify(t.Context(), i.Token("k1", claims)); err != nil {
+			t.Errorf("email_verified is %#v: %v", said, err)
+		}
+	}
+	for _, said := range []any{false, "false", "", "no", 0, 1, nil, []any{true}} {
+		claims["email_verified"] = said
+		if who, err := o.Verify(t.Context(), i.Token("k1", claims)); !errors.Is(err, auth.ErrRefused) {
+			t.Errorf("email_verified is %#v: %+v, %v", said, who, err)
+		}
 	}
 }
 
@@ -68,6 +80,8 @@ func TestOIDC_Mapping(t *testing.T) {
 // that is away cannot tell is no refusal.
 func TestOIDC_KeyRotation(t *testing.T) {
 	t.Parallel()
+	var passed atomic.Int64
+	clock := func() time.Time { return now.Add(time.Duration(passed.Load())) }
 	i := issuer.New(t, clock)
 	o := auth.NewOIDC(clock, auth.Issuer{URL: i.URL, Audience: "ledger"})
 	old := i.Token("k1", nil)
@@ -82,6 +96,10 @@ func TestOIDC_KeyRotation(t *testing.T) {
 		t.Errorf("a token of a key that is gone: %v", err)
 	}
 	i.Rotate("k3")
+	if _, err := o.Verify(t.Context(), i.Token("k3", nil)); !errors.Is(err, auth.ErrRefused) {
+		t.Errorf("the keys were fetched again just now: %v", err)
+	}
+	passed.Add(int64(10 * time.Second))
 	i.Down.Store(true)
 	if _, err := o.Verify(t.Context(), i.Token("k3", nil)); !errors.Is(err, auth.ErrIssuerAway) {
 		t.Errorf("the keys cannot be fetched: %v", err)
@@ -89,5 +107,82 @@ func TestOIDC_KeyRotation(t *testing.T) {
 	fresh := auth.NewOIDC(clock, auth.Issuer{URL: i.URL, Audience: "ledger"})
 	if _, err := fresh.Verify(t.Context(), i.Token("k3", nil)); !errors.Is(err, auth.ErrIssuerAway) {
 		t.Errorf("the issuer cannot be found: %v", err)
+	}
+}
+
+// TestOIDC_KeysAreFetchedSeldom: tokens of keys that there are not, which anybody can send, do not have the
+// issuer asked each time; nor does an issuer that fails.
+func TestOIDC_KeysAreFetchedSeldom(t *testing.T) {
+	t.Parallel()
+	var passed atomic.Int64
+	clock := func() time.Time { return now.Add(time.Duration(passed.Load())) }
+	i, forger := issuer.New(t, clock), issuer.New(t, clock)
+	forger.Rotate("unknown")
+	bogus := forger.Token("unknown", map[string]any{"iss": i.URL})
+	var asked atomic.Int64
+	inner := i.Config.Handler
+	i.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/keys" {
+			asked.Add(1)
+		}
+		inner.ServeHTTP(w, r)
+	})
+	o := auth.NewOIDC(clock, auth.Issuer{URL: i.URL, Audience: "ledger"})
+	flood := func(want error, fetches int64) {
+		t.Helper()
+		for range 20 {
+			if _, err := o.Verify(t.Context(), bogus); !errors.Is(err, want) {
+				t.Fatalf("a bogus token: %v, want %v", err, want)
+			}
+		}
+		if got := asked.Load(); got != fetches {
+			t.Errorf("the keys were fetched %d times, want %d", got, fetches)
+		}
+		if _, err := o.Verify(t.Context(), i.Token("k1", nil)); err != nil {
+			t.Errorf("a good token: %v", err)
+		}
+	}
+	flood(auth.ErrRefused, 2) // first, and once again
+	passed.Add(int64(10*time.Second - 1))
+	flood(auth.ErrRefused, 2)
+	passed.Add(1)
+	flood(auth.ErrRefused, 3)
+	passed.Add(int64(10 * time.Second))
+	i.Down.Store(true)
+	flood(auth.ErrIssuerAway, 4)
+}
+
+// TestOIDC_NobodyWaitsForASilentIssuer: who comes while an issuer that does not answer is being asked waits
+// no longer than their own request.
+func TestOIDC_NobodyWaitsForASilentIssuer(t *testing.T) {
+	t.Parallel()
+	arrived, release := make(chan struct{}, 1), make(chan struct{})
+	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		arrived <- struct{}{}
+		<-release
+	}))
+	defer silent.Close()
+	defer close(release)
+	o := auth.NewOIDC(clock, auth.Issuer{URL: silent.URL, Audience: "ledger"})
+	token := issuer.New(t, clock).Token("k1", map[string]any{"iss": silent.URL})
+	first := make(chan error, 1)
+	go func() {
+		_, err := o.Verify(context.WithoutCancel(t.Context()), token)
+		first <- err
+	}()
+	<-arrived
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := o.Verify(gone, token); !errors.Is(err, auth.ErrIssuerAway) {
+		t.Errorf("while the issuer is asked: %v", err)
+	}
+	select {
+	case err := <-first:
+		t.Errorf("the second waited for the first to end: %v", err)
+	default:
+	}
+	release <- struct{}{}
+	if err := <-first; !errors.Is(err, auth.ErrIssuerAway) {
+		t.Errorf("a silent issuer: %v", err)
 	}
 }

@@ -159,3 +159,35 @@ func TestSender_Rebinding(t *testing.T) {
 		t.Errorf("with allow_private: %+v", o)
 	}
 }
+
+// TestSender_ProblemsHoldNoSecrets: what is kept of a failed attempt does not say the address, whose query
+// may be the receiver's secret.
+func TestSender_ProblemsHoldNoSecrets(t *testing.T) {
+	t.Parallel()
+	var listen net.ListenConfig
+	listener, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	breaks := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	defer breaks.Close()
+	for name, at := range map[string]url.URL{
+		"NobodyListens": {Scheme: "http", Host: nobody},
+		"BreaksOff":     {Scheme: "http", Host: breaks.Listener.Addr().String()},
+		"NoTLS":         {Scheme: "https", Host: breaks.Listener.Addr().String()},
+		"NoAddress":     {Scheme: "http", Host: "a b"},
+	} {
+		at.Path, at.RawQuery = "/hooks/path-secret", "token=query-secret"
+		s := Subscriber{Name: "shop", URL: &at, Secrets: [][]byte{make([]byte, 32)}, AllowPrivate: true}.WithDefaults()
+		to := newSender(&s, time.Now)
+		o := to.send(t.Context(), "id", []byte("{}"))
+		to.close()
+		if o.delivered || o.problem == "" || strings.Contains(o.problem, "secret") {
+			t.Errorf("%s: %+v", name, o)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -65,7 +66,7 @@ func (s *sender) send(ctx context.Context, id string, body []byte) outcome {
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.subscriber.URL.String(), bytes.NewReader(body))
 	if err != nil {
-		return outcome{problem: err.Error()}
+		return outcome{problem: problemOf(err)}
 	}
 	at := s.clock()
 	request.Header.Set("Content-Type", "application/json")
@@ -96,8 +97,13 @@ func (s *sender) send(ctx context.Context, id string, body []byte) outcome {
 	return o
 }
 
-// problemOf says in short what went wrong.
+// problemOf says in short what went wrong, without the address: its query may hold a secret, and what is
+// said is kept in the database and in the log.
 func problemOf(err error) string {
+	var at *url.Error
+	for errors.As(err, &at) {
+		err = at.Err
+	}
 	var lookup *net.DNSError
 	switch {
 	case errors.Is(err, ErrAddressRefused):

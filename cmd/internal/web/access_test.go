@@ -2,6 +2,8 @@ package web_test
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"os"
 	"strconv"
@@ -94,5 +96,66 @@ func TestOIDC_OverHTTP(t *testing.T) {
 	i.Down.Store(true)
 	if status, _, text := s.call(http.MethodPost, "/orders/", order, "Authorization", "Bearer "+i.Token("k2", kim)); status != http.StatusServiceUnavailable {
 		t.Errorf("the issuer is away: %d %s", status, text)
+	}
+}
+
+// TestReading_TakesANameOfThisMachine: a page of the web whose name leads to this machine (DNS rebinding)
+// reads nothing without a token. What takes no token anywhere is answered under any name.
+func TestReading_TakesANameOfThisMachine(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	id := s.issue("")
+	s.fresh()
+	ask := func(host, method, target, token string) (int, string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, s.url+target, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = host
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		if err := errors.Join(err, answer.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.document.Check(method, target, answer.StatusCode, answer.Header, text); err != nil {
+			t.Error(err)
+		}
+		return answer.StatusCode, string(text)
+	}
+	for _, host := range []string{"localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:1", "127.9.9.9:80", "[::1]", "[::1]:8080", "[::ffff:127.0.0.1]:80"} {
+		if status, text := ask(host, http.MethodGet, "/orders/"+id, ""); status != http.StatusOK {
+			t.Errorf("under %s: %d %s", host, status, text)
+		}
+	}
+	strangers := []string{
+		"evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1:8080", "[2001:db8::1]:80", "0.0.0.0:8080", "localhost:80:80",
+	}
+	for _, host := range strangers {
+		if status, text := ask(host, http.MethodGet, "/orders/"+id, ""); status != http.StatusForbidden || !strings.Contains(text, `"host_refused"`) {
+			t.Errorf("under %s: %d %s", host, status, text)
+		}
+		if status, text := ask(host, http.MethodGet, "/orders/"+id, s.token); status != http.StatusOK {
+			t.Errorf("with a token under %s: %d %s", host, status, text)
+		}
+	}
+	for _, target := range []string{"/orders/", "/orders/" + id + "/history", "/events", "/events/stream", "/reports", "/reports/overview", "/reconciliation"} {
+		if status, text := ask("evil.example", http.MethodGet, target, ""); status != http.StatusForbidden {
+			t.Errorf("%s: %d %.100s", target, status, text)
+		}
+	}
+	for _, target := range []string{"/healthz", "/readyz", "/metrics"} {
+		if status, text := ask("ledger.example", http.MethodGet, target, ""); status != http.StatusOK {
+			t.Errorf("%s: %d %.100s", target, status, text)
+		}
+	}
+	if status, text := ask("ledger.example", http.MethodPost, "/webhooks/decta", ""); status != http.StatusOK {
+		t.Errorf("a webhook: %d %s", status, text)
 	}
 }
