@@ -136,10 +136,7 @@ func (a *API) all() []*operation {
 				return order.ResolveAnomaly{Code: order.Flag(r.path("code")), Detail: b.Found}, err
 			}},
 		{"proposeCorrection", "corrections", "Ask another person to approve that balances are put right", reflect.TypeFor[CorrectionBody](), proposeCorrection},
-		{"approveCorrection", "corrections/{correction}/approve", "Put balances right as another person proposed", reflect.TypeFor[EmptyBody](),
-			func(r *request, _ *target) (order.Action, error) {
-				return order.ApproveCorrection{CorrectionID: r.path("correction")}, nil
-			}},
+		{"approveCorrection", "corrections/{correction}/approve", "Put balances right as another person proposed", reflect.TypeFor[EmptyBody](), approveCorrection},
 		{"declineCorrection", "corrections/{correction}/decline", "Leave balances as they are", reflect.TypeFor[DeclineBody](),
 			func(r *request, _ *target) (order.Action, error) {
 				var b DeclineBody

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -50,7 +51,8 @@ type Config struct {
 	Owner string
 	// Open: reading takes no token, as on a loopback address without a proxy before it.
 	Open bool
-	// Development makes one more token, which allows everything while the process lives.
+	// Development makes one more token, which allows everything that one person may while the process lives
+	// and Tokens has none.
 	Development bool
 	Clock       func() time.Time
 	Logger      *slog.Logger
@@ -60,6 +62,7 @@ type Config struct {
 type API struct {
 	Config
 	development string
+	ended       atomic.Bool // the token for development is not taken any more
 	document    *huma.OpenAPI
 	registry    huma.Registry
 	routes      []*Route
@@ -119,9 +122,6 @@ func schemaName(t reflect.Type, hint string) string {
 		return strings.ToUpper(pkg[:1]) + pkg[1:] + name
 	}
 }
-
-// DevelopmentToken is the token that New made for development; empty for none.
-func (a *API) DevelopmentToken() string { return a.development }
 
 // Register adds the routes.
 func (a *API) Register(mux *http.ServeMux) {

@@ -27,6 +27,8 @@ import (
 	"github.com/order-ledger/order-ledger/commands/gateways/decta"
 	"github.com/order-ledger/order-ledger/commands/gateways/everifin"
 	"github.com/order-ledger/order-ledger/commands/privacy"
+	"github.com/order-ledger/order-ledger/domain/money"
+	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/eventstore/node"
 	"github.com/order-ledger/order-ledger/migrations"
@@ -76,7 +78,7 @@ func open(t testing.TB) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.token = s.api.DevelopmentToken()
+	s.token = s.tokenOf("shop", auth.Scopes()...)
 	mux := http.NewServeMux()
 	s.api.Register(mux)
 	s.server = documented(t, mux)
@@ -324,9 +326,12 @@ func TestMerchantsDay(t *testing.T) {
 		"order.dispute_lost.amount", "40.00", "order.net.amount", "46.56", "order.dispute_held.amount", "0.00")
 	payment := state.Payments[0].ID
 	correction := `{"reason":"bank statement of 30 November","approver":%q,"adjustments":[{"balance":"captured","direction":"increase","amount":"1.00","payment_id":"` + payment + `"}]}`
-	s.want(s.call("POST", "/orders/"+id+"/corrections", fmt.Sprintf(correction, "development")), 422, "code", "approver_required")
+	s.want(s.call("POST", "/orders/"+id+"/corrections", fmt.Sprintf(correction, "shop")), 422, "code", "approver_required")
 	proposed := s.want(s.call("POST", "/orders/"+id+"/corrections", fmt.Sprintf(correction, "eve")), 200,
-		"order.captured.amount", "96.56", "correction.status", "PROPOSED", "correction.proposed_by", "development")
+		"order.captured.amount", "96.56", "correction.status", "PROPOSED", "correction.approver", "eve")
+	if by := proposed.at("correction.proposed_by"); !strings.HasPrefix(by, "shop/") {
+		t.Errorf("proposed by %s", by)
+	}
 	approve := "/orders/" + id + "/corrections/" + proposed.at("correction.correction_id") + "/approve"
 	s.want(s.call("POST", approve, `{}`), 422, "code", "approver_required")
 	s.want(s.call("POST", approve, `{}`, "Authorization", "Bearer "+s.tokenOf("lee", auth.Operations)), 409, "code", "approver_other")
@@ -463,6 +468,71 @@ func TestTokens(t *testing.T) {
 	s.want(s.call("POST", "/orders/"+id+"/cancel", `{}`), 403, "code", "scope_missing")
 	s.want(s.call("POST", "/orders/", kettle, "Authorization", ""), 401, "code", "token_required")
 	s.want(s.call("POST", "/orders/", kettle, "Authorization", "Bearer ledger_development_x"), 401, "code", "token_refused")
+}
+
+// TestDevelopmentToken: it is taken until somebody makes a token, and not again when that one is revoked; it is
+// never one of two people.
+func TestDevelopmentToken(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	id := s.issue(kettle)
+	s.hook("SO-1", paidMembers)
+	_, state, err := commands.NewOrders(s.intake, nil).Get(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := s.tokens.List()
+	if err != nil || len(known) != 1 || s.api.DevelopmentToken() != "" {
+		t.Fatalf("%v, %v, and a token for development %q beside them", known, err, s.api.DevelopmentToken())
+	}
+	config := s.api.Config
+	config.Tokens = auth.NewStore(filepath.Join(t.TempDir(), "tokens"))
+	if s.api, err = api.New(config); err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	s.api.Register(mux)
+	s.server = documented(t, mux)
+	if s.token = s.api.DevelopmentToken(); s.token == "" {
+		t.Fatal("there is no token for development")
+	}
+	const plain = `{"products":[{"title":"x","price":"1.00"}]}`
+	s.want(s.call("POST", "/orders/", plain), 201)
+	body := fmt.Sprintf(`{"reason":"x","adjustments":[{"balance":"captured","direction":"increase","amount":"1.00","payment_id":%q}]}`, state.Payments[0].ID)
+	s.want(s.call("POST", "/orders/"+id+"/corrections", body), 403, "code", "person_required")
+
+	// One that an earlier version took, and one of a person.
+	propose := func(actor, key string) (correction string) {
+		done, err := config.Orders.Do(t.Context(), id, commands.Request{Key: key, Actor: actor, Person: strings.Split(actor, "/")[0], Body: []byte(body)},
+			order.ProposeCorrection{Reason: "x", Adjustments: []order.Adjustment{{
+				Balance: order.BalanceCaptured, Direction: order.Increase, Amount: money.MustParse("1.00", "EUR"), PaymentID: state.Payments[0].ID,
+			}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return "/orders/" + id + "/corrections/" + done.State.Corrections[len(done.State.Corrections)-1].ID
+	}
+	nobodys, lees := propose("development", "k1"), propose("lee/abc", "k2")
+	s.want(s.call("POST", lees+"/approve", `{}`), 403, "code", "person_required")
+
+	_, made, err := config.Tokens.Create("first", auth.Scopes(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.want(s.call("POST", "/orders/", plain), 401, "code", "token_refused")
+	if _, err := config.Tokens.Revoke(made.ID, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	s.want(s.call("POST", "/orders/", plain), 401, "code", "token_refused")
+	if token := s.api.DevelopmentToken(); token != "" {
+		t.Errorf("%q is still told", token)
+	}
+	if s.token, _, err = config.Tokens.Create("kim", auth.Scopes(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	s.want(s.call("POST", nobodys+"/approve", `{}`), 403, "code", "person_required")
+	s.want(s.call("POST", nobodys+"/decline", `{"reason":"nobody proposed it"}`), 200)
+	s.want(s.call("POST", lees+"/approve", `{}`), 200, "order.captured.amount", "97.56")
 }
 
 // TestActorIsRecorded: who asked stands in the envelope of every event.

@@ -65,6 +65,9 @@ type (
 )
 
 func proposeCorrection(r *request, t *target) (order.Action, error) {
+	if err := aPerson(r.who.Name); err != nil {
+		return nil, err
+	}
 	var b CorrectionBody
 	if err := r.into(&b); err != nil {
 		return nil, err
@@ -81,6 +84,22 @@ func proposeCorrection(r *request, t *target) (order.Action, error) {
 		})
 	}
 	return asked, nil
+}
+
+// approveCorrection approves what a person proposed; earlier versions took proposals of nobody in particular.
+func approveCorrection(r *request, t *target) (order.Action, error) {
+	id := r.path("correction")
+	if err := aPerson(r.who.Name); err != nil {
+		return nil, err
+	}
+	for i := range t.state.Corrections {
+		if c := &t.state.Corrections[i]; c.ID == id {
+			if err := aPerson(c.Proposer); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return order.ApproveCorrection{CorrectionID: id}, nil
 }
 
 // proposed is the order just after a proposal, which is the newest.

@@ -93,12 +93,9 @@ func (a *API) authorise(r *http.Request, rt *Route) (auth.Principal, error) {
 
 // Identify tells whose token it is; a *Problem when it is nobody's or does not have the scope.
 func (a *API) Identify(ctx context.Context, secret string, scope auth.Scope) (auth.Principal, error) {
-	who := auth.Principal{Name: "development", Person: "development", Scopes: auth.Scopes()}
-	if !same(secret, a.development) {
-		var err error
-		if who, err = a.verify(ctx, secret); err != nil {
-			return who, err
-		}
+	who, err := a.verify(ctx, secret)
+	if err != nil {
+		return who, err
 	}
 	if !who.May(scope) {
 		return who, problem(http.StatusForbidden, "scope_missing", "The token does not have the scope "+string(scope)+".")
@@ -106,11 +103,14 @@ func (a *API) Identify(ctx context.Context, secret string, scope auth.Scope) (au
 	return who, nil
 }
 
-// verify tells whose token it is, be it ours or an issuer's.
+// verify tells whose token it is, be it ours, an issuer's or the one for development.
 func (a *API) verify(ctx context.Context, secret string) (who auth.Principal, err error) {
-	if a.OIDC != nil && auth.IsToken(secret) {
+	switch {
+	case same(secret, a.development):
+		who, err = a.developer()
+	case a.OIDC != nil && auth.IsToken(secret):
 		who, err = a.OIDC.Verify(ctx, secret)
-	} else {
+	default:
 		who, err = a.Tokens.Verify(secret)
 	}
 	switch {

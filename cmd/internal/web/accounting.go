@@ -14,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/order-ledger/order-ledger/cmd/internal/api"
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/auth"
 	"github.com/order-ledger/order-ledger/cmd/internal/reportpage"
@@ -203,6 +204,9 @@ func (s *Server) twoPeople(ctx context.Context, r *app.PeriodRequest) error {
 	approver, err := s.api.Identify(ctx, r.Tokens.Approver, auth.Operations)
 	if err != nil {
 		return fmt.Errorf("the token of the one who approves: %w", err)
+	}
+	if api.IsDevelopment(actor) || api.IsDevelopment(approver) {
+		return errors.New("opening a period again takes two people, and the token for development is nobody's")
 	}
 	if order.SamePerson(actor.Person, approver.Person) {
 		return fmt.Errorf("opening a period again takes another person's approval, and both tokens are those of %s", actor.Person)

@@ -55,6 +55,7 @@ type Server struct {
 	api      *api.API
 	// backups is the folder that operators may have backups made in; empty is none.
 	backups string
+	bodies  bodies
 }
 
 // Listen takes the address of the settings. token is the owner's; empty lets no owner in.
@@ -70,7 +71,7 @@ func Listen(ctx context.Context, l *app.Ledger, token string) (*Server, error) {
 	}
 	s := &Server{
 		ledger: l, logger: l.Logger, metrics: newMetrics(), registry: prometheus.NewRegistry(),
-		stopping: make(chan struct{}),
+		stopping: make(chan struct{}), bodies: bodies{most: bodiesBytesMax},
 	}
 	s.listener = newBounded(listener, connectionsMax, s.metrics.connections.Inc)
 	if s.api, err = orderAPI(l, listener.Addr(), token); err != nil {

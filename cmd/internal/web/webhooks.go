@@ -51,7 +51,8 @@ func (s *Server) webhook(w http.ResponseWriter, r *http.Request) {
 			"There is no account "+name+" of gateway "+gateway+". Gateways are "+strings.Join(config.Gateways(), ", ")+"; accounts are configured.")
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, BodyBytesMax))
+	body, release, err := s.bodies.read(w, r)
+	defer release()
 	if err != nil {
 		s.unreadable(w, r, gateway, err)
 		return
@@ -114,6 +115,12 @@ func (s *Server) unreadable(w http.ResponseWriter, r *http.Request, gateway stri
 	if errors.As(err, &large) {
 		w.Header().Set("Connection", "close")
 		s.refuse(w, r, gateway, http.StatusRequestEntityTooLarge, "body_too_large", "The body is larger than 1 MiB (1,048,576 bytes). Nothing was stored.")
+		return
+	}
+	if errors.Is(err, errBodies) {
+		w.Header().Set("Connection", "close")
+		w.Header().Set("Retry-After", "5")
+		s.refuse(w, r, gateway, http.StatusServiceUnavailable, "too_busy", "Too many webhooks are being sent. Nothing was stored: send it again.")
 		return
 	}
 	s.refuse(w, r, gateway, http.StatusBadRequest, "body_unreadable", "The body broke off before its end. Nothing was stored: send it again.")
