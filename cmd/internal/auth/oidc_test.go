@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -162,7 +163,8 @@ func TestOIDC_NobodyWaitsForASilentIssuer(t *testing.T) {
 		<-release
 	}))
 	defer silent.Close()
-	defer close(release)
+	letGo := sync.OnceFunc(func() { close(release) })
+	defer letGo()
 	o := auth.NewOIDC(clock, auth.Issuer{URL: silent.URL, Audience: "ledger"})
 	token := issuer.New(t, clock).Token("k1", map[string]any{"iss": silent.URL})
 	first := make(chan error, 1)
@@ -181,7 +183,7 @@ func TestOIDC_NobodyWaitsForASilentIssuer(t *testing.T) {
 		t.Errorf("the second waited for the first to end: %v", err)
 	default:
 	}
-	release <- struct{}{}
+	letGo()
 	if err := <-first; !errors.Is(err, auth.ErrIssuerAway) {
 		t.Errorf("a silent issuer: %v", err)
 	}
