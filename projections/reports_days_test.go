@@ -1,6 +1,8 @@
 package projections_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,6 +109,79 @@ func TestReports_DaysAreTheJournals(t *testing.T) {
 		got := [][]string{column(t, answer(t, pool, "reconciliation-unsettled", p), "order_id"), column(t, answer(t, pool, "disputes-open", p), "order_id")}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("by %d November (-want +got):\n%s", day, diff)
+		}
+	}
+}
+
+// TestReports_EqualParts: a payout that arrives in two equal parts is the sum of both, however many statements show it.
+func TestReports_EqualParts(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, newDatabase(t))
+	for id, lines := range map[string][]string{"gateway": {"80"}, "bank": {"40", "40"}, "bank again": {"40", "40"}} {
+		side := strings.TrimSuffix(id, " again")
+		run(t, pool, `INSERT INTO ledger_data.statements (statement_id, position, event_id, recorded_at, actor, source, source_account, side, format, file_sha256, lines, window_days)
+			VALUES ($1, 9, gen_random_uuid(), '2026-11-05', 'kim', 'decta', 'default', $2, 'csv', '00', 2, 14)`, id, side)
+		for i, gross := range lines {
+			run(t, pool, `INSERT INTO ledger_data.statement_lines (statement_id, line, file_line, kind, other_references, settlement_ref, value_date, currency, gross, position)
+				VALUES ($1, $2, $2, 'payout', '{}', 'PO-1', '2026-11-04', 'EUR', $3::text::numeric, 9)`, id, i+1, gross)
+		}
+	}
+	payouts := answer(t, pool, "reconciliation-payouts", reports.Params{})
+	if diff := cmp.Diff([][]string{{"80.00"}, {"MATCHED"}}, [][]string{column(t, payouts, "by_bank"), column(t, payouts, "status")}); diff != "" {
+		t.Errorf("payouts (-want +got):\n%s", diff)
+	}
+	if left := answer(t, pool, "reconciliation-differences", reports.Params{}); len(left.Rows) > 0 {
+		t.Errorf("%d lines differ", len(left.Rows))
+	}
+}
+
+// TestReports_OfAnEntity: a report that takes the entity leaves out other books; one that does not says so.
+func TestReports_OfAnEntity(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, newDatabase(t))
+	for i, entity := range []string{"baltics", "default"} {
+		told(t, pool, entity, 10*i+1, "PaymentCaptured", at(1, 9), captured)
+		posted(t, pool, entity, 10*i+1, at(1, 9), "2026-11-01", entity)
+		told(t, pool, entity, 10*i+2, "DisputeOpened", at(2, 9), `{"dispute_id":"d1","stage":"chargeback"}`)
+	}
+	get := func(name string) string { return map[string]string{"entity": "baltics"}[name] }
+	var refused []string
+	for _, r := range reports.All() {
+		if reports.Refuse(get, r) != nil {
+			refused = append(refused, r.Name)
+			continue
+		}
+		table := answer(t, pool, r.Name, reports.Params{Entity: "baltics", KnownFrom: at(1, 0)})
+		if slices.Contains(column(t, table, "order_id"), "default") {
+			t.Errorf("%s of one entity shows an order of another", r.Name)
+		}
+		if (r.Name == "disputes-open" || r.Name == "reconciliation-unsettled") && len(table.Rows) != 1 {
+			t.Errorf("%s has %d rows, want 1", r.Name, len(table.Rows))
+		}
+	}
+	if diff := cmp.Diff([]string{"anomalies", "reconciliation-differences", "reconciliation-gateway", "reconciliation-payouts", "reconciliation", "unknown"}, refused); diff != "" {
+		t.Errorf("reports that do not tell entities apart (-want +got):\n%s", diff)
+	}
+}
+
+// TestReports_RefuseWhatTheyDoNotUse: a parameter that would change nothing is refused by name.
+func TestReports_RefuseWhatTheyDoNotUse(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		report, name, value string
+		refused             bool
+	}{
+		{"ageing", "by", "day", true}, {"totals", "by", "day", false}, {"ageing", "memo", "true", true}, {"trial-balance", "memo", "true", false},
+		{"holds", "period", "2026-10", true}, {"late-postings", "period", "2026-10", false}, {"totals", "known_from", "2026-10-01", true},
+		{"ageing", "as_at", "2026-10-31", false}, {"ageing", "by", "", false},
+	} {
+		report, err := reports.Find(c.report)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = reports.Refuse(func(name string) string { return map[string]string{c.name: c.value}[name] }, report)
+		if (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), c.name) {
+			t.Errorf("%s of %s %q: %v", c.report, c.name, c.value, err)
 		}
 	}
 }

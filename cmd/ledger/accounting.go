@@ -57,7 +57,7 @@ day as it was known at that time.
 			if err != nil {
 				return &exitError{code: exitUsage, err: err}
 			}
-			params, err := reports.ParseParams(func(name string) string {
+			get := func(name string) string {
 				switch {
 				case name == "by" && byDay:
 					return "day"
@@ -67,7 +67,11 @@ day as it was known at that time.
 					return *asked[name]
 				}
 				return ""
-			}, time.Now())
+			}
+			params, err := reports.ParseParams(get, time.Now())
+			if err == nil && page == "" {
+				err = reports.Refuse(get, report)
+			}
 			if err != nil {
 				return &exitError{code: exitUsage, err: err}
 			}

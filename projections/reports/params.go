@@ -76,6 +76,34 @@ func ParseParams(get func(name string) string, now time.Time) (Params, error) {
 	return p, nil
 }
 
+// Takes tells whether the report goes by a parameter of ParamNames.
+func (r Report) Takes(name string) bool {
+	switch name {
+	case "by":
+		name = "daily"
+	case "period":
+		name = "from"
+	}
+	return r.parameters()[name]
+}
+
+// Refuse says which of the parameters that were given one of the reports does not go by: it would answer another
+// question than was asked.
+func Refuse(get func(name string) string, asked ...Report) error {
+	for _, name := range ParamNames() {
+		for _, r := range asked {
+			switch {
+			case get(name) == "" || r.Takes(name):
+			case name == "entity":
+				return fmt.Errorf("report %s does not tell legal entities apart: choose their merchant accounts, with source and source_account", r.Name)
+			default:
+				return fmt.Errorf("report %s does not go by %s", r.Name, name)
+			}
+		}
+	}
+	return nil
+}
+
 // endOfDay tells whether a moment is the end of the day that it is now.
 func endOfDay(at, now time.Time) bool {
 	now = now.UTC()

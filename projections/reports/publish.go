@@ -31,6 +31,15 @@ var arguments = []struct{ name, argument, kind, otherwise string }{
 
 var parameter = regexp.MustCompile(`@([a-z_]+)`)
 
+// parameters are the names of those that the statement has.
+func (r Report) parameters() map[string]bool {
+	asked := map[string]bool{}
+	for _, found := range parameter.FindAllStringSubmatch(r.sql, -1) {
+		asked[found[1]] = true
+	}
+	return asked
+}
+
 // Function is the name of the report's function in schema ledger.
 func (r Report) Function() string { return "report_" + strings.ReplaceAll(r.Name, "-", "_") }
 
@@ -72,10 +81,7 @@ func (r Report) publish(ctx context.Context, conn *pgx.Conn, stands string) erro
 	if stands == comment {
 		return nil
 	}
-	asked := map[string]bool{}
-	for _, found := range parameter.FindAllStringSubmatch(r.sql, -1) {
-		asked[found[1]] = true
-	}
+	asked := r.parameters()
 	var takes []string
 	numbers := map[string]string{}
 	for _, a := range arguments {

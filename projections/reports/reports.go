@@ -44,7 +44,8 @@ type Params struct {
 	UpTo uint64
 	// Source and SourceAccount leave out other gateways and merchant accounts; empty leaves nothing out.
 	Source, SourceAccount string
-	// Entity leaves out the books of other legal entities; empty leaves nothing out.
+	// Entity leaves out the books of other legal entities; empty leaves nothing out. Not every report tells entities
+	// apart; see Takes.
 	Entity string
 	// Daily sums up by day instead of month.
 	Daily bool
@@ -94,14 +95,18 @@ type Report struct {
 	sql   string
 }
 
+// linesOfAll are the lines of the journal of all entities; the parenthesis is left open.
+const linesOfAll = `(SELECT * FROM ledger.journal_lines
+    WHERE (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) AND (@as_at::date IS NULL OR value_date <= @as_at)
+      AND (@up_to::bigint IS NULL OR position <= @up_to) AND (@source::text IS NULL OR source = @source)
+      AND (@source_account::text IS NULL OR source_account = @source_account)`
+
 // whole writes out what the statements have in common: the lines of the journal and the audit trail as
 // the two clocks and the chosen gateway account see them, the day that is today by them, and whether
 // neither is set.
 var whole = strings.NewReplacer(
-	"@lines", `(SELECT * FROM ledger.journal_lines
-    WHERE (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) AND (@as_at::date IS NULL OR value_date <= @as_at)
-      AND (@up_to::bigint IS NULL OR position <= @up_to) AND (@source::text IS NULL OR source = @source) AND (@source_account::text IS NULL OR source_account = @source_account)
-      AND (@entity::text IS NULL OR entity = @entity))`,
+	"@lines", linesOfAll+" AND (@entity::text IS NULL OR entity = @entity))",
+	"@all_lines", linesOfAll+")",
 	"@history", `(SELECT * FROM ledger.order_history AS told
     WHERE (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) AND (@as_at::date IS NULL OR coalesce(
         (SELECT max(value_date) FROM ledger.journal_lines AS posted WHERE posted.order_id = told.order_id AND posted.position = told.position),
@@ -120,7 +125,10 @@ var whole = strings.NewReplacer(
         AND (@source::text IS NULL OR l.source = @source) AND (@source_account::text IS NULL OR l.source_account = @source_account)
     ), payouts AS (
       SELECT source, source_account, settlement_ref, currency, sum(gross) FILTER (WHERE side = 'gateway') AS by_gateway, sum(gross) FILTER (WHERE side = 'bank') AS by_bank
-      FROM (SELECT DISTINCT source, source_account, side, settlement_ref, currency, value_date, gross FROM lines WHERE kind = 'payout') AS one
+      FROM ( -- statements repeat payouts of each other; a statement that has the same amount twice means two
+        SELECT DISTINCT source, source_account, side, settlement_ref, currency, value_date, gross, row_number() OVER (
+          PARTITION BY statement_id, source, source_account, side, settlement_ref, currency, value_date, gross ORDER BY line) AS nth
+        FROM lines WHERE kind = 'payout') AS one
       WHERE settlement_ref IS NOT NULL GROUP BY 1, 2, 3, 4
     )
     SELECT l.*, r.order_id,

@@ -194,7 +194,11 @@ func TestEntities(t *testing.T) {
 	s.RunOK(t, "rebuild")
 	wantSameViews(t, before, dump(t, s))
 	s.RunOK(t, "audit", "--all")
-	for path, status := range map[string]int{"/entities": 200, "/reports/trial-balance?entity=baltics": 200} {
+	if r := s.Run(t, "report", "unknown", "--entity", "baltics"); r.Code != 2 || !strings.Contains(r.Stderr, "entities") {
+		t.Errorf("a report that does not tell entities apart: exit code %d, %q", r.Code, r.Stderr)
+	}
+	for path, status := range map[string]int{"/entities": 200, "/reports/trial-balance?entity=baltics": 200, "/reports/disputes-open?entity=baltics": 200,
+		"/reports/anomalies?entity=baltics": 400, "/reconciliation?entity=baltics": 400, "/reports/ageing?by=day": 400} {
 		if a := l.Get(t, path); a.Status != status {
 			t.Errorf("GET %s: %d %s", path, a.Status, a.Body)
 		}

@@ -25,6 +25,7 @@ var pageHTML string
 type Page struct {
 	Title, Range, AsOf string
 	Position           string
+	Entity             string // empty is all
 	Currencies         []Section
 	Counts             []Count
 }
@@ -88,7 +89,7 @@ func (c Chart) Max() string {
 
 // Gather reads what the page shows, from one snapshot.
 func Gather(ctx context.Context, db reports.Querier, p reports.Params, position string) (Page, error) {
-	page := Page{Title: "Order ledger", Position: position, Range: "all days"}
+	page := Page{Title: "Order ledger", Position: position, Entity: p.Entity, Range: "all days"}
 	if p.From != nil && p.Through != nil {
 		page.Range = p.From.Format(time.DateOnly) + " to " + p.Through.Format(time.DateOnly)
 	}
@@ -102,6 +103,9 @@ func Gather(ctx context.Context, db reports.Querier, p reports.Params, position 
 		if err != nil {
 			return page, err
 		}
+		if p.Entity != "" && !report.Takes("entity") {
+			continue // it would count what is in other books
+		}
 		table, err := report.Run(ctx, db, p)
 		if err != nil {
 			return page, err
@@ -112,7 +116,9 @@ func Gather(ctx context.Context, db reports.Querier, p reports.Params, position 
 		"refunds-outstanding": "Refunds outstanding", "disputes-open": "Disputes open", "unapplied": "Unapplied money", "holds": "Holds",
 		"unknown": "Unknown outcomes", "anomalies": "Anomalies",
 	} {
-		page.Counts = append(page.Counts, Count{title, len(tables[name])})
+		if table, read := tables[name]; read {
+			page.Counts = append(page.Counts, Count{title, len(table)})
+		}
 	}
 	slices.SortFunc(page.Counts, func(a, b Count) int { return strings.Compare(a.Name, b.Name) })
 	for _, currency := range currencies(tables) {

@@ -29,8 +29,8 @@ func TestPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
-	draw := func() string {
-		page, err := reportpage.Gather(t.Context(), conn, reports.Params{}, "C:1/P:1")
+	drawn := func(p reports.Params) string {
+		page, err := reportpage.Gather(t.Context(), conn, p, "C:1/P:1")
 		var out bytes.Buffer
 		if err == nil {
 			err = reportpage.Write(&out, page)
@@ -40,6 +40,7 @@ func TestPage(t *testing.T) {
 		}
 		return out.String()
 	}
+	draw := func() string { return drawn(reports.Params{}) }
 	if empty := draw(); !strings.Contains(empty, "Nothing was posted") {
 		t.Errorf("a page of nothing: %s", empty)
 	}
@@ -60,6 +61,11 @@ func TestPage(t *testing.T) {
 	}
 	if n := strings.Count(text, "<rect"); n != 4+5 { // 4 to 7 October; ages
 		t.Errorf("%d bars", n)
+	}
+	// A page of one entity shows nothing of other books, and counts only what can be told apart.
+	if own := drawn(reports.Params{Entity: "baltics"}); !strings.Contains(own, "books of baltics") || strings.Contains(own, "37.50") || strings.Contains(own, "Anomalies") ||
+		!strings.Contains(text, "Anomalies") || !strings.Contains(own, "Disputes open") {
+		t.Errorf("the page of another entity: %s", own)
 	}
 	for _, never := range []string{"<script", "http://", "https://", "url("} {
 		if strings.Contains(text, never) {

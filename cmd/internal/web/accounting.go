@@ -45,6 +45,9 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request) {
 	case err == nil && report.NeedsKnownFrom() && params.KnownFrom == nil:
 		err = errors.New("a restatement needs known_from, the earlier moment of knowledge")
 	}
+	if err == nil {
+		err = reports.Refuse(query.Get, report)
+	}
 	if err != nil {
 		s.problem(w, r, http.StatusBadRequest, "report_invalid", err.Error()+".")
 		return

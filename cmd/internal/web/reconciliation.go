@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,6 +36,10 @@ func (s *Server) reconciliation(w http.ResponseWriter, r *http.Request) {
 	params, err := reports.ParseParams(r.URL.Query().Get, time.Now())
 	if unknown := unknownParam(r.URL.Query()); unknown != "" {
 		err = fmt.Errorf("there is no parameter %q; there are %s", unknown, strings.Join(reports.ParamNames(), ", "))
+	}
+	for _, name := range reports.Reconciliation() {
+		report, missing := reports.Find(name)
+		err = cmp.Or(err, missing, reports.Refuse(r.URL.Query().Get, report))
 	}
 	if err != nil {
 		s.problem(w, r, http.StatusBadRequest, "report_invalid", err.Error()+".")

@@ -17,7 +17,7 @@ WITH known AS (
   ORDER BY order_id, code, (event_type = 'AnomalyFlagged') DESC, revision DESC
 ), exposed AS (
   SELECT order_id, 'exposure_exceeds_captured' AS code, max(value_date)::timestamp AT TIME ZONE 'UTC' AS occurred_at
-  FROM @lines AS l WHERE base_account IN ('1010', '1100', '1110', '5200', '5210', '2100')
+  FROM @all_lines AS l WHERE base_account IN ('1010', '1100', '1110', '5200', '5210', '2100')
     AND NOT EXISTS (SELECT FROM ledger.payouts AS p WHERE p.order_id = l.order_id)
   GROUP BY order_id HAVING sum(debit - credit) < 0
 ), now_flagged AS (

@@ -24,4 +24,5 @@ SELECT order_id, dispute_id, o.source, o.source_account, o.currency, s.last_step
   ((s.respond_by::timestamptz AT TIME ZONE 'UTC')::date - @today) AS days_left
 FROM steps AS s JOIN ledger.orders AS o USING (order_id) LEFT JOIN corrected AS c USING (order_id, dispute_id)
 WHERE NOT s.resolved AND (@source::text IS NULL OR o.source = @source) AND (@source_account::text IS NULL OR o.source_account = @source_account)
+  AND (@entity::text IS NULL OR s.order_id IN (SELECT order_id FROM @lines AS l))
 ORDER BY s.respond_by NULLS LAST, s.since, dispute_id

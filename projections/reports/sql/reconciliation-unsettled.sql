@@ -34,4 +34,5 @@ SELECT p.order_id, o.source, o.source_account, p.kind, p.id, o.source_order_id, 
   p.booked - p.on_statements AS open, p.since::text AS since, @today - p.since AS days, @today - p.since > coalesce(w.days, 14) AS late
 FROM open AS p JOIN ledger.orders AS o USING (order_id) LEFT JOIN windows AS w USING (source, source_account)
 WHERE (@source::text IS NULL OR o.source = @source) AND (@source_account::text IS NULL OR o.source_account = @source_account)
+  AND (@entity::text IS NULL OR p.order_id IN (SELECT order_id FROM @lines AS l))
 ORDER BY since, order_id, kind, id
