@@ -90,6 +90,12 @@ func scenarios() []scenario {
 				dectaBody(`"status":"chargeback","modified":1797000000,"amount_refunded":10.00,"transaction_details":{"chargebacks":86.56,"chargebacks_reversed":0.0,"chargebacks_reason_code":10.4},` + history(paid+" refunded@226400 retrieval@400000 chargeback@500000")),
 				dectaBody(`"status":"representation","modified":1797100000,"amount_refunded":10.00,"transaction_details":{"chargebacks":86.56,"chargebacks_reversed":86.56,"chargebacks_reason_code":10.4},` + history(paid+" refunded@226400 retrieval@400000 chargeback@500000 representation@600000")),
 			}},
+		{name: "ChargebackLearnt", gateway: "decta", want: "due=96.56 auth=0.00 exp=0.00 cap=96.56 set=0.00 ext=0.00 rev=0.00 rp=0.00 ref=0.00 dh=70.00 dl=0.00 gross=96.56 net=26.56 over=0.00 PAID/NONE/OPEN/OPEN",
+			bodies: []string{
+				dectaBody(`"status":"paid","paid":1795140012,"modified":1795140012,` + history(paid)),
+				dectaBody(`"status":"chargeback","modified":1795150012,` + history(paid+" chargeback@150012")),
+				dectaBody(`"status":"chargeback","modified":1795160012,"transaction_details":{"chargebacks":70.00},` + history(paid+" chargeback@150012")),
+			}},
 		{name: "OverdueThenPaid", gateway: "decta", want: "due=96.56 auth=0.00 exp=0.00 cap=96.56 set=96.56 ext=0.00 rev=0.00 rp=0.00 ref=0.00 dh=0.00 dl=0.00 gross=96.56 net=96.56 over=0.00 PAID/NONE/NONE/OVERDUE",
 			bodies: []string{
 				dectaBody(`"status":"overdue","modified":1795139000,` + history("issued@132800 overdue@139000")),
