@@ -130,23 +130,29 @@ func (c *cli) runReport(ctx context.Context, report reports.Report, params repor
 	return nil
 }
 
-// writePage writes the page with pictures.
-func (c *cli) writePage(ctx context.Context, params reports.Params, file string) error {
+// snapshot reads the views at one place in the log, when this version of the program made them.
+func (c *cli) snapshot(ctx context.Context, read func(context.Context, pgx.Tx) error) error {
 	if !c.hasDatabase() {
 		return c.noViews()
 	}
-	var page reportpage.Page
-	err := c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+	return c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		if err := app.CheckRows(ctx, conn); err != nil {
 			return err
 		}
-		return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-			at, err := checkpoint.Read(ctx, tx)
-			if err == nil {
-				page, err = reportpage.Gather(ctx, tx, params, at.Position.String())
-			}
-			return err
-		})
+		return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly},
+			func(tx pgx.Tx) error { return read(ctx, tx) })
+	})
+}
+
+// writePage writes the page with pictures.
+func (c *cli) writePage(ctx context.Context, params reports.Params, file string) error {
+	var page reportpage.Page
+	err := c.snapshot(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		at, err := checkpoint.Read(ctx, tx)
+		if err == nil {
+			page, err = reportpage.Gather(ctx, tx, params, at.Position.String())
+		}
+		return err
 	})
 	if err != nil {
 		return err
@@ -334,23 +340,15 @@ func (c *cli) knownPeriods(ctx context.Context) ([]journal.Shown, error) {
 
 // verifyPeriods compares what was closed with the books as they are.
 func (c *cli) verifyPeriods(ctx context.Context) error {
-	if !c.hasDatabase() {
-		return c.noViews()
-	}
 	changes, err := c.knownPeriods(ctx)
 	if err != nil {
 		return err
 	}
 	var verdicts []app.PeriodVerdict
-	err = c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		if err := app.CheckRows(ctx, conn); err != nil {
-			return err
-		}
-		return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-			var err error
-			verdicts, err = app.VerifyPeriods(ctx, tx, changes)
-			return err
-		})
+	err = c.snapshot(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		var err error
+		verdicts, err = app.VerifyPeriods(ctx, tx, changes)
+		return err
 	})
 	if err != nil {
 		return err

@@ -166,19 +166,11 @@ statement shows; and orders whose gateway reports another state than ours.`,
 }
 
 func (c *cli) runReconciliation(ctx context.Context, params reports.Params) error {
-	if !c.hasDatabase() {
-		return c.noViews()
-	}
 	var answer web.ReconciliationAnswer
-	err := c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		if err := app.CheckRows(ctx, conn); err != nil {
-			return err
-		}
-		return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-			var err error
-			answer.Reports, err = app.Reconciliation(ctx, tx, params)
-			return err
-		})
+	err := c.snapshot(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		var err error
+		answer.Reports, err = app.Reconciliation(ctx, tx, params)
+		return err
 	})
 	switch {
 	case err != nil:
