@@ -22,33 +22,35 @@ func contract() map[string]string {
 		dispute_lost numeric, gross_paid numeric, net numeric, overpaid numeric, payment_state text, refund_state text,
 		dispute_state text, lifecycle text, gateway_status text, flags text[],
 		first_recorded_at timestamp with time zone, last_recorded_at timestamp with time zone,
-		revision bigint, position bigint`
+		revision bigint, position bigint
+			+ event_id uuid`
 	return map[string]string{
 		"orders":      orders,
 		"test_orders": orders,
 		"payments": `order_id text, payment_id text, source_payment_id text, method text, status text, amount numeric,
 			captured numeric, settled numeric, reason_code text, last_occurred_at timestamp with time zone
-			+ currency text`,
+			+ currency text, revision bigint, position bigint, event_id uuid`,
 		"refunds": `order_id text, payment_id text, refund_id text, amount numeric, status text,
 			initiated_at timestamp with time zone, resolved_at timestamp with time zone,
 			last_recorded_at timestamp with time zone
-			+ currency text, source_refund_id text, reason_code text`,
+			+ currency text, source_refund_id text, reason_code text, revision bigint, position bigint, event_id uuid`,
 		"refund_balances": `order_id text, captured numeric, reversed numeric, refund_pending numeric, refunded numeric,
 			dispute_held numeric, dispute_lost numeric, refundable numeric
 			+ currency text`,
 		"disputes": `order_id text, dispute_id text, track text, stage text, outcome text, reason_code text, arn text,
 			disputed_amount numeric, held numeric, lost numeric, respond_by timestamp with time zone
-			+ currency text, payment_id text`,
+			+ currency text, payment_id text, revision bigint, position bigint, event_id uuid`,
 		"dispute_timeline": `dispute_id text, seq integer, stage text, amount numeric, moved numeric,
 			occurred_at timestamp with time zone, recorded_at timestamp with time zone
-			+ order_id text, currency text, event_id uuid`,
+			+ order_id text, currency text, event_id uuid, revision bigint, position bigint`,
 		"order_history": `order_id text, revision bigint, position bigint, event_id uuid, event_type text,
 			occurred_at timestamp with time zone, recorded_at timestamp with time zone, source text, actor text,
 			data jsonb, metadata jsonb`,
 		"payouts": `order_id text, source text, source_account text, source_order_id text, merchant_reference text,
 			currency text, amount numeric, paid_out numeric, payout_state text, flags text[],
 			first_recorded_at timestamp with time zone, last_recorded_at timestamp with time zone,
-			revision bigint, position bigint`,
+			revision bigint, position bigint
+			+ event_id uuid`,
 		"quarantine": `notification_id text, source text, source_account text, code text, detail text,
 			received_at timestamp with time zone, body_sha256 text, position bigint
 			+ event_id uuid`,

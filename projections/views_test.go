@@ -104,7 +104,7 @@ func checkOrder(t *testing.T, pool orders.Querier, s *simulated) {
 		PaymentState: s.state.PaymentState(), RefundState: s.state.RefundState(), DisputeState: s.state.DisputeState(),
 		Lifecycle: s.state.Lifecycle, GatewayStatus: s.state.GatewayStatus, Flags: s.state.Flags(),
 		FirstRecordedAt: s.state.FirstRecordedAt, LastRecordedAt: s.state.LastRecordedAt, Revision: s.state.Revision,
-		Position: got.Position,
+		Position: got.Position, EventID: got.EventID, // see TestViews_EachRowNamesItsEvent
 	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(money.Money.Equal), equateEmpty); diff != "" {
 		t.Errorf("%s (-stream +view):\n%s", s.stream, diff)

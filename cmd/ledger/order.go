@@ -159,6 +159,7 @@ func (c *cli) showOrder(_ context.Context, _ pgx.Tx, d app.OrderDetail) error {
 		t.AppendRows([]table.Row{
 			{"source", p.Source + "/" + p.SourceAccount, p.SourceOrderID}, {"state", p.State},
 			{"amount", known(p.Amount)}, {"paid out", p.PaidOut}, {"flags", p.Flags},
+			{"events", fmt.Sprintf("%d, the last at position %d, event %s", p.Revision+1, p.Position, p.EventID)},
 		})
 		t.Render()
 		return nil
@@ -189,7 +190,7 @@ func (c *cli) showOrder(_ context.Context, _ pgx.Tx, d app.OrderDetail) error {
 		row("flags", fmt.Sprint(o.Flags))
 	}
 	row("recorded", o.FirstRecordedAt.Format("2006-01-02 15:04:05")+" … "+o.LastRecordedAt.Format("2006-01-02 15:04:05")+" UTC")
-	row("events", fmt.Sprintf("%d, the last at position %d", o.Revision+1, o.Position))
+	row("events", fmt.Sprintf("%d, the last at position %d, event %s", o.Revision+1, o.Position, o.EventID))
 	t.Render()
 	c.showParts(d)
 	return nil
@@ -197,23 +198,23 @@ func (c *cli) showOrder(_ context.Context, _ pgx.Tx, d app.OrderDetail) error {
 
 func (c *cli) showParts(d app.OrderDetail) {
 	if len(d.Payments) > 0 {
-		t := c.newTable("payment", "gateway's id", "method", "status", "amount", "captured", "settled", "reason")
+		t := c.newTable("payment", "gateway's id", "method", "status", "amount", "captured", "settled", "reason", "revision")
 		for _, p := range d.Payments {
-			t.AppendRow(table.Row{p.ID, p.SourcePaymentID, p.Method, p.Status, known(p.Amount), p.Captured, p.Settled, p.ReasonCode})
+			t.AppendRow(table.Row{p.ID, p.SourcePaymentID, p.Method, p.Status, known(p.Amount), p.Captured, p.Settled, p.ReasonCode, p.Revision})
 		}
 		t.Render()
 	}
 	if len(d.Refunds) > 0 {
-		t := c.newTable("refund", "gateway's id", "status", "amount")
+		t := c.newTable("refund", "gateway's id", "status", "amount", "revision")
 		for _, r := range d.Refunds {
-			t.AppendRow(table.Row{r.ID, r.SourceRefundID, r.Status, known(r.Amount)})
+			t.AppendRow(table.Row{r.ID, r.SourceRefundID, r.Status, known(r.Amount), r.Revision})
 		}
 		t.Render()
 	}
 	for _, dispute := range d.Disputes {
-		t := c.newTable("dispute "+dispute.ID, "stage", "amount", "moved", "occurred")
+		t := c.newTable("dispute "+dispute.ID, "stage", "amount", "moved", "occurred", "revision")
 		for _, step := range dispute.Timeline {
-			t.AppendRow(table.Row{step.Seq, step.Stage, known(step.Amount), step.Moved, step.OccurredAt.Format("2006-01-02 15:04:05")})
+			t.AppendRow(table.Row{step.Seq, step.Stage, known(step.Amount), step.Moved, step.OccurredAt.Format("2006-01-02 15:04:05"), step.Revision})
 		}
 		t.AppendFooter(table.Row{dispute.Track, dispute.ReasonCode, "held " + dispute.Held.String(), "lost " + dispute.Lost.String(), string(dispute.Outcome)})
 		t.Render()

@@ -309,7 +309,7 @@ func (s *State) adjust(a Adjustment, ofPayment bool, r *Recorded) {
 		return
 	}
 	if f := s.refund(a.RefundID); f != nil {
-		f.Completed = move(f.Completed)
+		f.Completed, f.LastEvent = move(f.Completed), r.ref()
 		switch p := s.payment(f.PaymentID); {
 		case p == nil:
 		case f.GivenByHand:
@@ -325,6 +325,7 @@ func (s *State) adjust(a Adjustment, ofPayment bool, r *Recorded) {
 		s.fail(fmt.Sprintf("correction of %s names no part of the order", a.Balance))
 		return
 	}
+	p.LastEvent = r.ref()
 	switch a.Balance {
 	case BalanceAuthorised:
 		p.Held = move(p.Held)

@@ -143,9 +143,10 @@ func (d *Dispute) movements() []DisputeStep {
 }
 
 func (d *Dispute) step(stage string, amount, moved money.Money, r *Recorded) {
+	d.LastEvent = r.ref()
 	d.Steps = append(d.Steps, DisputeStep{
 		Seq: len(d.Steps) + 1, Stage: stage, Amount: amount, Moved: moved,
-		OccurredAt: r.Metadata.OccurredAt, RecordedAt: r.Metadata.RecordedAt, EventID: r.ID,
+		OccurredAt: r.Metadata.OccurredAt, RecordedAt: r.Metadata.RecordedAt, Event: d.LastEvent,
 	})
 }
 

@@ -15,14 +15,16 @@ func (s *State) payment(id string) *Payment {
 	return nil
 }
 
-// thePayment finds a payment or makes an empty one, so that the fold does not
-// depend on which of its events comes first.
-func (s *State) thePayment(id string) *Payment {
-	if p := s.payment(id); p != nil {
-		return p
+// thePayment finds the payment that an event is about or makes an empty one, so that the fold
+// does not depend on which of its events comes first.
+func (s *State) thePayment(id string, r *Recorded) *Payment {
+	p := s.payment(id)
+	if p == nil {
+		s.Payments = append(slices.Grow(s.Payments, 1), Payment{ID: id, Status: PaymentInitiatedStatus})
+		p = &s.Payments[len(s.Payments)-1]
 	}
-	s.Payments = append(slices.Grow(s.Payments, 1), Payment{ID: id, Status: PaymentInitiatedStatus})
-	return &s.Payments[len(s.Payments)-1]
+	p.LastEvent = r.ref()
+	return p
 }
 
 // statusRank orders the states of a payment so that the furthest one shows,
@@ -59,7 +61,7 @@ func statusRank(st PaymentStatus) int {
 
 // progress moves a payment's public state forward, never back.
 func (s *State) progress(id string, to PaymentStatus, r *Recorded) *Payment {
-	p := s.thePayment(id)
+	p := s.thePayment(id, r)
 	if statusRank(to) > statusRank(p.Status) {
 		p.Status = to
 	}
@@ -106,7 +108,7 @@ func (s *State) applyPayment(r *Recorded) bool {
 		p.Confirmed, p.AwaitsConfirm = e.Amount, nil
 	case GatewayStatusObserved:
 		if p := s.payment(e.PaymentID); p != nil {
-			p.LastOccurredAt = latest(p.LastOccurredAt, r.Metadata.OccurredAt)
+			p.LastOccurredAt, p.LastEvent = latest(p.LastOccurredAt, r.Metadata.OccurredAt), r.ref()
 			if e.ConfirmsCapture {
 				p.captureImplied = false
 			}
@@ -146,7 +148,7 @@ func (s *State) applyPaymentMoney(r *Recorded) bool {
 	case ReversalFailed:
 		s.progress(e.PaymentID, PaymentInitiatedStatus, r).reversing = false
 	case PaymentReversed:
-		p := s.thePayment(e.PaymentID)
+		p := s.thePayment(e.PaymentID, r)
 		p.Reversed, p.reversing = add(p.Reversed, e.Amount), false
 		if !less(p.Reversed, p.Captured) {
 			s.progress(e.PaymentID, PaymentReversedStatus, r)
@@ -188,7 +190,7 @@ func (s *State) applyCaptured(e PaymentCaptured, r *Recorded) {
 }
 
 func (s *State) applyAttemptFailed(e PaymentAttemptFailed, r *Recorded) {
-	p := s.thePayment(e.PaymentID)
+	p := s.thePayment(e.PaymentID, r)
 	p.LastOccurredAt = latest(p.LastOccurredAt, r.Metadata.OccurredAt)
 	if e.Attempt == 0 { // the source knows no further attempt at this payment
 		p.Dead = true
@@ -223,10 +225,10 @@ func (s *State) applyPending(e EnrichmentPending, r *Recorded) {
 		f.AwaitsComplete = a
 		f.Open = false
 		f.Status = RefundCompletedStatus
-		f.LastRecordedAt = r.Metadata.RecordedAt
+		f.LastRecordedAt, f.LastEvent = r.Metadata.RecordedAt, r.ref()
 		return
 	}
-	p := s.thePayment(e.PaymentID)
+	p := s.thePayment(e.PaymentID, r)
 	p.LastOccurredAt = latest(p.LastOccurredAt, r.Metadata.OccurredAt)
 	switch e.Awaited {
 	case "PaymentCaptured":

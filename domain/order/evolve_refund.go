@@ -78,7 +78,7 @@ func (s *State) applyRefund(r *Recorded) bool {
 	default:
 		return false
 	}
-	f.LastRecordedAt = r.Metadata.RecordedAt
+	f.LastRecordedAt, f.LastEvent = r.Metadata.RecordedAt, r.ref()
 	return true
 }
 

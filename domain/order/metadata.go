@@ -55,3 +55,13 @@ type Recorded struct {
 	Position uint64 // commit position in the log; 0 while not yet appended
 	Metadata Metadata
 }
+
+// Ref names an event of an order's stream.
+type Ref struct {
+	ID       uuid.UUID
+	Revision uint64 // within the stream
+	Position uint64 // commit position in the log
+}
+
+// ref names the event itself.
+func (r *Recorded) ref() Ref { return Ref{ID: r.ID, Revision: r.Revision, Position: r.Position} }

@@ -74,6 +74,11 @@ type State struct {
 	known map[uuid.UUID]struct{}
 }
 
+// LastEvent names the newest event.
+func (s *State) LastEvent() Ref {
+	return Ref{ID: s.LastEventID, Revision: s.Revision, Position: s.Position}
+}
+
 // Seen tells whether an event with this id is in the stream.
 func (s *State) Seen(id uuid.UUID) bool {
 	if _, ok := s.seen[id]; ok {
@@ -134,6 +139,8 @@ type Payment struct {
 	ReasonCode     string
 	Attempts       int
 	LastOccurredAt time.Time
+	// LastEvent is the newest event about the payment itself; its refunds and disputes have their own.
+	LastEvent Ref
 
 	// Amount is what the customer is asked for, if known.
 	Amount      money.Money
@@ -220,6 +227,7 @@ type Refund struct {
 	InitiatedAt    time.Time // occurred; zero when never announced
 	ResolvedAt     time.Time // occurred; zero while open
 	LastRecordedAt time.Time
+	LastEvent      Ref // the newest about it
 	ReasonCode     string
 	ByHand         bool // the gateway was not asked
 	GivenByHand    bool // completed, and not through the gateway
@@ -248,6 +256,7 @@ type Dispute struct {
 	Movements   int
 	RespondBy   *time.Time
 	Steps       []DisputeStep
+	LastEvent   Ref // that of the newest step
 }
 
 // Held is what is taken of this dispute and not finally lost; never negative.
@@ -263,7 +272,7 @@ type DisputeStep struct {
 	Moved      money.Money // signed from the merchant's side: negative was taken
 	OccurredAt time.Time
 	RecordedAt time.Time
-	EventID    uuid.UUID
+	Event      Ref
 }
 
 // Payout is the money side of a payout order.

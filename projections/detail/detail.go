@@ -119,6 +119,23 @@ func Of(c order.Category, id string, s *order.State) Order {
 	return o
 }
 
+// HidePositions leaves out where in the log the events of the parts stand, which whoever has just appended some does
+// not know.
+func (o *Order) HidePositions() {
+	for i := range o.Payments {
+		o.Payments[i].Event.Position = 0
+	}
+	for i := range o.Refunds {
+		o.Refunds[i].Event.Position = 0
+	}
+	for i := range o.Disputes {
+		o.Disputes[i].Event.Position = 0
+		for j := range o.Disputes[i].Timeline {
+			o.Disputes[i].Timeline[j].Event.Position = 0
+		}
+	}
+}
+
 // Read returns the order with our id, of whatever category, as the views show it, or
 // orders.ErrNotFound. tx should be a snapshot (repeatable read), or the parts may be of two moments.
 func Read(ctx context.Context, tx pgx.Tx, id string) (Order, error) {

@@ -7,6 +7,7 @@ import (
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
+	"github.com/order-ledger/order-ledger/projections/provenance"
 )
 
 // Of is what the views say about the disputes about an order in this state, worked out without a
@@ -21,6 +22,7 @@ func Of(id string, s *order.State) []Dispute {
 			Stage: d.Stage, Outcome: d.Outcome, ReasonCode: storable.Text(d.ReasonCode), ARN: storable.Text(d.ARN),
 			Disputed: storable.ShownKnown(d.Amount, cur, d.AmountKnown),
 			Held:     storable.Shown(d.Held(), cur), Lost: storable.Shown(d.Lost, cur), Timeline: steps(d, cur),
+			Event: provenance.Of(d.LastEvent),
 		}
 		if d.RespondBy != nil {
 			shown.RespondBy = storable.ShownOptional(*d.RespondBy)
@@ -40,7 +42,7 @@ func steps(d *order.Dispute, cur money.Currency) []Step {
 			Seq: step.Seq, Stage: storable.Text(step.Stage),
 			Amount: storable.ShownKnown(step.Amount, cur, !step.Amount.Currency().IsZero()),
 			Moved:  storable.Shown(step.Moved, cur), OccurredAt: storable.ShownTime(step.OccurredAt),
-			RecordedAt: storable.ShownTime(step.RecordedAt),
+			RecordedAt: storable.ShownTime(step.RecordedAt), Event: provenance.Of(step.Event),
 		})
 	}
 	return all

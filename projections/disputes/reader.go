@@ -11,6 +11,7 @@ import (
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
+	"github.com/order-ledger/order-ledger/projections/provenance"
 )
 
 var (
@@ -35,6 +36,8 @@ type Dispute struct {
 	Lost       money.Money   `json:"lost"`
 	RespondBy  *time.Time    `json:"respond_by"`
 	Timeline   []Step        `json:"timeline"`
+
+	provenance.Event
 }
 
 // Step is one row of ledger.dispute_timeline. Moved is signed from the merchant's side: negative
@@ -46,6 +49,8 @@ type Step struct {
 	Moved      money.Money  `json:"moved"`
 	OccurredAt time.Time    `json:"occurred_at"`
 	RecordedAt time.Time    `json:"recorded_at"`
+
+	provenance.Event
 }
 
 // Querier is a pool, a connection or a transaction.
@@ -95,7 +100,7 @@ func scan(row pgx.CollectableRow) (Dispute, error) {
 		held, lost string
 	)
 	err := row.Scan(&d.OrderID, &d.ID, &d.PaymentID, &d.Track, &d.Stage, &d.Outcome, &d.ReasonCode, &d.ARN, &currency,
-		&disputed, &held, &lost, &d.RespondBy)
+		&disputed, &held, &lost, &d.RespondBy, &d.Revision, &d.Position, &d.EventID)
 	d.RespondBy = storable.UTC(d.RespondBy)
 	if err != nil || currency == "" {
 		return d, err
@@ -115,14 +120,16 @@ type scannedStep struct {
 	seq                               int
 	amount                            *string
 	occurredAt, recordedAt            time.Time
+	at                                provenance.Event
 }
 
 func (s *scannedStep) into() []any {
-	return []any{&s.disputeID, &s.seq, &s.stage, &s.currency, &s.amount, &s.moved, &s.occurredAt, &s.recordedAt}
+	return []any{&s.disputeID, &s.seq, &s.stage, &s.currency, &s.amount, &s.moved, &s.occurredAt, &s.recordedAt,
+		&s.at.Revision, &s.at.Position, &s.at.EventID}
 }
 
 func (s *scannedStep) step() (Step, error) {
-	step := Step{Seq: s.seq, Stage: s.stage, OccurredAt: s.occurredAt.UTC(), RecordedAt: s.recordedAt.UTC()}
+	step := Step{Seq: s.seq, Stage: s.stage, OccurredAt: s.occurredAt.UTC(), RecordedAt: s.recordedAt.UTC(), Event: s.at}
 	if s.currency == "" {
 		return step, nil
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections/internal/pgcopy"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
+	"github.com/order-ledger/order-ledger/projections/provenance"
 )
 
 var (
@@ -35,6 +36,7 @@ type Rows struct {
 	orderID, disputeID, paymentID, track, stage, outcome []string
 	reasonCode, arn, currency, disputed, held, lost      []string
 	respondBy                                            []pgtype.Timestamptz
+	at                                                   provenance.Columns
 
 	steps timeline
 }
@@ -43,7 +45,7 @@ type timeline struct {
 	orderID, disputeID, stage, currency, amount, moved []string
 	seq                                                []int64
 	occurredAt, recordedAt                             []time.Time
-	eventID                                            [][16]byte
+	at                                                 provenance.Columns
 }
 
 // Len counts the disputes.
@@ -94,6 +96,7 @@ func (r *Rows) Add(id string, s *order.State) {
 			respondBy = storable.Time(*d.RespondBy)
 		}
 		r.respondBy = append(r.respondBy, respondBy)
+		r.at.Add(d.LastEvent)
 		r.steps.add(id, d, cur)
 	}
 }
@@ -111,7 +114,7 @@ func (t *timeline) add(id string, d *order.Dispute, cur money.Currency) {
 		t.moved = append(t.moved, storable.Amount(step.Moved, cur))
 		t.occurredAt = append(t.occurredAt, step.OccurredAt)
 		t.recordedAt = append(t.recordedAt, step.RecordedAt)
-		t.eventID = append(t.eventID, step.EventID)
+		t.at.Add(step.Event)
 	}
 }
 
@@ -122,16 +125,16 @@ func (r *Rows) Queue(b *pgx.Batch) {
 		return
 	}
 	b.Queue(upsertSQL, r.orderID, r.disputeID, r.paymentID, r.track, r.stage, r.outcome, r.reasonCode, r.arn,
-		r.currency, r.disputed, r.held, r.lost, r.respondBy)
+		r.currency, r.disputed, r.held, r.lost, r.respondBy, r.at.Revision, r.at.Position, r.at.EventID)
 	if t := &r.steps; len(t.orderID) > 0 {
 		b.Queue(insertTimelineSQL, t.orderID, t.disputeID, t.seq, t.stage, t.currency, t.amount, t.moved,
-			t.occurredAt, t.recordedAt, t.eventID)
+			t.occurredAt, t.recordedAt, t.at.Revision, t.at.Position, t.at.EventID)
 	}
 }
 
 // Copy writes all rows into tables that have none of them, within the connection's transaction.
 func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
-	const columns = 13
+	const columns = 16
 	var t pgcopy.Table
 	for i := range r.Len() {
 		t.Row(columns)
@@ -148,6 +151,7 @@ func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
 		t.Numeric(r.held[i])
 		t.Numeric(r.lost[i])
 		t.KnownTime(r.respondBy[i])
+		r.at.Write(&t, i)
 	}
 	if err := t.Copy(ctx, conn, copySQL); err != nil {
 		return fmt.Errorf("disputes: %w", err)
@@ -159,7 +163,7 @@ func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
 }
 
 func (t *timeline) copy(ctx context.Context, conn *pgconn.PgConn) error {
-	const columns = 10
+	const columns = 12
 	var table pgcopy.Table
 	for i := range t.orderID {
 		table.Row(columns)
@@ -172,7 +176,7 @@ func (t *timeline) copy(ctx context.Context, conn *pgconn.PgConn) error {
 		table.Numeric(t.moved[i])
 		table.Time(t.occurredAt[i])
 		table.Time(t.recordedAt[i])
-		table.UUID(t.eventID[i])
+		t.at.Write(&table, i)
 	}
 	return table.Copy(ctx, conn, copyTimelineSQL)
 }

@@ -6,6 +6,7 @@ SELECT
   refund_pending::text, refunded::text, dispute_held::text, dispute_lost::text, gross_paid::text,
   net::text, overpaid::text, payment_state, refund_state, dispute_state, lifecycle,
   coalesce(gateway_status, ''), flags, first_recorded_at, last_recorded_at, revision, position,
+  coalesce(event_id, '00000000-0000-0000-0000-000000000000'),
   false AS is_test
 FROM ledger.orders WHERE source = $1 AND source_order_id = $2
 UNION ALL
@@ -16,6 +17,7 @@ SELECT
   refund_pending::text, refunded::text, dispute_held::text, dispute_lost::text, gross_paid::text,
   net::text, overpaid::text, payment_state, refund_state, dispute_state, lifecycle,
   coalesce(gateway_status, ''), flags, first_recorded_at, last_recorded_at, revision, position,
+  coalesce(event_id, '00000000-0000-0000-0000-000000000000'),
   true
 FROM ledger.test_orders WHERE source = $1 AND source_order_id = $2
 ORDER BY order_id LIMIT $3

@@ -26,6 +26,6 @@ func Of(id string, s *order.State, test bool) Order {
 		Lifecycle: order.Lifecycle(lifecycle(s)), GatewayStatus: storable.Text(s.GatewayStatus), Flags: append([]order.Flag{}, s.Flags()...),
 
 		FirstRecordedAt: storable.ShownTime(s.FirstRecordedAt), LastRecordedAt: storable.ShownTime(s.LastRecordedAt),
-		Revision: s.Revision, Position: s.Position,
+		Revision: s.Revision, Position: s.Position, EventID: s.LastEventID,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/domain/money"
@@ -70,6 +71,8 @@ type Order struct {
 	Revision        uint64    `json:"revision"`
 	// Position is the commit position of the order's newest event.
 	Position uint64 `json:"position"`
+	// EventID is the id of that event.
+	EventID uuid.UUID `json:"event_id"`
 }
 
 // Querier is a pool, a connection or a transaction. Several reads that are to show one moment go
@@ -135,7 +138,7 @@ func scan(row pgx.CollectableRow) (Order, error) {
 		into = append(into, &amounts[i])
 	}
 	into = append(into, &o.PaymentState, &o.RefundState, &o.DisputeState, &o.Lifecycle, &o.GatewayStatus, &o.Flags,
-		&o.FirstRecordedAt, &o.LastRecordedAt, &o.Revision, &o.Position, &o.Test)
+		&o.FirstRecordedAt, &o.LastRecordedAt, &o.Revision, &o.Position, &o.EventID, &o.Test)
 	if err := row.Scan(into...); err != nil {
 		return Order{}, err
 	}

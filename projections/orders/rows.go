@@ -13,6 +13,7 @@ import (
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections/internal/pgcopy"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
+	"github.com/order-ledger/order-ledger/projections/provenance"
 )
 
 var (
@@ -37,7 +38,7 @@ type Rows struct {
 	flags                                                                  []string
 
 	firstRecordedAt, lastRecordedAt []time.Time
-	revision, position              []int64
+	at                              provenance.Columns
 }
 
 // Len counts the rows.
@@ -76,8 +77,7 @@ func (r *Rows) Add(id string, s *order.State, flags []order.Flag) {
 
 	r.firstRecordedAt = append(r.firstRecordedAt, s.FirstRecordedAt)
 	r.lastRecordedAt = append(r.lastRecordedAt, s.LastRecordedAt)
-	r.revision = append(r.revision, int64(s.Revision))
-	r.position = append(r.position, int64(s.Position))
+	r.at.Add(s.LastEvent())
 }
 
 // Last reads the row that was added last back, as far as other rows must agree with it.
@@ -131,7 +131,7 @@ func (r *Rows) queue(b *pgx.Batch, sql string) {
 		r.amountDue, r.authorised, r.expected, r.captured, r.settled, r.external, r.reversed,
 		r.refundPending, r.refunded, r.disputeHeld, r.disputeLost,
 		r.paymentState, r.refundState, r.disputeState, r.lifecycle, r.gatewayStatus, r.flags,
-		r.firstRecordedAt, r.lastRecordedAt, r.revision, r.position)
+		r.firstRecordedAt, r.lastRecordedAt, r.at.Revision, r.at.Position, r.at.EventID)
 }
 
 // Copy writes all rows of live orders into a table that has none of them, within the connection's
@@ -146,7 +146,7 @@ func (r *Rows) CopyTest(ctx context.Context, conn *pgconn.PgConn) error {
 }
 
 func (r *Rows) copy(ctx context.Context, conn *pgconn.PgConn, sql string) error {
-	const columns = 27
+	const columns = 28
 	var t pgcopy.Table
 	for i := range r.Len() {
 		t.Row(columns)
@@ -171,8 +171,7 @@ func (r *Rows) copy(ctx context.Context, conn *pgconn.PgConn, sql string) error 
 		t.Texts(storable.Elements(r.flags[i]))
 		t.Time(r.firstRecordedAt[i])
 		t.Time(r.lastRecordedAt[i])
-		t.Bigint(r.revision[i])
-		t.Bigint(r.position[i])
+		r.at.Write(&t, i)
 	}
 	if err := t.Copy(ctx, conn, sql); err != nil {
 		return fmt.Errorf("orders: %w", err)

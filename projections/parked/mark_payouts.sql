@@ -1,9 +1,9 @@
 -- Marks payout orders as parked. An order that never got a row gets one that says nothing else.
 INSERT INTO payouts (
-  order_id, source, source_account, payout_state, flags, first_recorded_at, last_recorded_at, revision, position)
+  order_id, source, source_account, payout_state, flags, first_recorded_at, last_recorded_at, revision, position, event_id)
 SELECT
-  r.order_id, '', '', 'REQUESTED', '{parked}', r.recorded_at, r.recorded_at, r.revision, r.position
-FROM unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::bigint[])
-AS r (order_id, recorded_at, revision, position)
+  r.order_id, '', '', 'REQUESTED', '{parked}', r.recorded_at, r.recorded_at, r.revision, r.position, r.event_id
+FROM unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::uuid[])
+AS r (order_id, recorded_at, revision, position, event_id)
 ON CONFLICT (order_id) DO UPDATE SET flags = (
   SELECT array_agg(DISTINCT f COLLATE "C" ORDER BY f COLLATE "C") FROM unnest(payouts.flags || '{parked}'::text[]) AS f)

@@ -25,6 +25,7 @@ type Marks struct {
 	orderID            []string
 	recordedAt         []time.Time
 	revision, position []int64
+	eventID            [][16]byte
 }
 
 // Add marks the row of a parked order. An order that was parked before it had a row gets one, at the
@@ -34,6 +35,7 @@ func (m *Marks) Add(o *Order) {
 	m.recordedAt = append(m.recordedAt, o.Since)
 	m.revision = append(m.revision, int64(o.Revision))
 	m.position = append(m.position, int64(o.Position))
+	m.eventID = append(m.eventID, o.EventID)
 }
 
 // Queue adds the one statement that marks the rows. It is to run after the rows themselves are
@@ -50,5 +52,5 @@ func (m *Marks) Queue(b *pgx.Batch, c order.Category) {
 		sql = markPayoutsSQL
 	case order.CategoryOrder, order.CategoryReference, order.CategoryQuarantine:
 	}
-	b.Queue(sql, m.orderID, m.recordedAt, m.revision, m.position)
+	b.Queue(sql, m.orderID, m.recordedAt, m.revision, m.position, m.eventID)
 }

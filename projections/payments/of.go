@@ -6,6 +6,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
+	"github.com/order-ledger/order-ledger/projections/provenance"
 )
 
 // Of is what the views say about the payments of an order in this state, worked out without a
@@ -24,6 +25,7 @@ func Of(id string, s *order.State) []Payment {
 			Amount:   storable.ShownKnown(p.Amount, s.Currency, p.AmountKnown),
 			Captured: storable.Shown(p.Captured, s.Currency), Settled: storable.Shown(p.Settled, s.Currency),
 			ReasonCode: storable.Text(p.ReasonCode), LastOccurredAt: storable.ShownTime(occurredAt),
+			Event: provenance.Of(p.LastEvent),
 		})
 	}
 	slices.SortFunc(all, func(a, b Payment) int {

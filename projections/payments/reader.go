@@ -11,6 +11,7 @@ import (
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
+	"github.com/order-ledger/order-ledger/projections/provenance"
 )
 
 //go:embed of_order.sql
@@ -29,6 +30,8 @@ type Payment struct {
 	Settled         money.Money         `json:"settled"`
 	ReasonCode      string              `json:"reason_code,omitempty"`
 	LastOccurredAt  time.Time           `json:"last_occurred_at"`
+
+	provenance.Event
 }
 
 // Querier is a pool, a connection or a transaction.
@@ -57,7 +60,7 @@ func scan(row pgx.CollectableRow) (Payment, error) {
 		captured, settled string
 	)
 	err := row.Scan(&p.OrderID, &p.ID, &p.SourcePaymentID, &p.Method, &p.Status, &currency, &amount, &captured, &settled,
-		&p.ReasonCode, &p.LastOccurredAt)
+		&p.ReasonCode, &p.LastOccurredAt, &p.Revision, &p.Position, &p.EventID)
 	p.LastOccurredAt = p.LastOccurredAt.UTC()
 	if err != nil || currency == "" {
 		return p, err

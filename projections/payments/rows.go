@@ -15,6 +15,7 @@ import (
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections/internal/pgcopy"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
+	"github.com/order-ledger/order-ledger/projections/provenance"
 )
 
 var (
@@ -29,6 +30,7 @@ type Rows struct {
 	orderID, paymentID, sourcePaymentID, method, status, currency []string
 	amount, captured, settled, reasonCode                         []string
 	lastOccurredAt                                                []time.Time
+	at                                                            provenance.Columns
 }
 
 // Len counts the rows.
@@ -54,6 +56,7 @@ func (r *Rows) Add(id string, s *order.State) {
 			occurredAt = s.FirstRecordedAt
 		}
 		r.lastOccurredAt = append(r.lastOccurredAt, occurredAt)
+		r.at.Add(p.LastEvent)
 	}
 }
 
@@ -74,12 +77,12 @@ func (r *Rows) Queue(b *pgx.Batch) {
 		return
 	}
 	b.Queue(upsertSQL, r.orderID, r.paymentID, r.sourcePaymentID, r.method, r.status, r.currency,
-		r.amount, r.captured, r.settled, r.reasonCode, r.lastOccurredAt)
+		r.amount, r.captured, r.settled, r.reasonCode, r.lastOccurredAt, r.at.Revision, r.at.Position, r.at.EventID)
 }
 
 // Copy writes all rows into a table that has none of them, within the connection's transaction.
 func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
-	const columns = 11
+	const columns = 14
 	var t pgcopy.Table
 	for i := range r.Len() {
 		t.Row(columns)
@@ -94,6 +97,7 @@ func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
 		t.Numeric(r.settled[i])
 		t.KnownText(r.reasonCode[i])
 		t.Time(r.lastOccurredAt[i])
+		r.at.Write(&t, i)
 	}
 	if err := t.Copy(ctx, conn, copySQL); err != nil {
 		return fmt.Errorf("payments: %w", err)

@@ -13,6 +13,6 @@ func Of(id string, s *order.State) Payout {
 		Amount:  storable.ShownKnown(s.Payout.Amount, s.Currency, s.Payout.Known),
 		PaidOut: storable.Shown(s.Payout.PaidOut, s.Currency), State: order.PayoutStatus(state(s)), Flags: append([]order.Flag{}, s.Flags()...),
 		FirstRecordedAt: storable.ShownTime(s.FirstRecordedAt), LastRecordedAt: storable.ShownTime(s.LastRecordedAt),
-		Revision: s.Revision, Position: s.Position,
+		Revision: s.Revision, Position: s.Position, EventID: s.LastEventID,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/domain/money"
@@ -44,6 +45,7 @@ type Payout struct {
 	LastRecordedAt    time.Time          `json:"last_recorded_at"`
 	Revision          uint64             `json:"revision"`
 	Position          uint64             `json:"position"`
+	EventID           uuid.UUID          `json:"event_id"` // of its newest event
 }
 
 // Querier is a pool, a connection or a transaction.
@@ -96,7 +98,7 @@ func scan(row pgx.CollectableRow) (Payout, error) {
 		paidOut  string
 	)
 	err := row.Scan(&p.OrderID, &p.Source, &p.SourceAccount, &p.SourceOrderID, &p.MerchantReference, &currency, &amount,
-		&paidOut, &p.State, &p.Flags, &p.FirstRecordedAt, &p.LastRecordedAt, &p.Revision, &p.Position)
+		&paidOut, &p.State, &p.Flags, &p.FirstRecordedAt, &p.LastRecordedAt, &p.Revision, &p.Position, &p.EventID)
 	p.FirstRecordedAt, p.LastRecordedAt = p.FirstRecordedAt.UTC(), p.LastRecordedAt.UTC()
 	if err != nil || currency == "" {
 		return p, err

@@ -14,6 +14,7 @@ import (
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections/internal/pgcopy"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
+	"github.com/order-ledger/order-ledger/projections/provenance"
 )
 
 var (
@@ -28,7 +29,7 @@ type Rows struct {
 	orderID, source, account, sourceOrderID, merchantReference, currency []string
 	amount, paidOut, state, flags                                        []string
 	firstRecordedAt, lastRecordedAt                                      []time.Time
-	revision, position                                                   []int64
+	at                                                                   provenance.Columns
 }
 
 // Len counts the rows.
@@ -49,8 +50,7 @@ func (r *Rows) Add(id string, s *order.State, flags []order.Flag) {
 	r.flags = append(r.flags, storable.Array(flags))
 	r.firstRecordedAt = append(r.firstRecordedAt, s.FirstRecordedAt)
 	r.lastRecordedAt = append(r.lastRecordedAt, s.LastRecordedAt)
-	r.revision = append(r.revision, int64(s.Revision))
-	r.position = append(r.position, int64(s.Position))
+	r.at.Add(s.LastEvent())
 }
 
 // state of a payout that was registered and of which nothing else is known yet is that it was asked
@@ -70,12 +70,12 @@ func (r *Rows) Queue(b *pgx.Batch) {
 	b.Queue(upsertSQL,
 		r.orderID, r.source, r.account, r.sourceOrderID, r.merchantReference, r.currency,
 		r.amount, r.paidOut, r.state, r.flags,
-		r.firstRecordedAt, r.lastRecordedAt, r.revision, r.position)
+		r.firstRecordedAt, r.lastRecordedAt, r.at.Revision, r.at.Position, r.at.EventID)
 }
 
 // Copy writes all rows into a table that has none of them, within the connection's transaction.
 func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
-	const columns = 14
+	const columns = 15
 	var t pgcopy.Table
 	for i := range r.Len() {
 		t.Row(columns)
@@ -91,8 +91,7 @@ func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
 		t.Texts(storable.Elements(r.flags[i]))
 		t.Time(r.firstRecordedAt[i])
 		t.Time(r.lastRecordedAt[i])
-		t.Bigint(r.revision[i])
-		t.Bigint(r.position[i])
+		r.at.Write(&t, i)
 	}
 	if err := t.Copy(ctx, conn, copySQL); err != nil {
 		return fmt.Errorf("payouts: %w", err)

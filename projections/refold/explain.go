@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
@@ -68,14 +69,13 @@ func Explain(ctx context.Context, log eventstore.Reader, stream string) (Explana
 	return e, e.hideErased()
 }
 
-// bookkeeping tells the fields that every event changes: the step itself says them already.
+// bookkeeping tells the fields that follow from which event is the newest: the step itself says them already.
 func bookkeeping(field string) bool {
-	switch field {
-	case "order.revision", "order.position", "order.last_recorded_at", "payout.revision", "payout.position",
-		"payout.last_recorded_at":
+	switch field[strings.LastIndexByte(field, '.')+1:] {
+	case "revision", "position", "event_id":
 		return true
 	}
-	return false
+	return field == "order.last_recorded_at" || field == "payout.last_recorded_at"
 }
 
 // hideErased shows sealed values of an order that was erased as what they are: gone.

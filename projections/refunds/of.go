@@ -6,6 +6,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
+	"github.com/order-ledger/order-ledger/projections/provenance"
 )
 
 // Of is what the views say about the refunds of an order in this state, worked out without a
@@ -24,6 +25,7 @@ func Of(id string, s *order.State) []Refund {
 			Amount:     storable.ShownKnown(f.Amount, s.Currency, f.AmountKnown),
 			ReasonCode: storable.Text(f.ReasonCode), InitiatedAt: storable.ShownOptional(f.InitiatedAt),
 			ResolvedAt: storable.ShownOptional(f.ResolvedAt), LastRecordedAt: storable.ShownTime(recordedAt),
+			Event: provenance.Of(f.LastEvent),
 		})
 	}
 	slices.SortFunc(all, func(a, b Refund) int {

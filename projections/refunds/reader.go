@@ -11,6 +11,7 @@ import (
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
+	"github.com/order-ledger/order-ledger/projections/provenance"
 )
 
 //go:embed of_order.sql
@@ -29,6 +30,8 @@ type Refund struct {
 	InitiatedAt    *time.Time `json:"initiated_at"`
 	ResolvedAt     *time.Time `json:"resolved_at"`
 	LastRecordedAt time.Time  `json:"last_recorded_at"`
+
+	provenance.Event
 }
 
 // Querier is a pool, a connection or a transaction.
@@ -56,7 +59,7 @@ func scan(row pgx.CollectableRow) (Refund, error) {
 		amount   *string
 	)
 	err := row.Scan(&f.OrderID, &f.ID, &f.PaymentID, &f.SourceRefundID, &f.Status, &currency, &amount, &f.ReasonCode,
-		&f.InitiatedAt, &f.ResolvedAt, &f.LastRecordedAt)
+		&f.InitiatedAt, &f.ResolvedAt, &f.LastRecordedAt, &f.Revision, &f.Position, &f.EventID)
 	if err != nil {
 		return Refund{}, err
 	}

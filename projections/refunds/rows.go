@@ -16,6 +16,7 @@ import (
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections/internal/pgcopy"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
+	"github.com/order-ledger/order-ledger/projections/provenance"
 )
 
 var (
@@ -30,6 +31,7 @@ type Rows struct {
 	orderID, refundID, paymentID, sourceRefundID, currency, amount, status, reasonCode []string
 	initiatedAt, resolvedAt                                                            []pgtype.Timestamptz
 	lastRecordedAt                                                                     []time.Time
+	at                                                                                 provenance.Columns
 }
 
 // Len counts the rows.
@@ -55,6 +57,7 @@ func (r *Rows) Add(id string, s *order.State) {
 			recordedAt = s.FirstRecordedAt
 		}
 		r.lastRecordedAt = append(r.lastRecordedAt, recordedAt)
+		r.at.Add(f.LastEvent)
 	}
 }
 
@@ -64,12 +67,12 @@ func (r *Rows) Queue(b *pgx.Batch) {
 		return
 	}
 	b.Queue(upsertSQL, r.orderID, r.refundID, r.paymentID, r.sourceRefundID, r.currency, r.amount, r.status,
-		r.reasonCode, r.initiatedAt, r.resolvedAt, r.lastRecordedAt)
+		r.reasonCode, r.initiatedAt, r.resolvedAt, r.lastRecordedAt, r.at.Revision, r.at.Position, r.at.EventID)
 }
 
 // Copy writes all rows into a table that has none of them, within the connection's transaction.
 func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
-	const columns = 11
+	const columns = 14
 	var t pgcopy.Table
 	for i := range r.Len() {
 		t.Row(columns)
@@ -84,6 +87,7 @@ func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
 		t.KnownTime(r.initiatedAt[i])
 		t.KnownTime(r.resolvedAt[i])
 		t.Time(r.lastRecordedAt[i])
+		r.at.Write(&t, i)
 	}
 	if err := t.Copy(ctx, conn, copySQL); err != nil {
 		return fmt.Errorf("refunds: %w", err)

@@ -167,8 +167,14 @@ var byOperators = []string{
 // members are the parts of a path that are part of what is asked.
 var members = map[string]string{"dispute": "dispute_id", "code": "code", "correction": "correction_id", "refund": "refund_id"}
 
-// shown is an order just after a command.
-func shown(done *commands.Done) any { return detail.Of(done.Category, done.OrderID, &done.State) }
+// after is an order just after a command; repeating the request shows the same.
+func after(done *commands.Done) detail.Order {
+	o := detail.Of(done.Category, done.OrderID, &done.State)
+	o.HidePositions()
+	return o
+}
+
+func shown(done *commands.Done) any { return after(done) }
 
 // do carries an action out. What it takes from the path is part of the request.
 func (a *API) do(

@@ -105,7 +105,7 @@ func approveCorrection(r *request, t *target) (order.Action, error) {
 // proposed is the order just after a proposal, which is the newest.
 func proposed(done *commands.Done) any {
 	all := done.State.Corrections
-	return ProposedCorrection{Order: detail.Of(done.Category, done.OrderID, &done.State), Correction: correctionView(&all[len(all)-1])}
+	return ProposedCorrection{Order: after(done), Correction: correctionView(&all[len(all)-1])}
 }
 
 func correctionView(c *order.Correction) CorrectionView {
