@@ -31,14 +31,18 @@ import (
 func (c *cli) accountingReport() *cobra.Command {
 	var names strings.Builder
 	for _, r := range reports.All() {
-		fmt.Fprintf(&names, "  %-20s %s\n", r.Name, r.Title)
+		fmt.Fprintf(&names, "  %s\n%s\n", r.Name, hang("", r.Title, 6))
 	}
 	asked := map[string]*string{}
 	var asCSV, byDay, memo bool
 	var page string
 	cmd := &cobra.Command{
+		Example: `  ledger report trial-balance --period 2026-10
+  ledger report refunds-outstanding --as-of 2026-10-31 --as-at 2026-10-31
+  ledger report totals --daily --csv > totals.csv
+  ledger report --html october.html --period 2026-10`,
 		Use:   "report NAME | --html FILE",
-		Short: "What accounting asks: trial balance, open refunds, disputes, ageing, totals, …",
+		Short: "What accounting asks: trial balance, refunds, disputes, ageing, …",
 		Long: `report answers from the views, with two clocks: --as-of is what was known at a
 time, --as-at is what had happened by a day; both together are the state of that
 day as it was known at that time.
@@ -53,6 +57,9 @@ day as it was known at that time.
 				err = errors.New("say which report, or --html FILE; `ledger report --help` lists them")
 			case page == "":
 				report, err = reports.Find(args[0])
+				if err != nil {
+					err = fmt.Errorf("%w%s; `ledger report --help` lists them", err, didYouMean(args[0], reportNames()))
+				}
 			}
 			if err != nil {
 				return &exitError{code: exitUsage, err: err}
@@ -95,6 +102,14 @@ day as it was known at that time.
 	cmd.Flags().BoolVar(&byDay, "daily", false, "totals: by day instead of month")
 	cmd.Flags().BoolVar(&memo, "memo", false, "trial balance: with the accounts off the balance sheet")
 	return cmd
+}
+
+func reportNames() []string {
+	var names []string
+	for _, r := range reports.All() {
+		names = append(names, r.Name)
+	}
+	return names
 }
 
 // throughIsTo lets people say --to for --through.
@@ -199,8 +214,9 @@ func (c *cli) showTable(answer reports.Table) {
 
 func (c *cli) auditPack() *cobra.Command {
 	return &cobra.Command{
-		Use:   "audit-pack ORDER",
-		Short: "Everything about one order that an auditor asks for, as JSON",
+		Example: `  ledger audit-pack SO-2026-000417 > SO-2026-000417.json`,
+		Use:     "audit-pack ORDER",
+		Short:   "Everything about one order that an auditor asks for, as JSON",
 		Long: `audit-pack prints every event with what it changed, the digests of what was
 received, the journal's lines, the timelines of disputes, whether the views agree,
 and one digest that chains all events: a later pack of the same order begins with
@@ -240,9 +256,9 @@ posted in the first open month and marked late, and every replay does the same.
 Closing a month closes all before it; opening one again opens all after it.
 Close and reopen work inside of the running ledger.`,
 	}
-	change := func(use, short string, reopen bool) *cobra.Command {
+	change := func(use, short, example string, reopen bool) *cobra.Command {
 		cmd := &cobra.Command{
-			Use: use, Short: short, Args: cobra.ExactArgs(1),
+			Use: use, Short: short, Args: cobra.ExactArgs(1), Example: example,
 			RunE: func(cmd *cobra.Command, args []string) error {
 				request.Period, request.Reopen = args[0], reopen
 				if reopen {
@@ -268,8 +284,10 @@ Close and reopen work inside of the running ledger.`,
 		parent.AddCommand(cmd)
 		return cmd
 	}
-	change("close MONTH", "Close a month, and all before it, with the digest of its trial balance", false)
-	reopen := change("reopen MONTH", "Open a month again, and all after it: takes two people", true)
+	change("close MONTH", "Close a month, and all before it, with the digest of its trial balance",
+		`  ledger period close 2026-10 --actor kim`, false)
+	reopen := change("reopen MONTH", "Open a month again, and all after it: takes two people",
+		`  ledger period reopen 2026-10 --reason "fee of 31 Oct" --token-file kim --approver-token-file ann`, true)
 	reopen.Flags().StringVar(&two.actor, "token-file", "", "file with the API token of the one who does it, with the scope operations")
 	reopen.Flags().StringVar(&two.approver, "approver-token-file", "", "file with the API token of another person, who approves")
 	reopen.Flags().StringVar(&request.Reason, "reason", "", "why")

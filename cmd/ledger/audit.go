@@ -19,6 +19,9 @@ import (
 func (c *cli) audit() *cobra.Command {
 	var request app.AuditRequest
 	cmd := &cobra.Command{
+		Example: `  ledger audit --all
+  ledger audit --orders SO-2026-000417,SO-2026-000418 --heal
+  ledger audit --sample 500 --seed monday`,
 		Use:   "audit --orders ID,… | --sample N | --all",
 		Short: "Compare the views with the log, order by order",
 		Long: `audit folds orders again from the event log, with nothing shared with what wrote

@@ -19,6 +19,8 @@ import (
 
 func (c *cli) backup() *cobra.Command {
 	return &cobra.Command{
+		Example: `  ledger backup /backups/monday
+  ledger verify /backups/monday`,
 		Use:   "backup DIR",
 		Short: "Copy the event log, consistent, while the ledger runs",
 		Long: `backup writes a copy of the embedded node's log to DIR, which must not exist, outside
@@ -76,6 +78,8 @@ func (c *cli) backUp(ctx context.Context, dir string) (err error) {
 
 func (c *cli) restore() *cobra.Command {
 	return &cobra.Command{
+		Example: `  ledger restore /backups/monday --data-dir /var/lib/ledger-restored
+  ledger serve --data-dir /var/lib/ledger-restored`,
 		Use:   "restore DIR",
 		Short: "Bring a backup of the event log back",
 		Long: `restore checks the backup in DIR and copies it to the data directory, which must

@@ -26,6 +26,8 @@ const saveEvery = time.Second
 func (c *cli) copyLog() *cobra.Command {
 	var from, to, state string
 	cmd := &cobra.Command{
+		Example: `  ledger copy-log --from embedded --to 'esdb://admin:changeit@es1:2113,es2:2113'
+  ledger copy-log --from 'esdb://admin:changeit@es1:2113' --to /var/lib/ledger-new/events`,
 		Use:   "copy-log --from LOG --to LOG",
 		Short: "Move the ledger to another event store",
 		Long: `copy-log copies every event of every ledger stream in the order of the log, with
@@ -71,7 +73,25 @@ func (c *cli) openLog(name string, logger *slog.Logger) (eventstore.Store, error
 	return n, nil
 }
 
+// isThere refuses a log that does not exist and that opening it would make.
+func (c *cli) isThere(name string) error {
+	dir := name
+	switch {
+	case strings.Contains(name, "://"):
+		return nil
+	case name == "embedded":
+		dir = c.settings.EventsDir()
+	}
+	if found, err := filepath.Glob(filepath.Join(dir, "MANIFEST-*")); err != nil || len(found) == 0 {
+		return &exitError{code: exitNotFound, err: fmt.Errorf("there is no event log in %s", dir)}
+	}
+	return nil
+}
+
 func (c *cli) runCopyLog(ctx context.Context, from, to, state string) (err error) {
+	if err := c.isThere(from); err != nil {
+		return err
+	}
 	logger := c.logger(slog.LevelWarn)
 	source, err := c.openLog(from, logger)
 	if err != nil {

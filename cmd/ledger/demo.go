@@ -48,8 +48,10 @@ type demoFlags struct {
 func (c *cli) demo() *cobra.Command {
 	var f demoFlags
 	cmd := &cobra.Command{
+		Example: `  ledger demo
+  ledger demo --orders 2000 --once`,
 		Use:   "demo",
-		Short: "Show everything: serve, with simulated traffic of all three gateways",
+		Short: "Show everything, with simulated traffic of all three gateways",
 		Long: `demo starts the event store, PostgreSQL, migrations, intake, projector and HTTP,
 sends simulated but wire-true notifications through the real webhooks, sells a few
 things through the order API at stand-ins of the gateways, compares the views with

@@ -25,7 +25,8 @@ books that it is in. Accounts that no entity names are in the books of ` + accou
 	}
 	var request app.EntityRequest
 	define := &cobra.Command{
-		Use: "define NAME", Short: "Say which merchant accounts an entity keeps books of, and its time zone", Args: cobra.ExactArgs(1),
+		Example: `  ledger entity define vilnius --account decta/shop-eu --time-zone Europe/Vilnius --actor kim`,
+		Use:     "define NAME", Short: "Say which merchant accounts an entity keeps books of, and its time zone", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			request.Entity = args[0]
 			if request.Accounts == nil {

@@ -23,8 +23,10 @@ import (
 func (c *cli) erase() *cobra.Command {
 	var request app.EraseRequest
 	cmd := &cobra.Command{
+		Example: `  ledger erase SO-2026-000417 --actor kim
+  ledger erase --subject kim@shop.example --exports /exports --actor kim`,
 		Use:   "erase ORDER | --subject TEXT",
-		Short: "Make the personal data of an order, or of a person, unreadable for good",
+		Short: "Make the personal data of an order or a person unreadable for good",
 		Long: `erase destroys the key that the personal data of an order is sealed under. What
 was sealed can never be read again, in the log and in every backup of it, and
 shows as [erased]; money and history stay. Before that, the whole log and all

@@ -14,6 +14,8 @@ func (c *cli) events() *cobra.Command {
 	cmd := &cobra.Command{Use: "events", Short: "What the events of the log say"}
 	var html bool
 	catalogue := &cobra.Command{
+		Example: `  ledger events catalogue
+  ledger events catalogue --html > events.html`,
 		Use:   "catalogue",
 		Short: "Every event: name, meaning, fields, effect on money, example, versions",
 		Long: "The catalogue comes from the JSON Schemas that GET /schemas/ serves. As a table it shows names and effects;\n" +

@@ -19,6 +19,8 @@ import (
 
 func (c *cli) explainOrder() *cobra.Command {
 	return &cobra.Command{
+		Example: `  ledger explain SO-2026-000417
+  ledger explain SO-2026-000417 --json`,
 		Use:   "explain ORDER",
 		Short: "How an order came to be what it is: each event and what it changed",
 		Long: `explain folds an order from the event log, step by step, and prints after each

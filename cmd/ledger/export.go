@@ -24,7 +24,7 @@ import (
 func (c *cli) export() *cobra.Command {
 	parent := &cobra.Command{
 		Use:   "export",
-		Short: "Write journal, orders, history or trial balance to a file, with a signed manifest",
+		Short: "Write journal, orders, history or trial balance to a signed file",
 		Long: `export writes rows of the views to a file: csv, jsonl, parquet, xlsx, and the
 journal as hledger or beancount. The same rows at the same place in the log are the
 same bytes on any machine. FILE.manifest.json says what is in the file, is signed
@@ -49,6 +49,7 @@ func (c *cli) exportOf(what export.What, short string) *cobra.Command {
 	asked := map[string]*string{}
 	cmd := &cobra.Command{
 		Use: string(what) + " --out FILE", Short: short, Args: cobra.NoArgs,
+		Example: exportExamples(what),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			job := export.Job{Spec: export.Spec{What: what, Views: views}, Out: out}
 			var err error
@@ -104,9 +105,23 @@ func (c *cli) exportOf(what export.What, short string) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&format, "format", "csv", "csv, jsonl, parquet or xlsx; the journal as hledger or beancount too")
 	cmd.Flags().StringVar(&out, "out", "", "file to write")
-	cmd.Flags().StringVar(&views, "views", "ledger", "schema of the views: that of a frozen copy (`ledger rebuild --into`) exports that moment")
+	cmd.Flags().StringVar(&views, "views", "ledger", "schema of the views: that of a frozen copy (ledger rebuild --into) exports that moment")
 	cmd.Flags().StringVar(&actor, "actor", c.env("USER"), "who exports; recorded")
 	return cmd
+}
+
+func exportExamples(what export.What) string {
+	switch what {
+	case export.Journal:
+		return `  ledger export journal --period 2026-10 --out 2026-10.csv --actor kim
+  ledger export journal --period 2026-10 --format hledger --out 2026-10.hledger`
+	case export.TrialBalance:
+		return `  ledger export trial-balance --period 2026-10 --format xlsx --out 2026-10.xlsx`
+	case export.History:
+		return `  ledger export history --from 2026-10-01 --through 2026-10-31 --format jsonl --out 2026-10.jsonl
+  ledger export history --format parquet --lake /lake`
+	}
+	return `  ledger export orders --format parquet --out orders.parquet`
 }
 
 func (c *cli) runExport(ctx context.Context, job export.Job, actor string) error {

@@ -33,6 +33,8 @@ type ingestFlags struct {
 func (c *cli) ingest() *cobra.Command {
 	var f ingestFlags
 	cmd := &cobra.Command{
+		Example: `  ledger ingest --gateway everifin hooks.ndjson
+  zcat hooks-*.gz | ledger ingest --gateway decta --account shop-eu -`,
 		Use:   "ingest --gateway decta|everifin|connectpay [--account A] FILE…",
 		Short: "Take notifications in from files, one raw body a line",
 		Long: `ingest takes the bodies of webhooks, and of the gateways' GET answers, in from
@@ -218,7 +220,7 @@ func openFiles(ctx context.Context, stdin io.Reader, names []string) (*input, er
 		f, err := os.Open(name)
 		if err != nil {
 			in.close()
-			return nil, fmt.Errorf("open notifications: %w", err)
+			return nil, fmt.Errorf("read notifications: %w", err)
 		}
 		in.files = append(in.files, f)
 		if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {

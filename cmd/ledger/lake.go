@@ -110,6 +110,8 @@ func (c *cli) verifyExport() *cobra.Command {
 	var keys []string
 	var recorded bool
 	verify := &cobra.Command{
+		Example: `  ledger export verify 2026-10.hledger.manifest.json
+  ledger export verify /lake --recorded --public-key KEY`,
 		Use: "verify MANIFEST|LAKE", Short: "Check a manifest's signature and its file, or a whole lake",
 		Long: `verify checks that a file is what its manifest says, and the manifest what was signed. Of a
 lake's folder it checks that no manifest is missing, exchanged or changed, that each goes on

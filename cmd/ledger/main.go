@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -90,18 +89,20 @@ func (c *cli) root() *cobra.Command {
 		Long: `ledger takes in what payment gateways report about orders, keeps every fact as
 an immutable event, and shows balances, refunds and disputes in PostgreSQL.
 
-  ledger demo      shows everything, with simulated traffic
-  ledger serve     runs the ledger
+Flags have environment twins: --data-dir is LEDGER_DATA_DIR, and so on. Data goes
+to standard output, everything else to standard error.
 
-Flags have environment twins: --data-dir is LEDGER_DATA_DIR, and so on.
-Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not found, 4 the views differ from the log,
-or an export is not proven.`,
+Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not found, 4 the views
+differ from the log, or an export is not proven.`,
+		Example: `  ledger demo                       shows everything, with simulated traffic
+  ledger serve                      runs the ledger; ready when GET /readyz says 200
+  ledger status                     where it stands
+  ledger order show SO-2026-000417  one order, by any of its ids or references`,
 		SilenceUsage: true, SilenceErrors: true,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &exitError{code: exitUsage, err: fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
-	})
+	root.SetFlagErrorFunc(wrongFlag)
+	root.SetHelpFunc(help)
+	root.SetUsageFunc(func(cmd *cobra.Command) error { writeUsage(cmd.OutOrStderr(), cmd); return nil })
 	flags := root.PersistentFlags()
 	text := func(target *string, name, variable, fallback, usage string) {
 		if v := c.env(variable); v != "" {
@@ -125,43 +126,18 @@ or an export is not proven.`,
 	flags.BoolVar(&c.json, "json", false, "print data as JSON")
 	flags.BoolVar(&c.logJSON, "log-json", c.env("LEDGER_LOG_JSON") != "", "write logs as JSON [LEDGER_LOG_JSON]")
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "log more")
-	root.AddCommand(c.demo(), c.serve(), c.ingest(), c.simulate(), c.order(), c.explainOrder(), c.parked(), c.audit(), c.rebuild(), c.status(), c.migrate(), c.node(), c.verify(), c.erase(), c.accountingReport(), c.period(), c.entity(), c.reconcile(), c.auditPack(), c.export(), c.webhooks(), c.token(), c.events(), c.reportService(), c.backup(),
-		c.restore(), c.copyLog(), c.version())
+	addGroup(root, groupRun, "Run it", c.demo(), c.serve(), c.node(), c.status(), c.token(), c.webhooks())
+	addGroup(root, groupOrder, "Orders", c.ingest(), c.order(), c.explainOrder(), c.erase(), c.simulate())
+	addGroup(root, groupBooks, "The books", c.accountingReport(), c.period(), c.reconcile(), c.export(), c.auditPack(), c.entity())
+	addGroup(root, groupViews, "The views in PostgreSQL", c.rebuild(), c.audit(), c.parked(), c.migrate())
+	addGroup(root, groupLog, "The event log", c.backup(), c.verify(), c.restore(), c.copyLog(), c.events())
+	addGroup(root, groupOther, "Further", c.reportService(), c.version())
+	root.SetHelpCommandGroupID(groupOther)
+	root.SetCompletionCommandGroupID(groupOther)
+	root.SetHelpCommand(helpCommand())
+	root.InitDefaultCompletionCmd()
 	explainUsage(root)
 	return root
-}
-
-// explainUsage makes wrong arguments and unknown commands errors of usage, with a way on.
-func explainUsage(cmd *cobra.Command) {
-	check := cmd.Args
-	if cmd.HasSubCommands() {
-		check = func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			err := fmt.Errorf("there is no command %q", cmd.CommandPath()+" "+args[0])
-			cmd.SuggestionsMinimumDistance = 2
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
-			}
-			return err
-		}
-		if cmd.RunE == nil {
-			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-		}
-	}
-	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if check == nil {
-			return nil
-		}
-		if err := check(cmd, args); err != nil {
-			return &exitError{code: exitUsage, err: fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
-		}
-		return nil
-	}
-	for _, sub := range cmd.Commands() {
-		explainUsage(sub)
-	}
 }
 
 // logger writes to standard error: warnings and worse, more when asked for.

@@ -17,7 +17,8 @@ import (
 func (c *cli) migrate() *cobra.Command {
 	var reset bool
 	cmd := &cobra.Command{
-		Use: "migrate", Short: "Bring the database's schema to this version, and show it",
+		Example: `  ledger migrate --database-url postgres://ledger@db.internal/ledger`,
+		Use:     "migrate", Short: "Bring the database's schema to this version, and show it",
 		Long: `migrate brings the database's schema to this version, and shows it.
 
 With --reset it drops the views and their tables first and makes them anew, empty. The ledger then

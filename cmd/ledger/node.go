@@ -17,6 +17,8 @@ import (
 
 func (c *cli) node() *cobra.Command {
 	cmd := &cobra.Command{
+		Example: `  ledger node --data-dir /var/lib/ledger --eventstore-listen 127.0.0.1:2113
+  ledger serve --eventstore 'esdb://127.0.0.1:2113?tls=false'`,
 		Use:   "node",
 		Short: "Run the embedded event store alone",
 		Long: `node serves the log in the data directory to EventStoreDB clients, and nothing

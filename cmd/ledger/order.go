@@ -26,6 +26,9 @@ func (c *cli) order() *cobra.Command {
 	parent := &cobra.Command{Use: "order", Short: "Look at one order"}
 	var asOf, by string
 	show := &cobra.Command{
+		Example: `  ledger order show SO-2026-000417
+  ledger order show SO-2026-000417 --as-of 2026-10-31
+  ledger order show SO-2026-000417 --json`,
 		Use: "show ID", Short: "Balances, payments, refunds and disputes of an order",
 		Long: `show prints an order by our id, the gateway's id of it, or the merchant's reference.
 
@@ -46,7 +49,8 @@ what had happened by then, as the ledger knows today.`,
 	parent.AddCommand(
 		show,
 		&cobra.Command{
-			Use: "history ID", Short: "Every event of an order, oldest first",
+			Example: `  ledger order history SO-2026-000417`,
+			Use:     "history ID", Short: "Every event of an order, oldest first",
 			Args: cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				return c.withOrder(cmd.Context(), args[0], c.showHistory)

@@ -32,11 +32,13 @@ parked, and its later events wait behind it in order. All other orders go on.`,
 			RunE: func(cmd *cobra.Command, _ []string) error { return c.listParked(cmd.Context()) },
 		},
 		&cobra.Command{
-			Use: "show ORDER", Short: "Why an order is parked, and behind which event", Args: cobra.ExactArgs(1),
+			Example: `  ledger parked show SO-2026-000417`,
+			Use:     "show ORDER", Short: "Why an order is parked, and behind which event", Args: cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error { return c.showParked(cmd.Context(), args[0]) },
 		},
 		&cobra.Command{
-			Use: "retry ORDER", Short: "Fold a parked order again, after the cause was removed", Args: cobra.ExactArgs(1),
+			Example: `  ledger parked retry SO-2026-000417`,
+			Use:     "retry ORDER", Short: "Fold a parked order again, after the cause was removed", Args: cobra.ExactArgs(1),
 			Long: "retry folds the order again from the log, with what waits behind it, in one transaction.\n" +
 				"The exit code is 4 when it is still parked.",
 			RunE: func(cmd *cobra.Command, args []string) error { return c.retryParked(cmd.Context(), args[0]) },

@@ -39,8 +39,12 @@ const (
 func (c *cli) rebuild() *cobra.Command {
 	var request app.RebuildRequest
 	parent := &cobra.Command{
-		Use:   "rebuild",
-		Short: "Build all views anew from the log, prove them, and swap them in",
+		Example: `  ledger rebuild
+  ledger rebuild plan
+  ledger rebuild --as-of 2026-10-31 --into month_2026_10
+  ledger rebuild drop --into month_2026_10`,
+		Use:   "rebuild [COMMAND]",
+		Short: "Build all views anew from the log, prove them, swap them in",
 		Long: `rebuild builds all read models in tables of their own beside the live ones, compares
 every row with them at the same position of the log, and puts them in their place
 in one short transaction. Views stay readable, and grants on them stay. What was

@@ -24,7 +24,7 @@ import (
 func (c *cli) reconcile() *cobra.Command {
 	parent := &cobra.Command{
 		Use:   "reconcile",
-		Short: "Statements of gateways and banks against our books: import, match, report",
+		Short: "Statements of gateways and banks: import, match, report",
 		Long: `A statement is a settlement report of a gateway or a bank statement: CSV, read by a
 mapping that says what stands where, or ISO 20022 camt.053 and camt.054. It is
 taken in as a whole or refused as a whole; the same statement again, under
@@ -39,6 +39,8 @@ func (c *cli) reconcileImport() *cobra.Command {
 	var request app.StatementRequest
 	var mapping string
 	cmd := &cobra.Command{
+		Example: `  ledger reconcile import october.csv --mapping decta.yaml --account shop-eu --actor kim
+  ledger reconcile import bank.camt053.xml --actor kim`,
 		Use:   "import FILE --mapping FILE --account A --actor WHO",
 		Short: "Take a statement in and match its lines",
 		Args:  cobra.ExactArgs(1),
@@ -76,9 +78,10 @@ func (c *cli) reconcileImport() *cobra.Command {
 func (c *cli) reconcileMatch() *cobra.Command {
 	var request web.MatchRequest
 	cmd := &cobra.Command{
-		Use:   "match STATEMENT --actor WHO",
-		Short: "Look at the lines of a statement again that do not match, as more may be known by now",
-		Args:  cobra.ExactArgs(1),
+		Example: `  ledger reconcile match STATEMENT-ID --actor kim`,
+		Use:     "match STATEMENT --actor WHO",
+		Short:   "Look at the lines of a statement again that do not match, as more may be known by now",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.settle(cmd.Context(), "/reconciliation/statements/"+url.PathEscape(args[0])+"/match", request,
 				func(ctx context.Context, l *app.Ledger) (app.StatementAnswer, error) {
@@ -137,8 +140,9 @@ func (c *cli) settleHere(ctx context.Context, do func(context.Context, *app.Ledg
 func (c *cli) reconcileReport() *cobra.Command {
 	asked := map[string]*string{}
 	cmd := &cobra.Command{
-		Use:   "report",
-		Short: "What matches, what differs, and what one side alone knows of",
+		Example: `  ledger reconcile report --as-at 2026-10-31`,
+		Use:     "report",
+		Short:   "What matches, what differs, and what one side alone knows of",
 		Long: `report shows, from the views: lines of statements summed up; those that do not
 match, each with the reason; payouts on either side; what our books have and no
 statement shows; and orders whose gateway reports another state than ours.`,

@@ -21,8 +21,10 @@ func (c *cli) reportService() *cobra.Command {
 	var database, ledger string
 	var once bool
 	cmd := &cobra.Command{
-		Use:   "report-service",
-		Short: "Follow a ledger's feed and keep daily totals in an SQLite file: a reference for consumers",
+		Example: `  ledger report-service --once
+  ledger report-service totals`,
+		Use:   "report-service [COMMAND]",
+		Short: "Follow a feed, keep daily totals: an example for consumers",
 		Long: "report-service is what a reporting service looks like from outside: it reads GET /events of a running ledger from the\n" +
 			"beginning, and keeps revenue, refunds and disputes of each day and currency in a file of its own, each event counted\n" +
 			"exactly once. It may be killed and started again at any time. " + feedTokenVariable + " holds a token with the scope feed:read,\n" +

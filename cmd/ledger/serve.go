@@ -39,6 +39,8 @@ func limitMemory() {
 
 func (c *cli) serve() *cobra.Command {
 	cmd := &cobra.Command{
+		Example: `  ledger serve
+  ledger serve --config ledger.yaml --http 0.0.0.0:8443 --http-tls-cert tls.crt --http-tls-key tls.key`,
 		Use:   "serve",
 		Short: "Run the ledger: intake, API, projections, event store",
 		Long: `serve takes webhooks in at /webhooks/{decta|everifin|connectpay}, keeps the views in
@@ -98,7 +100,7 @@ func (c *cli) duration(cmd *cobra.Command, target *time.Duration, name, variable
 	cmd.Flags().Var(value, name, usage+" ["+variable+"]")
 	if err != nil {
 		cmd.PreRunE = func(*cobra.Command, []string) error {
-			return &exitError{code: exitUsage, err: fmt.Errorf("%s: %w", variable, err)}
+			return &exitError{code: exitUsage, err: fmt.Errorf("%s takes a duration like 30s or 5m, 0 or more, not %q", variable, text)}
 		}
 	}
 }

@@ -14,6 +14,8 @@ func (c *cli) simulate() *cobra.Command {
 	var options simulate.Options
 	var dir string
 	cmd := &cobra.Command{
+		Example: `  ledger simulate --orders 5000 --seed 7 --out simulated
+  ledger ingest --gateway decta simulated/decta.ndjson`,
 		Use:   "simulate --orders N --seed S --out DIR",
 		Short: "Write notifications of simulated orders, and what they end in",
 		Long: `simulate writes realistic notifications, with duplicates, reordering and late

@@ -47,6 +47,8 @@ type statusReport struct {
 
 func (c *cli) status() *cobra.Command {
 	return &cobra.Command{
+		Example: `  ledger status
+  ledger status --json`,
 		Use: "status", Short: "Where the log and the views stand, and who is running",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -25,6 +25,8 @@ counts at once, also for a ledger that is running.`,
 	}
 	var allowed string
 	create := &cobra.Command{
+		Example: `  ledger token create shop --scopes orders:write,orders:read
+  ledger token create kim --scopes operations`,
 		Use: "create NAME", Short: "Make a token and print it, once", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			granted, err := auth.ParseScopes(allowed)
@@ -63,7 +65,8 @@ counts at once, also for a ledger that is running.`,
 		},
 	}
 	revoke := &cobra.Command{
-		Use: "revoke ID", Short: "Make a token useless, for good", Args: cobra.ExactArgs(1),
+		Example: `  ledger token revoke TOKEN-ID`,
+		Use:     "revoke ID", Short: "Make a token useless, for good", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			_, err := c.tokens().Revoke(args[0], time.Now())
 			if errors.Is(err, auth.ErrNoToken) {

@@ -15,6 +15,8 @@ import (
 func (c *cli) verify() *cobra.Command {
 	events := true
 	cmd := &cobra.Command{
+		Example: `  ledger verify
+  ledger verify /backups/monday`,
 		Use:   "verify [DIR]",
 		Short: "Check every byte of the event log, read-only",
 		Long: `verify reads the whole log of the embedded node (or of a backup in DIR) and checks

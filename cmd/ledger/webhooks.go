@@ -107,7 +107,8 @@ func (c *cli) resumeWebhooks() *cobra.Command {
 	var from string
 	var change push.Change
 	cmd := c.changing(&cobra.Command{
-		Use: "resume NAME --from beginning|now|POSITION", Short: "Plan deliveries anew from a place in the log",
+		Example: `  ledger webhooks resume shop --from now`,
+		Use:     "resume NAME --from beginning|now|POSITION", Short: "Plan deliveries anew from a place in the log",
 		Long: `resume says where deliveries go on that are held back, or has earlier events looked at
 once more: from the beginning of the log, from now on, or after the event at a position
 (C:4711/P:4711, as ` + "`ledger explain`" + ` shows it). What waits is planned anew; what the log knows as
@@ -173,7 +174,8 @@ type shownLetter struct {
 func (c *cli) showWebhooks() *cobra.Command {
 	var id int64
 	cmd := &cobra.Command{
-		Use: "show NAME", Short: "What waits for a subscriber, dead letters first; with --id one delivery, whole",
+		Example: `  ledger webhooks show shop`,
+		Use:     "show NAME", Short: "What waits for a subscriber, dead letters first; with --id one delivery, whole",
 		Long: `show lists deliveries that wait or were given up. --id shows one of them with its body,
 the beginning of the receiver's last answer, and what the log tells of its attempts.
 What became of others is in ` + "`ledger webhooks history`" + `.`,
@@ -209,7 +211,8 @@ func (c *cli) historyOfWebhooks() *cobra.Command {
 	var event string
 	var most int
 	cmd := &cobra.Command{
-		Use: "history NAME", Short: "What became of deliveries, from the log, the newest first", Args: cobra.ExactArgs(1),
+		Example: `  ledger webhooks history shop`,
+		Use:     "history NAME", Short: "What became of deliveries, from the log, the newest first", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, err := c.webhooksHistory(cmd.Context(), push.HistoryRequest{Subscriber: args[0], EventID: event, Most: most})
 			if err != nil {

@@ -121,6 +121,10 @@ func (p place) create(ctx context.Context, b pgbin.Binaries, password string, sy
 	p.account.prepare(command)
 	command.WaitDelay = immediateTimeout
 	if out, err := command.CombinedOutput(); err != nil {
+		if strings.Contains(string(out), "could not look up effective user ID") {
+			return fmt.Errorf("PostgreSQL cannot run as user %d, who has no name on this system: add one (useradd), "+
+				"run the ledger as another user, or use a PostgreSQL of yours (--database-url)", os.Geteuid())
+		}
 		return fmt.Errorf("create the cluster with %s: %w: %s", command.Path, err, lastLines(out))
 	}
 	if err := os.Rename(data, p.cluster()); err != nil {

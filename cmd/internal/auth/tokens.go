@@ -42,7 +42,11 @@ func ParseScopes(text string) ([]Scope, error) {
 	for name := range strings.SplitSeq(text, ",") {
 		scope := Scope(strings.TrimSpace(name))
 		if !slices.Contains(Scopes(), scope) {
-			return nil, fmt.Errorf("%q is no scope; there are %v", scope, Scopes())
+			known := []string{}
+			for _, s := range Scopes() {
+				known = append(known, string(s))
+			}
+			return nil, fmt.Errorf("%q is no scope; there are %s", scope, strings.Join(known, ", "))
 		}
 		scopes = append(scopes, scope)
 	}

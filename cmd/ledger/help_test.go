@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// eachCommand calls do with every command, on a tree of its own.
+func eachCommand(do func(path []string, cmd *cobra.Command)) {
+	var walk func(path []string)
+	walk = func(path []string) {
+		c := &cli{env: func(string) string { return "" }}
+		cmd, _, _ := c.root().Find(path)
+		do(path, cmd)
+		for _, sub := range cmd.Commands() {
+			walk(append(path[:len(path):len(path)], sub.Name()))
+		}
+	}
+	walk(nil)
+}
+
+func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = run(t.Context(), args, func(string) string { return "" }, stdio{in: strings.NewReader(""), out: &out, err: &errs})
+	return code, out.String(), errs.String()
+}
+
+// TestHelp_FitsATerminal asks every command for its help, which is readable on a terminal of 80 columns.
+func TestHelp_FitsATerminal(t *testing.T) {
+	t.Parallel()
+	eachCommand(func(path []string, _ *cobra.Command) {
+		code, out, errs := call(t, append(path, "--help")...)
+		if code != 0 || errs != "" || !strings.Contains(out, "\nUsage:\n  ledger") {
+			t.Errorf("ledger %v --help: exit code %d, stderr %q", path, code, errs)
+		}
+		for line := range strings.SplitSeq(out, "\n") {
+			if len([]rune(line)) > helpWidth && !strings.HasPrefix(line, "  ledger ") && !strings.HasPrefix(line, "\t") {
+				t.Errorf("ledger %v --help: %d columns: %s", path, len([]rune(line)), line)
+			}
+		}
+	})
+}
+
+// TestHelp_ExamplesAreCommandLines parses the examples of every command that takes something.
+func TestHelp_ExamplesAreCommandLines(t *testing.T) {
+	t.Parallel()
+	eachCommand(func(path []string, cmd *cobra.Command) {
+		if cmd.Example == "" && strings.Contains(cmd.Use, "--") {
+			t.Errorf("ledger %v takes flags and has no example", path)
+		}
+		for line := range strings.SplitSeq(cmd.Example, "\n") {
+			_, line, found := strings.Cut(line, "ledger ")
+			if !found {
+				continue
+			}
+			line, _, _ = strings.Cut(line, " > ")
+			line, _, _ = strings.Cut(line, "  ")
+			c := &cli{env: func(string) string { return "" }}
+			called, args, err := c.root().Find(words(line))
+			if err == nil {
+				err = called.ParseFlags(args)
+			}
+			if err == nil {
+				err = called.ValidateArgs(called.Flags().Args())
+			}
+			if err != nil {
+				t.Errorf("ledger %v --help has the example `ledger %s`: %v", path, line, err)
+			}
+		}
+	})
+}
+
+// words splits a command line, with what stands in quotes as one word.
+func words(line string) []string {
+	var out []string
+	for i, part := range strings.FieldsFunc(line, func(r rune) bool { return r == '\'' || r == '"' }) {
+		if i%2 == 1 {
+			out = append(out, part)
+		} else {
+			out = append(out, strings.Fields(part)...)
+		}
+	}
+	return out
+}
+
+// TestUsage_SaysWhatToDo answers wrong command lines with one sentence in the user's words.
+func TestUsage_SaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"order show":            "`ledger order show` lacks the argument ID; see `ledger order show --help`",
+		"order show a b":        "`ledger order show` takes ID alone: \"b\" is an argument too many; see `ledger order show --help`",
+		"serve now":             "`ledger serve` takes no argument, and \"now\" is one; see `ledger serve --help`",
+		"ingest --gateway x":    "`ledger ingest` lacks the argument FILE…; see `ledger ingest --help`",
+		"verify a b":            "`ledger verify` takes DIR alone: \"b\" is an argument too many; see `ledger verify --help`",
+		"status --dta-dir x":    "there is no flag --dta-dir; did you mean --data-dir?; see `ledger status --help`",
+		"status -data-dir x":    "there is no flag -data-dir; long flags begin with two dashes; see `ledger status --help`",
+		"simulate --orders ten": "--orders takes a whole number, not \"ten\"; see `ledger simulate --help`",
+		"serve --canary -3s":    "--canary takes a duration like 30s or 5m, 0 or more, not \"-3s\"; see `ledger serve --help`",
+		"serve --canary":        "--canary lacks its value; see `ledger serve --help`",
+		"help sevre":            "there is no command \"ledger sevre\"; did you mean serve?; see `ledger --help`",
+		"report trial-balnce":   "there is no such report: \"trial-balnce\"; did you mean trial-balance?; `ledger report --help` lists them",
+		"token create x --scopes orders": "\"orders\" is no scope; there are orders:write, orders:read, clients:read, " +
+			"accounting:read, feed:read, operations",
+	} {
+		code, out, errs := call(t, strings.Fields(line)...)
+		if code != exitUsage || out != "" || errs != "ledger: "+want+"\n" {
+			t.Errorf("ledger %s: exit code %d, stdout %q, stderr\n%swant\nledger: %s", line, code, out, errs, want)
+		}
+	}
+}
