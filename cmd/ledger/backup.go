@@ -70,7 +70,7 @@ func (c *cli) backUp(ctx context.Context, dir string) (err error) {
 	}
 	store, err := app.OpenStore(c.settings, c.logger(slog.LevelWarn))
 	if err != nil {
-		return err
+		return c.explain(err)
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	return store.Node.Backup(ctx, dir)
@@ -89,7 +89,10 @@ database (or data directory), for views of another history do not fit.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target := c.settings.EventsDir()
 			if entries, err := os.ReadDir(target); err == nil && len(entries) > 0 {
-				return fmt.Errorf("%s holds an event log already; nothing was changed", target)
+				return fmt.Errorf("%s holds an event log already; nothing was changed: name another --data-dir, or move that folder away", target)
+			}
+			if err := isThere(args[0]); err != nil {
+				return err
 			}
 			report, err := node.Verify(cmd.Context(), args[0], func(node.VerifyProgress) {})
 			if err != nil {

@@ -73,24 +73,26 @@ func (c *cli) openLog(name string, logger *slog.Logger) (eventstore.Store, error
 	return n, nil
 }
 
-// isThere refuses a log that does not exist and that opening it would make.
-func (c *cli) isThere(name string) error {
-	dir := name
-	switch {
-	case strings.Contains(name, "://"):
-		return nil
-	case name == "embedded":
-		dir = c.settings.EventsDir()
+// isThere refuses a folder without a log, which opening it would make.
+func isThere(dir string) error {
+	if _, err := os.ReadDir(dir); errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("%w: be the user who owns it", err)
 	}
-	if found, err := filepath.Glob(filepath.Join(dir, "MANIFEST-*")); err != nil || len(found) == 0 {
+	if !node.HoldsLog(dir) {
 		return &exitError{code: exitNotFound, err: fmt.Errorf("there is no event log in %s", dir)}
 	}
 	return nil
 }
 
 func (c *cli) runCopyLog(ctx context.Context, from, to, state string) (err error) {
-	if err := c.isThere(from); err != nil {
-		return err
+	dir := from
+	if from == "embedded" {
+		dir = c.settings.EventsDir()
+	}
+	if !strings.Contains(from, "://") {
+		if err := isThere(dir); err != nil {
+			return err
+		}
 	}
 	logger := c.logger(slog.LevelWarn)
 	source, err := c.openLog(from, logger)

@@ -114,7 +114,7 @@ func (c *cli) ingestHere(ctx context.Context, f ingestFlags, in *input) (summary
 	}
 	defer func() { err = errors.Join(err, ledger.Close()) }()
 	if _, ok := ledger.Accounts.Find(f.gateway, f.account); !ok {
-		return summary, fmt.Errorf("there is no account %s of gateway %s in the configuration", f.account, f.gateway)
+		return summary, &exitError{code: exitUsage, err: fmt.Errorf("there is no account %s of gateway %s in the configuration", f.account, f.gateway)}
 	}
 	runCtx, stop := context.WithCancel(ctx)
 	ran := make(chan error, 1)
@@ -182,7 +182,7 @@ func (c *cli) ingestThrough(ctx context.Context, url string, f ingestFlags, in *
 	req.Header.Set("Content-Type", "application/x-ndjson")
 	answer, err := c.httpClient().Do(req)
 	if err != nil {
-		return bulk.Summary{}, fmt.Errorf("send to the running ledger at %s: %w", url, err)
+		return bulk.Summary{}, fmt.Errorf("the ledger at %s broke off, what it took in stays; run this again, which changes nothing twice: %w", url, err)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusOK {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -145,11 +146,19 @@ func (c *cli) logger(level slog.Level) *slog.Logger {
 	if c.verbose {
 		level = slog.LevelDebug
 	}
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: errorAttr}
 	if c.logJSON {
 		return slog.New(slog.NewJSONHandler(c.io.err, options))
 	}
 	return slog.New(slog.NewTextHandler(c.io.err, options))
+}
+
+// errorAttr writes errors as one line: some print themselves with a stack.
+func errorAttr(_ []string, a slog.Attr) slog.Attr {
+	if err, ok := a.Value.Any().(error); ok {
+		a.Value = slog.StringValue(strings.Join(strings.Fields(err.Error()), " "))
+	}
+	return a
 }
 
 // say writes a line for a person.

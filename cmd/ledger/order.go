@@ -121,10 +121,13 @@ func (c *cli) withDatabase(ctx context.Context, use func(context.Context, *pgx.C
 	case <-database.Ready():
 	case runErr := <-ran:
 		ran <- nil
-		return runErr
+		return c.explain(runErr)
 	case <-late:
 		_, lastErr := database.Pool()
-		return fmt.Errorf("the database of --database-url does not answer: %w", lastErr)
+		if lastErr == nil {
+			lastErr = errors.New("the database does not answer; its log says more")
+		}
+		return lastErr
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

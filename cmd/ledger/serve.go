@@ -5,10 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -18,6 +21,7 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/cmd/internal/web"
+	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/eventstore/node"
 	"github.com/order-ledger/order-ledger/projections/audit"
 	"github.com/order-ledger/order-ledger/projections/freshness"
@@ -202,10 +206,18 @@ func newToken(s config.Settings, file string) (string, error) {
 	return token, nil
 }
 
-// explainPort says what to do about an address that is taken.
+// explainPort says what to do about an address that cannot be listened on.
 func explainPort(err error, address, advice string) error {
-	if errors.Is(err, syscall.EADDRINUSE) {
+	var wrong *net.AddrError
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("address %s is in use by another program: %s", address, advice)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("this user may not listen on %s (ports below 1024 are for root): %s", address, advice)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%s is no address of this machine: %s", address, advice)
+	case errors.As(err, &wrong):
+		return fmt.Errorf("address %s is none to listen on (%s): %s", address, wrong.Err, advice)
 	}
 	return err
 }
@@ -225,6 +237,13 @@ func (c *cli) explain(err error) error {
 				c.settings.DataDir, h.pid, h.ledger)
 		}
 		return fmt.Errorf("a ledger is already running on %s: process %d; stop it, or choose another --data-dir", c.settings.DataDir, h.pid)
+	}
+	if c.settings.EventStore != config.Embedded && errors.Is(err, eventstore.ErrUnavailable) {
+		return fmt.Errorf("the event store of --eventstore does not answer: start it, or correct the connection string (%s)",
+			strings.Join(strings.Fields(err.Error()), " "))
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w: run the ledger as the user who owns %s, or choose another --data-dir", err, c.settings.DataDir)
 	}
 	return err
 }

@@ -34,9 +34,11 @@ type statusReport struct {
 	PID     int    `json:"pid,omitempty"`
 	URL     string `json:"url,omitempty"`
 	// Log is where the log ends, Views where the views stand.
-	Log    string `json:"log_position"`
-	Views  string `json:"views_position"`
-	Parked int    `json:"parked_orders"`
+	Log   string `json:"log_position"`
+	Views string `json:"views_position"`
+	// LogError says why the log cannot be read.
+	LogError string `json:"log_error,omitempty"`
+	Parked   int    `json:"parked_orders"`
 	// RebuildNeeded tells how the program that made the views differs from this one.
 	RebuildNeeded []fingerprint.Change `json:"rebuild_needed,omitempty"`
 	Database      string               `json:"database"`
@@ -53,11 +55,8 @@ func (c *cli) status() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			report, err := c.report(cmd.Context())
-			if err != nil {
-				return err
-			}
 			if c.json {
-				return c.printJSON(report)
+				return errors.Join(err, c.printJSON(report))
 			}
 			running := "no"
 			if report.Running {
@@ -78,10 +77,13 @@ func (c *cli) status() *cobra.Command {
 				f := report.Health.Freshness
 				t.AppendRows([]table.Row{
 					{"health", report.Health.Status}, {"age of the views", (time.Duration(f.Age) * time.Millisecond).String()},
-					{"commit to visible", fmt.Sprintf("p50 %.1f ms, p99 %.1f ms, of the last %d canaries", f.P50, f.P99, f.Samples)},
+					{"commit to visible", visibleLine(f)},
 				})
 			}
 			t.Render()
+			if report.Health != nil && report.Health.Status != "ready" && report.Health.LastError != "" {
+				c.say("%s: %s", strings.ToUpper(report.Health.Status), report.Health.LastError)
+			}
 			if len(report.RebuildNeeded) > 0 {
 				c.say("REBUILD NEEDED (ledger rebuild): the views were made by another version of the ledger: %s", fingerprint.Describe(report.RebuildNeeded))
 			}
@@ -89,11 +91,18 @@ func (c *cli) status() *cobra.Command {
 				c.say("WEBHOOKS: %s", report.Health.Webhooks.Trouble)
 			}
 			if report.DatabaseError != "" {
-				c.say("%s", report.DatabaseError)
+				c.say("DATABASE: %s", report.DatabaseError)
 			}
-			return nil
+			return err
 		},
 	}
+}
+
+func visibleLine(f *web.Freshness) string {
+	if f.Samples == 0 {
+		return "not measured yet"
+	}
+	return fmt.Sprintf("p50 %.1f ms, p99 %.1f ms, of the last %d canaries", f.P50, f.P99, f.Samples)
 }
 
 func webhooksLine(w *web.WebhooksHealth) string {
@@ -111,9 +120,12 @@ func webhooksLine(w *web.WebhooksHealth) string {
 	return line
 }
 
+// report asks the log, the database and the running ledger. The error is that of a log that cannot be read;
+// the rest is told all the same.
 func (c *cli) report(ctx context.Context) (statusReport, error) {
 	r := statusReport{Engine: "embedded node in " + c.settings.EventsDir()}
 	var alone *web.NodeHealth // of a node that runs alone
+	var failed error
 	if c.settings.EventStore != config.Embedded {
 		r.Engine = "EventStoreDB" // the connection string may hold a password
 	} else if h, held := c.holder(); held {
@@ -128,12 +140,15 @@ func (c *cli) report(ctx context.Context) (statusReport, error) {
 		r.Log, r.Views, r.Parked, r.Database = r.Health.Log, r.Health.Views, r.Health.Parked, r.Health.Database
 	} else if alone != nil {
 		r.Log = alone.Log
+	} else if r.Running {
+		failed = fmt.Errorf("process %d holds the event log and does not answer: it starts, or is stuck; its log says more", r.PID)
+		r.Log, r.LogError = "not known", failed.Error()
 	} else if err := c.readHead(ctx, &r); err != nil {
-		return r, err
+		failed, r.Log, r.LogError = err, "not known", err.Error()
 	}
 	if !c.hasDatabase() {
 		r.Views, r.Database = "none", "none yet"
-		return r, nil
+		return r, failed
 	}
 	if err := c.readViews(ctx, &r); err != nil {
 		if ctx.Err() != nil {
@@ -144,7 +159,7 @@ func (c *cli) report(ctx context.Context) (statusReport, error) {
 		}
 		r.Database, r.DatabaseError = "unreachable", err.Error()
 	}
-	return r, nil
+	return r, failed
 }
 
 // readViews asks the database where the views stand.
@@ -194,7 +209,7 @@ func (c *cli) readHead(ctx context.Context, r *statusReport) error {
 	if r.Log = head.String(); !ok {
 		r.Log = "none"
 	}
-	return errors.Join(err, store.Close())
+	return errors.Join(c.explain(err), store.Close())
 }
 
 // askHealth asks a running ledger or node how it is; nil when it does not answer.

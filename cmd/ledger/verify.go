@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
@@ -34,8 +33,8 @@ backup of a running ledger. The exit code is 1 when something is wrong.`,
 			} else if c.settings.EventStore != config.Embedded {
 				return &exitError{code: exitUsage, err: errors.New("verify checks the embedded node's log; --eventstore names another")}
 			}
-			if _, err := os.Stat(dir); err != nil {
-				return &exitError{code: exitNotFound, err: fmt.Errorf("there is no event log: %w", err)}
+			if err := isThere(dir); err != nil {
+				return err
 			}
 			progress := func(node.VerifyProgress) {}
 			if c.onTerminal() {
@@ -43,6 +42,10 @@ backup of a running ledger. The exit code is 1 when something is wrong.`,
 				defer func() { _, _ = fmt.Fprint(c.io.err, "\r\033[K") }()
 			}
 			report, err := node.Verify(cmd.Context(), dir, progress)
+			var used *node.LockedError
+			if errors.As(err, &used) {
+				return fmt.Errorf("the event log in %s is in use by process %d: stop that one, or verify a backup (`ledger backup DIR`)", dir, used.PID)
+			}
 			if err != nil {
 				return c.explain(err)
 			}
@@ -86,5 +89,5 @@ func (c *cli) showVerified(dir string, r node.VerifyReport) error {
 
 // errUnsound says that a log was read and is not sound.
 func errUnsound(problems int) error {
-	return fmt.Errorf("the event log is not sound: %d problems", problems)
+	return fmt.Errorf("the event log is not sound (problems: %d): bring it back from a backup (`ledger restore`)", problems)
 }

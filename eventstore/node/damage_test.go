@@ -113,6 +113,46 @@ func TestNode_BitFlipsInLog(t *testing.T) {
 	}
 }
 
+// TestNode_LostFiles removes each file of a log: the log gives the same answers, or Open refuses and says that it is
+// damaged. It never makes a new log beside what is left of the old one.
+func TestNode_LostFiles(t *testing.T) {
+	t.Parallel()
+	fs := vfs.NewMem()
+	n := open(t, crashOptions(fs))
+	writeSample(t, n)
+	want := answers(t, n)
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(t, crashOptions(fs)).Close(); err != nil { // the first manifest is found without its marker
+		t.Fatal(err)
+	}
+	files, err := fs.List("log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for _, name := range files {
+		copied := copyFiles(t, fs)
+		if err := copied.Remove("log/" + name); err != nil {
+			t.Fatal(err)
+		}
+		got, err := tryAnswers(t, copied)
+		var damaged *node.DamagedError
+		switch {
+		case errors.As(err, &damaged):
+			refused++
+		case err != nil:
+			t.Errorf("without %s: %v", name, err)
+		case got != want:
+			t.Errorf("without %s the log is %d bytes of answers, want %d or a refusal", name, len(got), len(want))
+		}
+	}
+	if refused < 3 { // the manifest, its marker, tables
+		t.Errorf("%d of %d lost files were noticed", refused, len(files))
+	}
+}
+
 // writeAheadLog is the newest write-ahead log, and its size.
 func writeAheadLog(t *testing.T, fs vfs.FS) (name string, size int64) {
 	t.Helper()

@@ -127,19 +127,6 @@ func (n *Node) openStorage() error {
 	return nil
 }
 
-// openPebble turns Pebble's panics on disks that fail while it opens into errors.
-func openPebble(dir string, opts *pebble.Options) (db *pebble.DB, err error) {
-	if err := checkLogTail(opts.FS, dir); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("storage engine: %v", p)
-		}
-	}()
-	return pebble.Open(dir, opts)
-}
-
 // start runs the decider and the committer until the queue is closed.
 func (n *Node) start() {
 	groups := make(chan *group, groupsInFlight)
@@ -244,6 +231,14 @@ func (n *Node) SetLockInfo(info string) error {
 // Err returns why the node no longer takes appends, or nil. It does not heal: only a new process that
 // opens the log does.
 func (n *Node) Err() error { return n.broken.get() }
+
+// Refuses tells why appends are refused for the time being, as by a full disk, or nil.
+func (n *Node) Refuses() error {
+	if err := n.guard.refuse(); err != nil {
+		return err
+	}
+	return checkFreeSpace(n.opts)
+}
 
 // Failed is closed when the node stops taking appends for good; Err then tells why. Reads go on until
 // the process ends, which it should: a supervisor that starts it again brings the log back.

@@ -205,6 +205,9 @@ func TestNode_RefusesAppendsWhenSpaceIsLow(t *testing.T) {
 		_, err := n.Append(t.Context(), "s", eventstore.Any, newEvent("B"))
 		return errors.Is(err, eventstore.ErrUnavailable)
 	})
+	if err := n.Refuses(); err == nil || !strings.Contains(err.Error(), "disk full: 0 MiB free in log, 1 MiB are kept free") {
+		t.Errorf("the reason of a full disk is %v", err)
+	}
 	if events, err := readEverything(n); err != nil || len(events) == 0 {
 		t.Errorf("read with little space: %d events, %v", len(events), err)
 	}
@@ -213,6 +216,9 @@ func TestNode_RefusesAppendsWhenSpaceIsLow(t *testing.T) {
 		_, err := n.Append(t.Context(), "s", eventstore.Any, newEvent("C"))
 		return err == nil
 	})
+	if err := n.Refuses(); err != nil {
+		t.Errorf("with space again: %v", err)
+	}
 }
 
 func TestNode_TooManySubscriptions(t *testing.T) {

@@ -43,7 +43,7 @@ func pebbleOptions(opts Options, cache *pebble.Cache, guard *guardFS) *pebble.Op
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			guard.broken.set(fmt.Errorf("corrupt file %s: %w", info.Path, info.Details))
 			opts.Logger.Error("event log is damaged and stops writing; verify it and restore a backup",
-				slog.String("file", info.Path), slog.Any("error", info.Details))
+				slog.String("file", info.Path), slog.String("error", info.Details.Error()))
 		},
 	}
 	for i := range po.Levels {

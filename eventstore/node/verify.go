@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -106,7 +107,8 @@ type verification struct {
 
 func (v *verification) problem(format string, args ...any) {
 	if len(v.report.Problems) < verifyProblemsMax {
-		v.report.Problems = append(v.report.Problems, fmt.Sprintf(format, args...))
+		text := strings.ReplaceAll(fmt.Sprintf(format, args...), "<corruption detail carrier>", "") // Pebble's, for machines
+		v.report.Problems = append(v.report.Problems, strings.Join(strings.Fields(text), " "))
 	}
 }
 

@@ -247,28 +247,29 @@ func (w *writer) writeDirectory(b *pebble.Batch, head *namedHead) error {
 	return nil
 }
 
-// checkFreeSpace refuses appends before the disk is full, so that the write-ahead log never is cut.
+// checkFreeSpace looks from time to time whether the disk has space for appends.
 func (w *writer) checkFreeSpace() error {
-	opts := w.node.opts
+	now := time.Now()
+	if now.Sub(w.spaceCheckedAt) >= freeSpaceCheckEvery || w.spaceCheckedAt.IsZero() {
+		w.spaceCheckedAt, w.spaceErr = now, checkFreeSpace(w.node.opts)
+	}
+	return w.spaceErr
+}
+
+// checkFreeSpace refuses appends before the disk is full, so that the write-ahead log never is cut.
+func checkFreeSpace(opts Options) error {
 	if opts.MinFreeBytes < 0 {
 		return nil
 	}
-	now := time.Now()
-	if now.Sub(w.spaceCheckedAt) < freeSpaceCheckEvery && !w.spaceCheckedAt.IsZero() {
-		return w.spaceErr
-	}
-	w.spaceCheckedAt = now
 	usage, err := opts.FS.GetDiskUsage(opts.Dir)
-	switch {
-	case err != nil:
-		w.spaceErr = nil // a file system that cannot tell will say so when it is full
-	case usage.AvailBytes < uint64(opts.MinFreeBytes):
-		w.spaceErr = fmt.Errorf("%w: disk full: %d bytes free in %s, at least %d are kept free",
-			eventstore.ErrUnavailable, usage.AvailBytes, opts.Dir, opts.MinFreeBytes)
-	default:
-		w.spaceErr = nil
+	if err != nil { // a file system that cannot tell will say so when it is full
+		return nil //nolint:nilerr // see above
 	}
-	return w.spaceErr
+	if usage.AvailBytes < uint64(opts.MinFreeBytes) {
+		return fmt.Errorf("%w: disk full: %d MiB free in %s, %d MiB are kept free; make space",
+			eventstore.ErrUnavailable, usage.AvailBytes>>20, opts.Dir, opts.MinFreeBytes>>20)
+	}
+	return nil
 }
 
 // apply hands the group to the write-ahead log without waiting for the fsync. When that fails, callers

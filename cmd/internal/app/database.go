@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -192,7 +191,7 @@ func pause(ctx context.Context, attempt int) bool {
 func (d *Database) open(ctx context.Context, url string, shared bool) (*pgxpool.Pool, error) {
 	poolConfig, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, errors.New("LEDGER_DATABASE_URL is no PostgreSQL URL") // err may show the password
+		return nil, errors.New("--database-url (LEDGER_DATABASE_URL) is no PostgreSQL URL, like postgres://USER:PASSWORD@HOST:5432/DATABASE") // err may show the password
 	}
 	chart, err := config.LoadChart(d.settings)
 	if err != nil {
@@ -217,7 +216,7 @@ func (d *Database) open(ctx context.Context, url string, shared bool) (*pgxpool.
 			return nil, errSharedGone
 		}
 		d.note(err)
-		d.logger.WarnContext(ctx, "database is not reachable, trying again", slog.Any("error", err))
+		d.logger.WarnContext(ctx, "database cannot be used, trying again", slog.Any("error", err))
 		if !pause(ctx, attempt) {
 			return nil, nil
 		}
@@ -227,7 +226,7 @@ func (d *Database) open(ctx context.Context, url string, shared bool) (*pgxpool.
 func (d *Database) migrate(ctx context.Context, url string, chart []accounting.ChartEntry) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
-		return fmt.Errorf("connect to the database: %w", err)
+		return explainConnect(err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	_, err = migrations.Apply(ctx, conn, migrations.Options{Applied: func(m migrations.Migration) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/eventstore"
@@ -28,9 +29,12 @@ type Store struct {
 // *node.LockedError.
 func OpenStore(s config.Settings, logger *slog.Logger) (*Store, error) {
 	if s.EventStore != config.Embedded && s.EventStore != "" {
+		if !strings.Contains(s.EventStore, "://") {
+			return nil, errors.New("--eventstore (LEDGER_EVENTSTORE) is embedded, or a connection string like esdb://HOST:2113")
+		}
 		store, err := esdbstore.Open(esdbstore.Options{ConnectionString: s.EventStore, Logger: logger})
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("--eventstore (LEDGER_EVENTSTORE): %w", err)
 		}
 		return &Store{Store: store}, nil
 	}
@@ -89,10 +93,21 @@ func (s *Store) ConnectionString() string {
 	return s.server.ConnectionString()
 }
 
+// Unwritable tells why the engine takes nothing at the moment, or nil.
+func (s *Store) Unwritable() error {
+	if err := s.Err(); err != nil || s.Node == nil {
+		return err
+	}
+	return s.Node.Refuses()
+}
+
 // Err tells why the engine can take nothing until the process is started again, or nil.
 func (s *Store) Err() error {
 	if s.Node == nil || s.Node.Err() == nil {
 		return nil
+	}
+	if err := s.Node.Err(); node.IsDamage(err) {
+		return fmt.Errorf("the event log stopped writing, as it is damaged; `ledger verify` shows what of it, and a backup brings it back: %w", err)
 	}
 	return fmt.Errorf("the event log stopped writing; it needs a restart: %w", s.Node.Err())
 }

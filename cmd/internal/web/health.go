@@ -95,7 +95,7 @@ func (s *Server) health(ctx context.Context) Health {
 
 // storeFailure tells why the event store takes or answers nothing.
 func (s *Server) storeFailure(ctx context.Context) error {
-	if err := s.ledger.Store.Err(); err != nil {
+	if err := s.ledger.Store.Unwritable(); err != nil {
 		return err
 	}
 	_, _, err := s.ledger.Store.Head(ctx)

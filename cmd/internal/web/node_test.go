@@ -120,6 +120,24 @@ func TestNode_FailedSync(t *testing.T) {
 	}
 }
 
+// TestReadyz_DiskFull: a node that refuses appends for want of space is not ready, and names the cause.
+func TestReadyz_DiskFull(t *testing.T) {
+	t.Parallel()
+	n, err := node.Open(node.Options{Dir: t.TempDir(), MinFreeBytes: 1 << 62})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = n.Close() })
+	s, err := web.ListenNode(t.Context(), &app.Store{Store: n, Node: n}, "127.0.0.1:0", "token", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, s)
+	if status, body := get(t, s.URL()+"/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "disk full") {
+		t.Errorf("readyz with a full disk: %d %s, want 503 with the cause", status, body)
+	}
+}
+
 // TestNode_AdminStaysOnThisMachine: backups and metrics are not for the network.
 func TestNode_AdminStaysOnThisMachine(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestSentences_NameTheCauseAndTheNextStep runs commands where something is not as it should be.
+func TestSentences_NameTheCauseAndTheNextStep(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	lost := filepath.Join(dir, "lost") // a log without what names its files
+	for _, name := range []string{"events/000004.sst", "notes/readme.txt"} {
+		path := filepath.Join(lost, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fresh := filepath.Join(dir, "fresh")
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+		says string
+	}{
+		{"DatabaseIsDown", []string{"order", "show", "x", "--database-url", "postgres://kim@127.0.0.1:1/ledger"}, exitFailed,
+			"no PostgreSQL answers at 127.0.0.1:1 (connection refused): start it, or correct --database-url"},
+		{"DatabaseIsNone", []string{"order", "show", "x", "--database-url", "mysql://kim@db/ledger"}, exitFailed, "like postgres://USER:PASSWORD@HOST:5432/DATABASE"},
+		{"EventStoreIsNone", []string{"status", "--eventstore", "embeded"}, exitFailed, "--eventstore (LEDGER_EVENTSTORE) is embedded, or a connection string"},
+		{"CopyOfNothing", []string{"copy-log", "--from", filepath.Join(dir, "from"), "--to", filepath.Join(dir, "to")}, exitNotFound, "there is no event log in " + filepath.Join(dir, "from")},
+		{"RestoreOfNothing", []string{"restore", filepath.Join(lost, "notes")}, exitNotFound, "there is no event log in " + filepath.Join(lost, "notes")},
+		{"VerifyOfNothing", []string{"verify", filepath.Join(dir, "from")}, exitNotFound, "there is no event log in "},
+		{"LogLost", []string{"status", "--data-dir", lost}, exitFailed, "bring the file back, or restore a backup"},
+		{"PortIsNone", []string{"serve", "--http", "127.0.0.1:99999", "--eventstore-listen", "off"}, exitFailed, "choose another --http"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			code, _, errs := call(t, append([]string{"--data-dir", fresh + c.name}, c.args...)...)
+			if last := lastLine(errs); code != c.code || !strings.Contains(last, c.says) {
+				t.Errorf("exit code %d, says %q; want %d and %q", code, last, c.code, c.says)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		for _, name := range []string{"from", "to"} {
+			if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+				t.Errorf("a log that does not exist was made: %s", name)
+			}
+		}
+		if left, err := os.ReadDir(filepath.Join(lost, "events")); err != nil || len(left) == 0 {
+			t.Errorf("what was left of the log is gone: %v, %v", left, err)
+		}
+	})
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
