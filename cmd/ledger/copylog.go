@@ -26,8 +26,8 @@ const saveEvery = time.Second
 func (c *cli) copyLog() *cobra.Command {
 	var from, to, state string
 	cmd := &cobra.Command{
-		Example: `  ledger copy-log --from embedded --to 'esdb://admin:changeit@es1:2113,es2:2113'
-  ledger copy-log --from 'esdb://admin:changeit@es1:2113' --to /var/lib/ledger-new/events`,
+		Example: `  ledger copy-log --from embedded --to 'esdb://es1:2113,es2:2113'
+  ledger copy-log --from 'esdb://es1:2113,es2:2113' --to /var/lib/ledger-new/events`,
 		Use:   "copy-log --from LOG --to LOG",
 		Short: "Move the ledger to another event store",
 		Long: `copy-log copies every event of every ledger stream in the order of the log, with

@@ -120,8 +120,10 @@ func exportExamples(what export.What) string {
 	case export.History:
 		return `  ledger export history --from 2026-10-01 --through 2026-10-31 --format jsonl --out 2026-10.jsonl
   ledger export history --format parquet --lake /lake`
+	case export.Orders:
+		return `  ledger export orders --format parquet --out orders.parquet`
 	}
-	return `  ledger export orders --format parquet --out orders.parquet`
+	return ""
 }
 
 func (c *cli) runExport(ctx context.Context, job export.Job, actor string) error {

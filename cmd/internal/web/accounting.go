@@ -100,7 +100,7 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:")
 	if err := reportpage.Write(w, page); err != nil {
 		s.logger.DebugContext(r.Context(), "report not sent", errAttr(err))
 	}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	_ "embed"
 	"html/template"
 	"net/http"
 	"time"
@@ -121,30 +122,16 @@ func (s *Server) addFreshness(h *Health) {
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-var indexPage = template.Must(template.New("index").Parse(`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Order ledger</title><style>
-body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem;color:#1b1f24;background:#fff}
-h1{font-size:1.5rem}code{background:#f1f3f5;padding:.1rem .3rem;border-radius:4px}
-table{border-collapse:collapse;width:100%}td{padding:.35rem .8rem .35rem 0;border-bottom:1px solid #e5e8eb;vertical-align:top}
-.ready{color:#116329}.not_ready,.degraded,.rebuild_needed{color:#a40e26}
-@media (prefers-color-scheme:dark){body{color:#e6e9ec;background:#15181b}code{background:#24292e}td{border-color:#30363c}.ready{color:#56d364}.not_ready,.degraded,.rebuild_needed{color:#ff7b72}}
-</style></head><body><h1>Order ledger</h1>
-<p>Status: <strong class="{{.Status}}">{{.Status}}</strong> · log at <code>{{.Log}}</code> · views at <code>{{.Views}}</code> · {{.Parked}} orders parked</p>
-<table>
-<tr><td><code>POST /webhooks/{decta|everifin|connectpay}</code></td><td>the gateways' notifications, also <code>…/{account}</code></td></tr>
-<tr><td><code>GET /orders/{id}</code></td><td>an order by our id, the gateway's, or the merchant's reference</td></tr>
-<tr><td><code>GET /orders/{id}/history</code></td><td>every event of it</td></tr>
-<tr><td><a href="/readyz"><code>GET /readyz</code></a></td><td>is everything running, and how far are the views</td></tr>
-<tr><td><a href="/metrics"><code>GET /metrics</code></a></td><td>for Prometheus</td></tr>
-</table><p>Accounting reads schema <code>ledger</code> in PostgreSQL: start with <code>select * from ledger.orders</code>.</p></body></html>
-`))
+//go:embed index.html
+var indexHTML string
+
+var indexPage = template.Must(template.New("index").Parse(indexHTML))
 
 func (s *Server) index(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
 	defer cancel()
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:")
 	if err := indexPage.Execute(w, s.health(ctx)); err != nil {
 		s.logger.DebugContext(r.Context(), "answer not sent", errAttr(err))
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -117,6 +118,36 @@ func TestNode_FailedSync(t *testing.T) {
 	}
 	if _, body := get(t, s.URL()+"/metrics"); !strings.Contains(body, "\nledger_eventstore_failed 1\n") {
 		t.Errorf("metrics of a failed node:\n%s", body)
+	}
+}
+
+// TestIndex_LinksLeadSomewhere follows the links of the first page, which names what is wrong.
+func TestIndex_LinksLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	l, err := app.Open(config.Settings{
+		DataDir: t.TempDir(), EventStore: config.Embedded, HTTP: "127.0.0.1:0", DatabaseURL: "postgres://127.0.0.1:1/none",
+	}, slog.New(slog.DiscardHandler), func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	s, err := web.Listen(t.Context(), l, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, s)
+	_, page := get(t, s.URL()+"/")
+	if !strings.Contains(page, `<strong class="not_ready">`) {
+		t.Errorf("the page does not say that the ledger is not ready:\n%s", page)
+	}
+	links := regexp.MustCompile(`<a href="([^"]+)"`).FindAllStringSubmatch(page, -1)
+	if len(links) < 8 {
+		t.Errorf("%d links", len(links))
+	}
+	for _, link := range links {
+		if status, body := get(t, s.URL()+link[1]); status == http.StatusNotFound || status == http.StatusBadRequest {
+			t.Errorf("%s: %d %s", link[1], status, body)
+		}
 	}
 }
 
