@@ -2,6 +2,10 @@ package main
 
 import (
 	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -57,21 +61,72 @@ func TestHelp_ExamplesAreCommandLines(t *testing.T) {
 			if !found {
 				continue
 			}
-			line, _, _ = strings.Cut(line, " > ")
-			line, _, _ = strings.Cut(line, "  ")
-			c := &cli{env: func(string) string { return "" }}
-			called, args, err := c.root().Find(words(line))
-			if err == nil {
-				err = called.ParseFlags(args)
-			}
-			if err == nil {
-				err = called.ValidateArgs(called.Flags().Args())
-			}
-			if err != nil {
+			if err := parse(line); err != nil {
 				t.Errorf("ledger %v --help has the example `ledger %s`: %v", path, line, err)
 			}
 		}
 	})
+}
+
+// TestDocs_CommandLinesExist parses every command line of ours that the documentation tells people to type, in blocks
+// and within sentences.
+func TestDocs_CommandLinesExist(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..")
+	pages := []string{filepath.Join(root, "README.md")}
+	err := filepath.WalkDir(filepath.Join(root, "docs"), func(path string, _ fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".md") && filepath.Base(path) != "CHANGELOG.md" {
+			pages = append(pages, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)```sh\n(.*?)```")
+	call := regexp.MustCompile(`(?m)^(?:[A-Z_]+=\S+ |\./|go run \./cmd/)*ledger (.*)$`)
+	inline := regexp.MustCompile("`ledger ([^`]*)`")
+	lines := 0
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range block.FindAllStringSubmatch(string(text), -1) {
+			for _, m := range call.FindAllStringSubmatch(b[1], -1) {
+				lines++
+				if err := parse(m[1]); err != nil {
+					t.Errorf("%s: ledger %s: %v", page, m[1], err)
+				}
+			}
+		}
+		for _, m := range inline.FindAllStringSubmatch(block.ReplaceAllString(string(text), ""), -1) {
+			lines++
+			err := parse(strings.Join(strings.Fields(m[1]), " "))
+			if err != nil && !strings.Contains(err.Error(), "lacks the argument") && !strings.Contains(err.Error(), "needs an argument") { // a sentence may leave them out
+				t.Errorf("%s: ledger %s: %v", page, m[1], err)
+			}
+		}
+	}
+	if lines < 100 {
+		t.Errorf("only %d command lines were found", lines)
+	}
+}
+
+// parse tells whether a command line is one, up to a comment or a redirection.
+func parse(line string) error {
+	line, _, _ = strings.Cut(line, " #")
+	line, _, _ = strings.Cut(line, " > ")
+	line, _, _ = strings.Cut(line, "  ")
+	c := &cli{env: func(string) string { return "" }}
+	called, args, err := c.root().Find(words(line))
+	if err == nil {
+		err = called.ParseFlags(args)
+	}
+	if err == nil {
+		err = called.ValidateArgs(called.Flags().Args())
+	}
+	return err
 }
 
 // words splits a command line, with what stands in quotes as one word.

@@ -136,6 +136,7 @@ differ from the log, or an export is not proven.`,
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)
 	root.SetHelpCommand(helpCommand())
+	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	explainUsage(root)
 	return root
