@@ -72,8 +72,7 @@ func (c *cli) trade(ctx context.Context, shop *demo.Shop, server *web.Server) (s
 }
 
 // shopSQL is what became of the orders of the shop.
-const shopSQL = `select order_id as "order", amount_due::text as due, gross_paid::text as paid, refunded::text as refunded,
-	(dispute_held + dispute_lost)::text as disputed, net::text as net, coalesce(nullif(lifecycle, 'OPEN'), payment_state) as state
+const shopSQL = `select order_id as "order", amount_due::text as due, gross_paid::text as paid, (refunded + dispute_held + dispute_lost)::text as "taken back", coalesce(nullif(lifecycle, 'OPEN'), payment_state) as state
 	from ledger.orders where order_id = any($1) order by order_id`
 
 func orderIDs(stories []demo.Story) []string {

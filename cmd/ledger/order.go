@@ -12,7 +12,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
@@ -144,17 +143,6 @@ func (c *cli) printJSON(v any) error {
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(v)
-}
-
-func (c *cli) newTable(header ...any) table.Writer {
-	t := table.NewWriter()
-	t.SetOutputMirror(c.io.out)
-	t.SetStyle(table.StyleLight)
-	t.Style().Format = table.FormatOptions{Header: text.FormatDefault, Footer: text.FormatDefault, Row: text.FormatDefault}
-	if len(header) > 0 {
-		t.AppendHeader(table.Row(header))
-	}
-	return t
 }
 
 func (c *cli) showOrder(_ context.Context, _ pgx.Tx, d app.OrderDetail) error {

@@ -170,7 +170,7 @@ func (c *cli) readViews(ctx context.Context, r *statusReport) error {
 			return err
 		}
 		var version string
-		err = conn.QueryRow(ctx, `select (select count(*) from ledger.parked_orders), current_setting('server_version')`).Scan(&r.Parked, &version)
+		err = conn.QueryRow(ctx, `select (select count(*) from ledger.parked_orders), split_part(current_setting('server_version'), ' ', 1)`).Scan(&r.Parked, &version)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+)
+
+// TestTable_FitsTheTerminal wraps between words, and cuts no word: ids stay to be copied.
+func TestTable_FitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	print := func(width int) string {
+		var out bytes.Buffer
+		c := &cli{io: stdio{out: &out}}
+		f, ok := c.newTable("rev", "event", "occurred", "recorded", "what").(*fitted)
+		if !ok {
+			t.Fatal("not fitted")
+		}
+		f.width = width
+		f.AppendRow(table.Row{12, "01M8KNY2GCEMQQWQMSYKJFTGN1", "2026-11-29 12:54:29", "2026-11-29 12:54:29", "connectpay verified by static_token"})
+		f.Render()
+		return out.String()
+	}
+	if lines := strings.Count(print(0), "\n"); lines != 5 {
+		t.Errorf("in a file a row has %d lines, want one", lines-4)
+	}
+	for _, width := range []int{100, 80, 46} {
+		text := print(width)
+		if got := widest(text); got > width {
+			t.Errorf("%d columns on a terminal of %d:\n%s", got, width, text)
+		}
+		for _, word := range []string{"01M8KNY2GCEMQQWQMSYKJFTGN1", "2026-11-29", "12:54:29", "static_token"} {
+			if !strings.Contains(text, word) {
+				t.Errorf("%s was cut on a terminal of %d:\n%s", word, width, text)
+			}
+		}
+	}
+}
