@@ -29,7 +29,7 @@ func TestSentences_NameTheCauseAndTheNextStep(t *testing.T) {
 		says string
 	}{
 		{"DatabaseIsDown", []string{"order", "show", "x", "--database-url", "postgres://kim@127.0.0.1:1/ledger"}, exitFailed,
-			"no PostgreSQL answers at 127.0.0.1:1 (connection refused): start it, or correct --database-url"},
+			"no PostgreSQL answers at 127.0.0.1:1 (connection refused): start it, or correct the URL of the database"},
 		{"DatabaseIsNone", []string{"order", "show", "x", "--database-url", "mysql://kim@db/ledger"}, exitFailed, "like postgres://USER:PASSWORD@HOST:5432/DATABASE"},
 		{"EventStoreIsNone", []string{"status", "--eventstore", "embeded"}, exitFailed, "--eventstore (LEDGER_EVENTSTORE) is embedded, or a connection string"},
 		{"CopyOfNothing", []string{"copy-log", "--from", filepath.Join(dir, "from"), "--to", filepath.Join(dir, "to")}, exitNotFound, "there is no event log in " + filepath.Join(dir, "from")},

@@ -41,5 +41,9 @@ func Connect(ctx context.Context, url, name string) (*pgx.Conn, error) {
 		return nil, fmt.Errorf("read the URL of the database: %w", err)
 	}
 	Use(config, name)
-	return pgx.ConnectConfig(ctx, config)
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, ExplainConnect(err)
+	}
+	return conn, nil
 }

@@ -3,12 +3,14 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
@@ -18,6 +20,9 @@ import (
 	"github.com/order-ledger/order-ledger/projections/reports"
 	"github.com/order-ledger/order-ledger/projections/schema"
 )
+
+// insufficientPrivilege is the SQLSTATE of what a user may not do.
+const insufficientPrivilege = "42501"
 
 const (
 	// databaseRetryMax bounds the jittered pause between two tries to reach
@@ -226,12 +231,17 @@ func (d *Database) open(ctx context.Context, url string, shared bool) (*pgxpool.
 func (d *Database) migrate(ctx context.Context, url string, chart []accounting.ChartEntry) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
-		return explainConnect(err)
+		return schema.ExplainConnect(err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	_, err = migrations.Apply(ctx, conn, migrations.Options{Applied: func(m migrations.Migration) {
 		d.logger.InfoContext(ctx, "migrated the database", slog.Int("version", m.Version))
 	}})
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == insufficientPrivilege {
+		return fmt.Errorf("user %q may not make the ledger's schemas in database %q: grant create on database to that user (%w)",
+			conn.Config().User, conn.Config().Database, err)
+	}
 	if err != nil {
 		return err
 	}

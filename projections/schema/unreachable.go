@@ -1,4 +1,4 @@
-package app
+package schema
 
 import (
 	"errors"
@@ -26,8 +26,8 @@ type unreachableError struct {
 func (e *unreachableError) Error() string { return e.text }
 func (e *unreachableError) Unwrap() error { return e.cause }
 
-// explainConnect turns the driver's account of every address that it tried into one sentence.
-func explainConnect(err error) error {
+// ExplainConnect turns the driver's account of every address that it tried into one sentence.
+func ExplainConnect(err error) error {
 	var connect *pgconn.ConnectError
 	if !errors.As(err, &connect) || connect.Config == nil {
 		return fmt.Errorf("connect to the database: %w", err)
@@ -45,15 +45,15 @@ func explainConnect(err error) error {
 	var network net.Error
 	switch {
 	case errors.As(err, &refused) && (refused.Code == invalidPassword || refused.Code == invalidAuthorization):
-		return say("PostgreSQL at %s lets user %q not in (%s): correct user and password in --database-url", where, connect.Config.User, refused.Message)
+		return say("PostgreSQL at %s lets user %q not in (%s): correct them in the URL of the database", where, connect.Config.User, refused.Message)
 	case errors.As(err, &refused) && refused.Code == unknownDatabase:
-		return say("PostgreSQL at %s has no database %q: create it (createdb), or name another in --database-url", where, connect.Config.Database)
+		return say("PostgreSQL at %s has no database %q: create it (createdb), or name another in the URL of the database", where, connect.Config.Database)
 	case errors.As(err, &refused):
 		return say("PostgreSQL at %s takes no connection: %s", where, refused.Message)
 	case errors.As(err, &unknown):
-		return say("the host %s of the database is not known (%s): correct --database-url", connect.Config.Host, unknown.Err)
+		return say("the host %s of the database is not known (%s): correct the URL of the database", connect.Config.Host, unknown.Err)
 	case errors.As(err, &system):
-		return say("no PostgreSQL answers at %s (%s): start it, or correct --database-url", where, system.Error())
+		return say("no PostgreSQL answers at %s (%s): start it, or correct the URL of the database", where, system.Error())
 	case errors.As(err, &network) && network.Timeout():
 		return say("no PostgreSQL answers at %s in time: is it there, and does a firewall let through?", where)
 	}
