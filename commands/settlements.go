@@ -30,11 +30,22 @@ const (
 
 // Settlements takes statements in and matches them with orders. It needs the log alone, and is safe for use
 // by many goroutines and processes: a statement counts once, whoever imports it how often, and an import
-// that was interrupted is finished by the next.
+// that was interrupted is finished by the next, or by Finish.
 //
-//	StatementLinesRecorded… StatementImported │ matches, on the orders' streams │ StatementMatched
-//	what comes before this is no statement ───┘                                  └─ all lines were looked at
+//	StatementLinesRecorded… StatementImported │ matches, on the orders' streams, and bookings │ StatementMatched
+//	what comes before this is no statement ───┘                                               └─ all lines were looked at
 type Settlements struct{ in *Intake }
+
+// Finish looks at the lines of a statement whose import was interrupted, in the name of who imported it. It says whether
+// there was anything to do.
+func (s *Settlements) Finish(ctx context.Context, id string) (bool, error) {
+	stored, err := s.read(ctx, id)
+	if err != nil || stored.imported == nil || stored.matched != nil {
+		return false, err
+	}
+	_, err = s.match(ctx, stored, stored.actor)
+	return err == nil, err
+}
 
 // NewSettlements shares locks and cache with the Intake.
 func NewSettlements(in *Intake) *Settlements { return &Settlements{in: in} }
@@ -114,6 +125,7 @@ type storedStatement struct {
 	id       string
 	lines    []settlement.Line
 	imported *settlement.Imported
+	actor    string // who imported it
 	matched  *settlement.StatementMatched
 	// strangers are the reasons of lines that belong to no order, by number.
 	strangers map[int]settlement.Reason
@@ -130,7 +142,7 @@ func (st *storedStatement) expected() eventstore.ExpectedRevision {
 func (st *storedStatement) receipt() SettlementReceipt {
 	r := SettlementReceipt{StatementID: st.id, Lines: len(st.lines)}
 	for i := range st.lines {
-		if st.lines[i].Kind == settlement.Payout {
+		if st.lines[i].Kind.OfPayout() {
 			r.Payouts++
 		}
 	}
@@ -170,7 +182,10 @@ func (st *storedStatement) apply(ev *eventstore.RecordedEvent) error {
 		st.lines = append(st.lines, e.Lines...)
 	case settlement.StatementImportedType:
 		st.imported = new(settlement.Imported)
-		return json.Unmarshal(ev.Data, st.imported)
+		var m order.Metadata
+		err := errors.Join(json.Unmarshal(ev.Data, st.imported), json.Unmarshal(ev.Metadata, &m))
+		st.actor = m.Actor
+		return err
 	case settlement.StatementMatchedType:
 		st.matched = new(settlement.StatementMatched)
 		return json.Unmarshal(ev.Data, st.matched)
@@ -266,8 +281,14 @@ func (s *Settlements) tryMatch(ctx context.Context, st *storedStatement, actor s
 	if err != nil {
 		return SettlementReceipt{}, err
 	}
+	if err := s.bookedFees(ctx, st, groups, strangers); err != nil {
+		return SettlementReceipt{}, err
+	}
 	reasons, err := s.matchOrders(ctx, st, groups, actor)
 	if err != nil {
+		return SettlementReceipt{}, err
+	}
+	if err := s.book(ctx, st, strangers, reasons, actor); err != nil {
 		return SettlementReceipt{}, err
 	}
 	var events []eventstore.EventData
@@ -295,7 +316,7 @@ func (s *Settlements) tryMatch(ctx context.Context, st *storedStatement, actor s
 	}
 	for i := range st.lines {
 		switch {
-		case st.lines[i].Kind == settlement.Payout:
+		case st.lines[i].Kind.OfPayout():
 		case reasons[i] == "":
 			now.Matched++
 		case settlement.StatusOf(reasons[i]) == settlement.Mismatch:
@@ -332,7 +353,7 @@ func (s *Settlements) attribute(ctx context.Context, st *storedStatement) (map[l
 	for first := 0; first < len(st.lines); first += part {
 		group.Go(func() error {
 			for i := first; i < min(first+part, len(st.lines)); i++ {
-				if st.lines[i].Kind == settlement.Payout {
+				if st.lines[i].Kind.OfPayout() {
 					continue
 				}
 				var err error
@@ -370,7 +391,7 @@ func (s *Settlements) orderOf(ctx context.Context, h *settlement.Header, l *sett
 				return link{}, "", err
 			}
 			if found {
-				return judged(target, h.Account)
+				return judged(target, h.Account, l.Kind)
 			}
 		}
 		target, found, err := s.in.references.byOurID(ctx, Notification{Gateway: h.Gateway, Account: h.Account}, ref)
@@ -378,16 +399,17 @@ func (s *Settlements) orderOf(ctx context.Context, h *settlement.Header, l *sett
 			return link{}, "", err
 		}
 		if found {
-			return judged(target, h.Account)
+			return judged(target, h.Account, l.Kind)
 		}
 	}
 	return link{}, settlement.UnknownReference, nil
 }
 
-func judged(target link, account string) (link, settlement.Reason, error) {
+func judged(target link, account string, kind settlement.Kind) (link, settlement.Reason, error) {
 	switch {
 	case target.Account != account:
 		return link{}, settlement.OtherAccount, nil
+	case target.Category == order.CategoryPayout && kind.OfPayoutOrder():
 	case target.Category != order.CategoryOrder:
 		return link{}, settlement.NotCollecting, nil
 	}

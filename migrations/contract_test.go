@@ -74,16 +74,21 @@ func contract() map[string]string {
 		"settlement_statements": `statement_id text, source text, source_account text, side text, format text, file_name text,
 			file_sha256 text, statement_ref text, first_date date, last_date date, lines integer, currency text, opening numeric,
 			closing numeric, window_days integer, recorded_at timestamp with time zone, actor text, complete boolean,
-			matched integer, mismatched integer, unmatched integer, event_id uuid, position bigint`,
+			matched integer, mismatched integer, unmatched integer, event_id uuid, position bigint
+			+ completed_at timestamp with time zone, completed_position bigint`,
 		"settlement_results": `statement_id text, line integer, status text, reason text, order_id text, payment_id text,
 			refund_id text, dispute_id text, movement text, amount numeric, currency text, booked numeric,
 			recorded_at timestamp with time zone, event_id uuid, position bigint`,
 		"settlement_payouts": `source text, source_account text, settlement_ref text, currency text, by_gateway numeric,
-			by_bank numeric, paid_on date, received_on date, status text, reason text`,
+			by_bank numeric, paid_on date, received_on date, status text, reason text
+			+ lines_net numeric`,
 		"settlement_lines": `statement_id text, line integer, file_line integer, source text, source_account text, side text,
 			kind text, reference text, other_references text[], settlement_ref text, value_date date, currency text, gross numeric,
 			fee numeric, net numeric, status text, reason text, order_id text, payment_id text, refund_id text, dispute_id text,
-			booked numeric, recorded_at timestamp with time zone, decided_at timestamp with time zone`,
+			booked numeric, recorded_at timestamp with time zone, decided_at timestamp with time zone
+			+ settled numeric, settled_currency text, moved numeric, booked_as text`,
+		"settlement_bookings": `entry_id text, event_id uuid, event_type text, statement_id text, line integer, booked_as text,
+			released boolean, entity text, reason text, recorded_at timestamp with time zone, actor text, position bigint`,
 		"checkpoint": `position bigint, commit_position bigint, prepare_position bigint, epoch bigint,
 			updated_at timestamp with time zone`,
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/order-ledger/order-ledger/projections/history"
 	"github.com/order-ledger/order-ledger/projections/journal"
 	"github.com/order-ledger/order-ledger/projections/parked"
+	"github.com/order-ledger/order-ledger/projections/settlements"
 )
 
 // folder turns the items of the feed into batches for the writer. One goroutine owns it.
@@ -147,7 +148,11 @@ func (f *folder) remember(it *item) {
 // besides takes what is in no order's stream.
 func (f *folder) besides(it *item) {
 	if strings.HasPrefix(it.event.Stream, settlement.StreamPrefix) {
-		if err := f.pending.settlements.Add(it.event); err != nil {
+		err := f.pending.settlements.Add(it.event)
+		if err == nil {
+			err = f.postStatement(it.event)
+		}
+		if err != nil {
 			f.log.Error("an event in a stream of statements says nothing: nobody can read it", slog.Any("error", err))
 		}
 		return
@@ -165,6 +170,18 @@ func (f *folder) besides(it *item) {
 	if change != nil {
 		f.pending.periods.Add(*change)
 	}
+}
+
+// postStatement adds what a line of a statement posts that belongs to no order.
+func (f *folder) postStatement(ev *eventstore.RecordedEvent) error {
+	if !strings.HasPrefix(ev.Stream, settlement.BookingStreamPrefix) {
+		return nil
+	}
+	booked, metadata, err := settlements.ReadBooking(ev)
+	if err != nil {
+		return err
+	}
+	return f.pending.journal.AddStatement(ev, metadata, booked, f.calendar)
 }
 
 func (f *folder) quarantine(it *item) {

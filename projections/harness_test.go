@@ -181,7 +181,7 @@ func dumpSchema(tb testing.TB, pool *pgxpool.Pool, name string) string {
 	for _, table := range []string{
 		"orders", "test_orders", "payouts", "payments", "refunds", "disputes", "dispute_timeline",
 		"order_history", "quarantine", "parked_orders", "journal_lines", "period_changes",
-		"statements", "statement_lines", "statement_results", "statement_passes",
+		"statements", "statement_lines", "statement_results", "statement_passes", "statement_bookings",
 	} {
 		dumpQuery(tb, pool, &b, "SELECT '"+table+"', t::text FROM "+name+"."+table+" t ORDER BY t::text COLLATE \"C\"")
 	}

@@ -26,7 +26,7 @@ func booksHold(tb testing.TB, pool *pgxpool.Pool) {
 		"months out of balance":  `SELECT count(*) FROM (SELECT FROM ledger.trial_balance GROUP BY period, currency HAVING sum(debit) <> sum(credit)) x`,
 		"orders whose accounts differ from their amounts": `
 			SELECT count(*) FROM ledger.orders o LEFT JOIN LATERAL (
-			  SELECT coalesce(sum(debit - credit) FILTER (WHERE account IN ('1010', '1100', '1110', '5200', '5210')), 0) AS cash,
+			  SELECT coalesce(sum(debit - credit) FILTER (WHERE account IN ('1010', '1100', '1110', '1190', '5200', '5210') AND j.currency = o.currency), 0) AS cash,
 			    coalesce(sum(credit - debit) FILTER (WHERE account = '2100'), 0) AS pending,
 			    coalesce(sum(debit - credit) FILTER (WHERE account = '9100'), 0) AS held,
 			    coalesce(sum(debit - credit) FILTER (WHERE account = '9110'), 0) AS expected,

@@ -125,6 +125,8 @@ func TestReports_EqualParts(t *testing.T) {
 			run(t, pool, `INSERT INTO ledger_data.statement_lines (statement_id, line, file_line, kind, other_references, settlement_ref, value_date, currency, gross, position)
 				VALUES ($1, $2, $2, 'payout', '{}', 'PO-1', '2026-11-04', 'EUR', $3::text::numeric, 9)`, id, i+1, gross)
 		}
+		run(t, pool, `INSERT INTO ledger_data.statement_passes (position, statement_id, pass, matched, mismatched, unmatched, recorded_at)
+			VALUES ((SELECT 10 + count(*) FROM ledger_data.statement_passes), $1, 1, 0, 0, 0, '2026-11-05')`, id)
 	}
 	payouts := answer(t, pool, "reconciliation-payouts", reports.Params{})
 	if diff := cmp.Diff([][]string{{"80.00"}, {"MATCHED"}}, [][]string{column(t, payouts, "by_bank"), column(t, payouts, "status")}); diff != "" {

@@ -103,7 +103,10 @@ func stateTogether(t *testing.T, log *node.Node, recorded time.Time, history []a
 			Header:      settlement.Header{Format: settlement.CSV, Gateway: "decta", Account: "default", Side: settlement.AtGateway, FileSHA256: "00ff", Days: 14},
 			StatementID: id, Lines: len(lines),
 		},
-		order.SettlementMismatchFlagged{StatementID: id, Line: 1, Kind: settlement.Payment, Reason: settlement.UnknownReference, Amount: eur})
+		order.SettlementMismatchFlagged{StatementID: id, Line: 1, Kind: settlement.Payment, Reason: settlement.UnknownReference, Amount: eur},
+		settlement.StatementMatched{StatementID: id, Pass: 1, Matched: len(lines) - 2, Unmatched: 1})
+	appendBooking(t, log, recorded, id, settlement.LineBookedType, settlement.LineBooked{
+		StatementID: id, Line: 1, Kind: settlement.Payment, As: settlement.BookedSuspense, Gross: eur, ValueDate: lines[0].ValueDate})
 }
 
 // TestReports_AreFunctions: every report is a function in the database too, which answers the same, for one gateway

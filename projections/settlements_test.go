@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/order-ledger/order-ledger/domain/money"
@@ -45,6 +46,24 @@ func appendStatement(tb testing.TB, log eventstore.Appender, recorded time.Time,
 		if _, err := log.Append(tb.Context(), settlement.Stream(id), eventstore.Any, e); err != nil {
 			tb.Fatal(err)
 		}
+	}
+}
+
+// appendBooking books a line of a gateway's statement without an order, or releases it.
+func appendBooking(tb testing.TB, log eventstore.Appender, recorded time.Time, stream, eventType string, b settlement.LineBooked) {
+	tb.Helper()
+	b.Entity, b.Side = "default", settlement.AtGateway
+	metadata, err := json.Marshal(order.Metadata{Schema: 1, Actor: "kim", Source: "decta", SourceAccount: "default", RecordedAt: recorded, OccurredAt: recorded})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	data, err := json.Marshal(b)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	e := eventstore.EventData{ID: uuid.New(), Type: eventType, JSON: true, Data: data, Metadata: metadata}
+	if _, err := log.Append(tb.Context(), settlement.BookingStreamPrefix+stream, eventstore.Any, e); err != nil {
+		tb.Fatal(err)
 	}
 }
 
@@ -134,13 +153,29 @@ func TestSettlements_SameHoweverProjected(t *testing.T) {
 		settlement.Imported{Header: header, StatementID: "s2"}, "nonsense", settlement.StatementMatched{StatementID: "s1", Pass: 1 << 40},
 		order.SettlementMismatchFlagged{StatementID: "s1", Line: 1 << 40, Reason: settlement.UnknownReference},
 		settlement.LinesRecorded{StatementID: "s1", Lines: []settlement.Line{{Number: 9, Kind: "gift", ValueDate: "0000-01-01"}}})
+	// Lines that are booked without an order: in suspense until released, in dollars, and such that nobody can read.
+	booked := settlement.LineBooked{StatementID: "s1", Line: 1, Kind: settlement.Payment, As: settlement.BookedSuspense, Gross: unknown.Gross, ValueDate: unknown.ValueDate}
+	appendBooking(t, log, imported, "one", settlement.LineBookedType, booked)
+	appendBooking(t, log, imported, "one", settlement.LineReleasedType, booked)
+	appendBooking(t, log, imported, "one", settlement.LineReleasedType, booked)
+	appendBooking(t, log, imported, "two", settlement.LineReleasedType, booked)
+	booked.As, booked.Kind, booked.Line, booked.Gross = settlement.BookedPayout, settlement.Payout, 2, payout.Gross
+	appendBooking(t, log, imported, "three", settlement.LineBookedType, booked)
+	booked.Exchange = &settlement.Exchange{Amount: money.MustParse("43.00", "USD"), Rate: "1.0842"}
+	appendBooking(t, log, imported, "four", settlement.LineBookedType, booked)
+	booked.As = "gift"
+	appendBooking(t, log, imported, "five", settlement.LineBookedType, booked)
 	// A statement whose import was cut off is none.
 	appendStatement(t, log, imported, "s3", settlement.LinesRecorded{StatementID: "s3", Lines: []settlement.Line{unknown}})
 	reach(t, log, pool)
 	r.stop(t)
 	booksHold(t, pool)
-	if diff := cmp.Diff(map[string]int{"MATCHED": len(lines) - 2, "UNMATCHED unknown_reference": 1, "UNMATCHED missing_at_bank": 1}, lineCounts(t, pool)); diff != "" {
+	if diff := cmp.Diff(map[string]int{"MATCHED": len(lines) - 2, "UNMATCHED unknown_reference": 1, "MISMATCH lines_differ": 1}, lineCounts(t, pool)); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]string{"1010 EUR": "-40.00", "1105 EUR": "80.00", "1190 EUR": "-40.00", "1010 USD": "-43.00", "1190 USD": "43.37", "5900 USD": "-0.37"},
+		statementBalances(t, pool)); diff != "" {
+		t.Errorf("what names no order (-want +got):\n%s", diff)
 	}
 	auditsStatements(t, log, pool)
 	live := dump(t, pool)
@@ -166,19 +201,36 @@ func auditsStatements(t *testing.T, log eventstore.Reader, pool *pgxpool.Pool) {
 		`UPDATE ledger_data.statement_lines SET gross = gross + 1 WHERE statement_id = 's1' AND line = 1`,
 		`DELETE FROM ledger_data.statement_passes`, `DELETE FROM ledger_data.statement_results`,
 		`INSERT INTO ledger_data.statement_passes VALUES (1, 's7', 1, 0, 0, 0, now())`,
+		`DELETE FROM ledger_data.journal_lines WHERE order_id = 'settlement-booked-three'`,
 	} {
 		if _, err := pool.Exec(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}
 	}
 	found, err := audit.Statements(t.Context(), pool, log, false)
-	if err != nil || len(found) != 2 || len(found[0].Drift) != 4 || found[1].OrderID != "settlement-s7" {
+	if err != nil || len(found) != 3 || len(found[0].Drift) != 4 || found[1].OrderID != "settlement-s7" || found[2].OrderID != "settlement-booked-three" {
 		t.Fatalf("%+v, %v", found, err)
 	}
 	if _, err := audit.Statements(t.Context(), pool, log, true); err != nil {
 		t.Fatal(err)
 	}
 	same(t, "healed", before, dump(t, pool))
+}
+
+// statementBalances are those of accounts by what names no order.
+func statementBalances(tb testing.TB, pool *pgxpool.Pool) map[string]string {
+	tb.Helper()
+	rows, err := pool.Query(tb.Context(), `SELECT account || ' ' || currency, sum(debit - credit)::text FROM ledger.journal_lines JOIN ledger.settlement_bookings USING (entry_id, position)
+		GROUP BY 1 HAVING sum(debit - credit) <> 0`)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	balances := map[string]string{}
+	var account, balance string
+	if _, err := pgx.ForEachRow(rows, []any{&account, &balance}, func() error { balances[account] = balance; return nil }); err != nil {
+		tb.Fatal(err)
+	}
+	return balances
 }
 
 func lineCounts(tb testing.TB, pool *pgxpool.Pool) map[string]int {

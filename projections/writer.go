@@ -126,7 +126,7 @@ func (w *writer) write(ctx context.Context, b *batch) error {
 // orders were written. After an error nothing of the transaction is left but its possible commit.
 func (w *writer) transact(ctx context.Context, b *batch) (written int64, err error) {
 	var statements pgx.Batch
-	open := b.history.Len() > 0
+	open := b.history.Len() > 0 || b.journal.Len() > 0
 	if open {
 		statements.Queue("BEGIN")
 	}

@@ -183,7 +183,7 @@ func call(
 		return g.MarkReceived(ctx, to)
 	case order.ActionChangeAmount:
 		return g.ChangeAmount(ctx, to, commands.GatewayChange{Amount: *a.Amount, RefundLimitPercent: s.RefundLimitPercent})
-	case order.ActionRegister, order.ActionAcceptDispute, order.ActionRepresent, order.ActionResolveDispute,
+	case order.ActionRegister, order.ActionAcceptDispute, order.ActionRepresent, order.ActionResolveDispute, order.ActionProvisionDispute,
 		order.ActionRecordDispute, order.ActionCompleteRefund, order.ActionFailRefund,
 		order.ActionProposeCorrection, order.ActionApproveCorrection, order.ActionDeclineCorrection, order.ActionResolveAnomaly:
 	}

@@ -39,11 +39,18 @@ type (
 		Reference   string            `xml:"NtryRef"`
 		Amount      camtAmount        `xml:"Amt"`
 		Indicator   string            `xml:"CdtDbtInd"`
+		Reversal    string            `xml:"RvslInd"`
 		Status      camtStatus        `xml:"Sts"`
 		Booked      camtDate          `xml:"BookgDt"`
 		Valued      camtDate          `xml:"ValDt"`
 		ServicerRef string            `xml:"AcctSvcrRef"`
 		Details     []camtTransaction `xml:"NtryDtls>TxDtls"`
+	}
+	// camtExchanged is an amount in the currency of the payment, and how it was exchanged: so much for one UnitCcy.
+	camtExchanged struct {
+		Amount camtAmount `xml:"Amt"`
+		Unit   string     `xml:"CcyXchg>UnitCcy"`
+		Rate   string     `xml:"CcyXchg>XchgRate"`
 	}
 	camtTransaction struct {
 		References struct {
@@ -52,11 +59,12 @@ type (
 			Instruction string `xml:"InstrId"`
 			Servicer    string `xml:"AcctSvcrRef"`
 		} `xml:"Refs"`
-		Amount       *camtAmount `xml:"Amt"`
-		AmountBefore *camtAmount `xml:"AmtDtls>TxAmt>Amt"`
-		Indicator    string      `xml:"CdtDbtInd"`
-		Unstructured []string    `xml:"RmtInf>Ustrd"`
-		Structured   []string    `xml:"RmtInf>Strd>CdtrRefInf>Ref"`
+		Amount       *camtAmount    `xml:"Amt"`
+		Instructed   *camtExchanged `xml:"AmtDtls>InstdAmt"`
+		Exchanged    *camtExchanged `xml:"AmtDtls>TxAmt"`
+		Indicator    string         `xml:"CdtDbtInd"`
+		Unstructured []string       `xml:"RmtInf>Ustrd"`
+		Structured   []string       `xml:"RmtInf>Strd>CdtrRefInf>Ref"`
 	}
 )
 
@@ -375,17 +383,17 @@ func (t *camtTransaction) amount(entry *camtAmount) *camtAmount {
 	switch {
 	case t.Amount != nil:
 		return t.Amount
-	case t.AmountBefore != nil && strings.TrimSpace(t.AmountBefore.Currency) == strings.TrimSpace(entry.Currency):
-		return t.AmountBefore
+	case t.Exchanged != nil && strings.TrimSpace(t.Exchanged.Amount.Currency) == strings.TrimSpace(entry.Currency):
+		return &t.Exchanged.Amount
 	}
 	return nil
 }
 
 func (r *camtReader) add(entry *camtEntry, t *camtTransaction, amount money.Money, date string, line, part int) {
+	back := strings.TrimSpace(entry.Reversal) == "true" || strings.TrimSpace(entry.Reversal) == "1"
 	word, kind := "+", settlement.Payment
-	gross := amount
-	if amount.IsNegative() {
-		word, kind, gross = "-", settlement.Refund, amount.Neg()
+	if amount.IsNegative() != back { // what takes a debit back is a credit
+		word, kind = "-", settlement.Refund
 	}
 	if mapped := r.m.Kinds[word]; mapped != "" {
 		if mapped == skip {
@@ -393,7 +401,18 @@ func (r *camtReader) add(entry *camtEntry, t *camtTransaction, amount money.Mone
 		}
 		kind = settlement.Kind(mapped)
 	}
+	if back {
+		kind = kind.Reversal()
+	}
+	gross := amount
+	if amount.IsNegative() {
+		gross = amount.Neg()
+	}
 	l := settlement.Line{FileLine: line, Kind: kind, ValueDate: date, Gross: gross}
+	if err := t.exchange(&l); err != nil {
+		r.p.add(line, "%s", err)
+		return
+	}
 	if id := strings.TrimSpace(entry.ServicerRef); id != "" {
 		l.ID = fmt.Sprintf("%s/%d", id, part)
 	} else if id := strings.TrimSpace(entry.Reference); id != "" {
@@ -410,13 +429,50 @@ func (r *camtReader) add(entry *camtEntry, t *camtTransaction, amount money.Mone
 		}
 	}
 	l.References = r.m.references(texts...)
-	if kind == settlement.Payout {
+	if kind.OfPayout() {
 		l.SettlementRef = l.Reference()
 	}
 	if gross.IsZero() {
 		return // an entry of nothing
 	}
 	r.s.Lines = append(r.s.Lines, l)
+}
+
+// exchange makes the line one in the currency of the payment, where the transaction tells what it was in that.
+func (t *camtTransaction) exchange(l *settlement.Line) error {
+	for _, x := range []*camtExchanged{t.Instructed, t.Exchanged} {
+		if x == nil {
+			continue
+		}
+		currency, err := money.ParseCurrency(strings.TrimSpace(x.Amount.Currency))
+		if err != nil {
+			return fmt.Errorf("%q is no currency", x.Amount.Currency)
+		}
+		if currency == l.Gross.Currency() {
+			continue
+		}
+		gross, err := money.Parse(strings.TrimSpace(x.Amount.Value), currency)
+		if err != nil {
+			return fmt.Errorf("the amount %q: %w", x.Amount.Value, err)
+		}
+		l.Exchange = &settlement.Exchange{Amount: l.Gross}
+		l.Gross = gross
+		return t.rate(l.Exchange)
+	}
+	return nil
+}
+
+// rate reads the rate of an exchange, which stands with either amount.
+func (t *camtTransaction) rate(x *settlement.Exchange) error {
+	for _, told := range []*camtExchanged{t.Instructed, t.Exchanged} {
+		if told == nil || strings.TrimSpace(told.Rate) == "" {
+			continue
+		}
+		x.Rate, x.Inverse = strings.TrimSpace(told.Rate), strings.TrimSpace(told.Unit) == x.Amount.Currency().Code()
+		_, err := settlement.ParseRate(x.Rate)
+		return err
+	}
+	return nil
 }
 
 // day is the value date, or else the day of booking.

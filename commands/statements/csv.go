@@ -115,7 +115,7 @@ func readCSV(s *settlement.Statement, content []byte, m *Mapping) error {
 // checkHeader finds the columns that the mapping names and the file lacks.
 func (t *table) checkHeader(line int) error {
 	c := &t.m.Columns
-	wanted := append([]string{c.ID, c.SettlementRef, c.Kind, c.ValueDate, c.Currency, c.Gross, c.Fee, c.Net}, c.References...)
+	wanted := append([]string{c.ID, c.SettlementRef, c.Kind, c.ValueDate, c.Currency, c.Gross, c.Fee, c.Net, c.Settled, c.SettledCurrency, c.Rate}, c.References...)
 	if t.m.Totals != nil {
 		wanted = append(wanted, t.m.Totals.Column)
 	}
@@ -197,14 +197,31 @@ func (t *table) line(row []string, number int) (*settlement.Line, error) {
 	if l.ValueDate, err = t.day(row); err != nil {
 		return nil, err
 	}
-	if l.Fee, err = t.amount(row, c.Fee, currency); err != nil {
+	settled, err := t.settled(row)
+	if err != nil {
 		return nil, err
 	}
-	if l.Net, err = t.amount(row, c.Net, currency); err != nil {
+	ofAccount := currency
+	if settled != nil {
+		ofAccount = settled.Currency()
+	}
+	if l.Fee, err = t.amount(row, c.Fee, ofAccount); err != nil {
 		return nil, err
 	}
-	for column, amount := range map[string]*money.Money{c.Gross: gross, c.Fee: l.Fee, c.Net: l.Net} {
-		if err := t.count(currency, column, amount); err != nil {
+	if l.Net, err = t.amount(row, c.Net, ofAccount); err != nil {
+		return nil, err
+	}
+	for column, amount := range map[string]*money.Money{c.Gross: gross, c.Fee: l.Fee, c.Net: l.Net, c.Settled: settled} {
+		if err := t.count(column, amount); err != nil {
+			return nil, err
+		}
+	}
+	if settled != nil {
+		came, err := t.unsigned(*settled, m.Signs == signed && m.outgoing(l.Kind), l.Kind)
+		if err != nil {
+			return nil, err
+		}
+		if l.Exchange, err = t.exchange(row, came); err != nil {
 			return nil, err
 		}
 	}
@@ -226,6 +243,43 @@ func (t *table) line(row []string, number int) (*settlement.Line, error) {
 		l.Net = &net
 	}
 	return &l, nil
+}
+
+// settled is what the gross came to in another currency; nil when the row does not tell, or that is the same.
+func (t *table) settled(row []string) (*money.Money, error) {
+	c := &t.m.Columns
+	code := t.cell(row, c.SettledCurrency)
+	if code == "" || code == t.cell(row, c.Currency) || (c.Currency == "" && code == t.m.Currencies[0]) {
+		return nil, nil //nolint:nilnil // left out is an answer
+	}
+	if !slices.Contains(t.m.Currencies, code) {
+		return nil, fmt.Errorf("the currency %q is none of %s", code, strings.Join(t.m.Currencies, ", "))
+	}
+	currency, err := money.ParseCurrency(code)
+	if err != nil {
+		return nil, err
+	}
+	settled, err := t.amount(row, c.Settled, currency)
+	if err == nil && settled == nil {
+		err = fmt.Errorf("column %q is empty, and column %q is not", c.Settled, c.SettledCurrency)
+	}
+	return settled, err
+}
+
+func (t *table) exchange(row []string, came money.Money) (*settlement.Exchange, error) {
+	x := &settlement.Exchange{Amount: came}
+	text := t.cell(row, t.m.Columns.Rate)
+	if text == "" {
+		return x, nil
+	}
+	if t.m.Decimal != "." {
+		text = strings.ReplaceAll(text, t.m.Decimal, ".")
+	}
+	if _, err := settlement.ParseRate(text); err != nil {
+		return nil, fmt.Errorf("column %q: %w", t.m.Columns.Rate, err)
+	}
+	x.Rate = text
+	return x, nil
 }
 
 // unsigned takes the sign off that an amount of its kind has.
@@ -301,14 +355,14 @@ func (t *table) amount(row []string, column string, currency money.Currency) (*m
 }
 
 // count adds an amount to what its column adds up to.
-func (t *table) count(currency money.Currency, column string, amount *money.Money) error {
+func (t *table) count(column string, amount *money.Money) error {
 	if amount == nil {
 		return nil
 	}
-	key := currency.Code() + "|" + column
+	key := amount.Currency().Code() + "|" + column
 	sum, ok := t.sums[key]
 	if !ok {
-		sum = money.Zero(currency)
+		sum = money.Zero(amount.Currency())
 	}
 	sum, err := sum.Add(*amount)
 	if err != nil {
@@ -334,7 +388,7 @@ func (t *table) checkTotals(row []string, number int) {
 		return
 	}
 	compared := false
-	for _, column := range []string{t.m.Columns.Gross, t.m.Columns.Fee, t.m.Columns.Net} {
+	for _, column := range []string{t.m.Columns.Gross, t.m.Columns.Fee, t.m.Columns.Net, t.m.Columns.Settled} {
 		total, err := t.amount(row, column, currency)
 		if err != nil {
 			t.p.add(number, "%s", err)

@@ -168,7 +168,11 @@ func contentOf(l *settlement.Line) string {
 		}
 		return m.String()
 	}
-	return strings.Join(append([]string{string(l.Kind), l.ValueDate, l.Gross.Format(), part(l.Fee), part(l.Net), l.SettlementRef}, l.References...), "|")
+	settled := ""
+	if l.Exchange != nil {
+		settled = l.Exchange.Amount.Format()
+	}
+	return strings.Join(append([]string{string(l.Kind), l.ValueDate, l.Gross.Format(), settled, part(l.Fee), part(l.Net), l.SettlementRef}, l.References...), "|")
 }
 
 func checkReference(text string) error {

@@ -72,6 +72,11 @@ type Columns struct {
 	Gross         string   `yaml:"gross"`
 	Fee           string   `yaml:"fee"`
 	Net           string   `yaml:"net"`
+	// Settled is what gross came to in SettledCurrency, where the account is in another currency: fee and net are in
+	// that one then. Rate is the rate that was agreed, of settled for one of gross.
+	Settled         string `yaml:"settled"`
+	SettledCurrency string `yaml:"settled_currency"`
+	Rate            string `yaml:"rate"`
 }
 
 // Totals is the row of totals: what the columns of amounts add up to.
@@ -209,6 +214,9 @@ func (m *Mapping) validateCSV(p *problems, one func(name, value string, known ..
 			p.add(0, "the mapping's currency %q is none", code)
 		}
 	}
+	if (m.Columns.Settled == "") != (m.Columns.SettledCurrency == "") || (m.Columns.Rate != "" && m.Columns.Settled == "") {
+		p.add(0, "the mapping names one of the columns settled and settled_currency without the other, or rate without them")
+	}
 	if m.Columns.Currency == "" && len(m.Currencies) > 1 {
 		p.add(0, "the mapping has several currencies and no column that tells which")
 	}
@@ -243,8 +251,5 @@ func (m *Mapping) references(texts ...string) []string {
 
 // outgoing tells whether money of a kind goes away from the account that the statement is about.
 func (m *Mapping) outgoing(k settlement.Kind) bool {
-	if k == settlement.Payout {
-		return m.Side == settlement.AtGateway
-	}
-	return !k.Incoming()
+	return k.Incoming() == (k.OfPayout() && m.Side == settlement.AtBank)
 }

@@ -56,6 +56,9 @@ func shown(s settlement.Statement, err error) []string {
 	var texts []string
 	for _, l := range s.Lines {
 		text := fmt.Sprintf("%d@%d %s %v %s %s", l.Number, l.FileLine, l.Kind, l.References, l.ValueDate, l.Gross.Format())
+		if x := l.Exchange; x != nil {
+			text += fmt.Sprintf(" came to %s at %q inverse %t", x.Amount.Format(), x.Rate, x.Inverse)
+		}
 		if l.Fee != nil {
 			text += " fee " + l.Fee.String()
 		}
@@ -203,6 +206,34 @@ func TestRead_ManyReferences(t *testing.T) {
 	}
 }
 
+// TestRead_Exchange reads a report of an account in another currency: fee, net and totals are in that one.
+func TestRead_Exchange(t *testing.T) {
+	t.Parallel()
+	const text = `
+gateway: decta
+side: gateway
+currencies: [EUR, USD]
+columns: {references: [Payment], kind: Type, value_date: Date, gross: Gross, currency: Currency, settled: Settled, settled_currency: Into, rate: Rate, fee: Fee, net: Net}
+`
+	const header = "Date,Type,Payment,Gross,Currency,Settled,Into,Rate,Fee,Net\n"
+	for name, c := range map[string]struct{ rows, want string }{
+		"Exchanged":  {"2026-10-03,payment,p1,100.00,EUR,108.42,USD,1.0842,2.00,106.42\n", `1@2 payment [p1] 2026-10-03 100.00 EUR came to 108.42 USD at "1.0842" inverse false fee 2.00 net 106.42`},
+		"SameOne":    {"2026-10-03,payment,p1,100.00,EUR,100.00,EUR,1,2.00,98.00\n", "1@2 payment [p1] 2026-10-03 100.00 EUR fee 2.00 net 98.00"},
+		"LeftOut":    {"2026-10-03,payment_reversal,p1,100.00,EUR,,,,,\n", "1@2 payment_reversal [p1] 2026-10-03 100.00 EUR"},
+		"NetDiffers": {"2026-10-03,payment,p1,100.00,EUR,108.42,USD,1.0842,2.00,98.00\n", "line 2: gross 108.42 and fee do not make net 98.00, but 106.42"},
+		"NoAmount":   {"2026-10-03,payment,p1,100.00,EUR,,USD,,,\n", `line 2: column "Settled" is empty, and column "Into" is not`},
+		"Rate":       {"2026-10-03,payment,p1,100.00,EUR,108.42,USD,-1,,\n", `line 2: column "Rate": "-1" is no rate like 1.0842`},
+		"Foreign":    {"2026-10-03,payment,p1,100.00,EUR,108.42,GBP,,,\n", `line 2: the currency "GBP" is none of EUR, USD`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff([]string{c.want}, shown(statements.Read("x.csv", []byte(header+c.rows), mapping(t, text), "default"))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // TestRead_Examples reads the mappings that the documentation shows.
 func TestRead_Examples(t *testing.T) {
 	t.Parallel()
@@ -277,6 +308,15 @@ func TestRead_Camt(t *testing.T) {
 		"CutOff":        {camt("053.001.08", "EUR", "100.00", "150.00", paid)[:700], []string{"line 6: it is no XML: XML syntax error on line 6: unexpected EOF"}},
 		"OtherMessage":  {`<Document><CstmrPmtStsRpt/></Document>`, []string{"it is neither camt.053 nor camt.054"}},
 		"Encoding":      {strings.Replace(camt("053.001.08", "EUR", "100.00", "150.00", paid), "UTF-8", "EBCDIC", 1), []string{`line 1: it is no XML: xml: opening charset "EBCDIC": the encoding "EBCDIC" is not known`}},
+		"Reversals": {camt("053.001.08", "EUR", "100.00", "60.00", strings.Replace(entry("50.00", "EUR", "DBIT", bookedNew, "", refs("p1")), "<Sts>", "<RvslInd>true</RvslInd><Sts>", 1),
+			strings.Replace(entry("10.00", "EUR", "CRDT", bookedOld, "", refs("r1")), "<Sts>", "<RvslInd>true</RvslInd><Sts>", 1)),
+			[]string{"1@6 payment_reversal [p1 Tp1] 2026-10-03 50.00 EUR", "2@7 refund_reversal [r1 Tr1] 2026-10-03 10.00 EUR"}},
+		"Exchanged": {camt("053.001.08", "EUR", "0.00", "150.00",
+			entry("100.00", "EUR", "CRDT", bookedNew, "", refs("p1"), `<AmtDtls><InstdAmt><Amt Ccy="USD">108.42</Amt></InstdAmt><TxAmt><Amt Ccy="USD">108.42</Amt><CcyXchg><SrcCcy>USD</SrcCcy><TrgtCcy>EUR</TrgtCcy><UnitCcy>EUR</UnitCcy><XchgRate>1.0842</XchgRate></CcyXchg></TxAmt></AmtDtls>`),
+			entry("50.00", "EUR", "CRDT", bookedOld, "", refs("p2"), `<AmtDtls><InstdAmt><Amt Ccy="GBP">43.00</Amt><CcyXchg><UnitCcy>GBP</UnitCcy><XchgRate>1.16</XchgRate></CcyXchg></InstdAmt></AmtDtls>`)),
+			[]string{`1@6 payment [p1 Tp1] 2026-10-03 108.42 USD came to 100.00 EUR at "1.0842" inverse true`, `2@7 payment [p2 Tp2] 2026-10-03 43.00 GBP came to 50.00 EUR at "1.16" inverse false`}},
+		"ExchangedAtNoRate": {camt("053.001.08", "EUR", "0.00", "50.00", entry("50.00", "EUR", "CRDT", bookedOld, "", refs("p2"),
+			`<AmtDtls><InstdAmt><Amt Ccy="GBP">43.00</Amt><CcyXchg><XchgRate>0</XchgRate></CcyXchg></InstdAmt></AmtDtls>`)), []string{"line 6: the rate 0 is not above zero"}},
 		"Notification": {`<Document><BkToCstmrDbtCdtNtfctn><Ntfctn><Id>N1</Id><Acct><Id><IBAN>LT1</IBAN></Id></Acct>` + "\n" + paid + `</Ntfctn></BkToCstmrDbtCdtNtfctn></Document>`,
 			[]string{"1@2 payment [p1 Tp1] 2026-10-03 50.00 EUR"}},
 	} {

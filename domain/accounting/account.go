@@ -13,23 +13,28 @@ type Account uint8
 const (
 	Bank Account = iota
 	GatewayClearing
+	PayoutsInTransit
 	ExternalClearing
 	DisputedFunds
 	ExcessRecoverable
+	CurrencyExchange
 	Receivable
 	RefundsPayable
 	CustomerFunds
 	PayoutsPayable
+	DisputeProvision
 	OrderControl
 	Sales
 	Refunds
 	ChargebackLosses
 	GatewayFees
 	DisputeFees
+	ExchangeDifference
 	Holds
 	HoldsContra
 	Expected
 	ExpectedContra
+	Suspense
 	accounts // how many there are
 )
 
@@ -50,25 +55,30 @@ var described = [accounts]struct {
 	code, name string
 	kind       Type
 }{
-	Bank:              {"1010", "Bank", Asset},
-	GatewayClearing:   {"1100", "Gateway clearing", Asset},
-	ExternalClearing:  {"1110", "External receipts clearing", Asset},
-	DisputedFunds:     {"1150", "Disputed funds receivable", Asset},
-	ExcessRecoverable: {"1160", "Excess refunds and chargebacks recoverable", Asset},
-	Receivable:        {"1200", "Accounts receivable - orders", Asset},
-	RefundsPayable:    {"2100", "Refunds payable", Liability},
-	CustomerFunds:     {"2200", "Customer funds, overpayments, unapplied", Liability},
-	PayoutsPayable:    {"2300", "Payouts payable", Liability},
-	OrderControl:      {"2900", "Order control", Liability},
-	Sales:             {"4000", "Sales", Income},
-	Refunds:           {"4090", "Refunds and allowances", Income},
-	ChargebackLosses:  {"5100", "Chargeback losses", Expense},
-	GatewayFees:       {"5200", "Gateway fees", Expense},
-	DisputeFees:       {"5210", "Dispute fees", Expense},
-	Holds:             {"9100", "Memo: authorised holds", Memo},
-	HoldsContra:       {"9101", "Memo: authorised holds, contra", Memo},
-	Expected:          {"9110", "Memo: expected payments", Memo},
-	ExpectedContra:    {"9111", "Memo: expected payments, contra", Memo},
+	Bank:               {"1010", "Bank", Asset},
+	GatewayClearing:    {"1100", "Gateway clearing", Asset},
+	PayoutsInTransit:   {"1105", "Gateway payouts in transit to the bank", Asset},
+	ExternalClearing:   {"1110", "External receipts clearing", Asset},
+	DisputedFunds:      {"1150", "Disputed funds receivable", Asset},
+	ExcessRecoverable:  {"1160", "Excess refunds and chargebacks recoverable", Asset},
+	CurrencyExchange:   {"1190", "Currency exchange", Asset},
+	Receivable:         {"1200", "Accounts receivable - orders", Asset},
+	RefundsPayable:     {"2100", "Refunds payable", Liability},
+	CustomerFunds:      {"2200", "Customer funds, overpayments, unapplied", Liability},
+	PayoutsPayable:     {"2300", "Payouts payable", Liability},
+	DisputeProvision:   {"2350", "Provision for disputes", Liability},
+	OrderControl:       {"2900", "Order control", Liability},
+	Sales:              {"4000", "Sales", Income},
+	Refunds:            {"4090", "Refunds and allowances", Income},
+	ChargebackLosses:   {"5100", "Chargeback losses", Expense},
+	GatewayFees:        {"5200", "Gateway fees", Expense},
+	DisputeFees:        {"5210", "Dispute fees", Expense},
+	ExchangeDifference: {"5900", "Exchange differences", Expense},
+	Holds:              {"9100", "Memo: authorised holds", Memo},
+	HoldsContra:        {"9101", "Memo: authorised holds, contra", Memo},
+	Expected:           {"9110", "Memo: expected payments", Memo},
+	ExpectedContra:     {"9111", "Memo: expected payments, contra", Memo},
+	Suspense:           {"9900", "Suspense", Liability},
 }
 
 // Accounts returns all accounts in the order of the chart. The slice belongs to the caller.
@@ -117,8 +127,11 @@ func AccountOf(code string) (Account, bool) {
 	return Account(max(i, 0)), i >= 0
 }
 
-// cash are the accounts whose sum is an order's net: what is or will be ours of it, fees included.
-var cash = []Account{Bank, GatewayClearing, ExternalClearing, GatewayFees, DisputeFees}
+// cash are the accounts whose sum is an order's net: what is or will be ours of it, fees and exchange included. In a
+// currency that is not the order's they sum to zero.
+var cash = []Account{
+	Bank, GatewayClearing, PayoutsInTransit, ExternalClearing, CurrencyExchange, GatewayFees, DisputeFees, ExchangeDifference,
+}
 
 // IsCash tells whether the account counts for an order's net.
 func (a Account) IsCash() bool { return slices.Contains(cash, a) }

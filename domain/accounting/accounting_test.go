@@ -25,6 +25,8 @@ func eur(text string) money.Money {
 	return m
 }
 
+func usd(text string) money.Money { return money.MustParse(text, "USD") }
+
 func of[T any](v T) *T { return &v }
 
 // TestEntriesFor_DecidesEveryEventType decodes an empty event of every stored type: one that nobody
@@ -60,7 +62,11 @@ func drawEvent(t *rapid.T) order.Event {
 		order.OrderPaidExternally{Amount: amount}, order.FeeCharged{FeeKind: "processing", Amount: amount},
 		order.FeeCharged{FeeKind: accounting.FeeKindDispute, Amount: amount},
 		order.FeeCharged{FeeKind: "processing", Amount: amount, FromSettlement: true},
-		order.SettlementMatched{Kind: rapid.SampledFrom(settlement.Kinds()).Draw(t, "kind"), Amount: amount},
+		order.SettlementMatched{Kind: rapid.SampledFrom(settlement.Kinds()).Draw(t, "kind"), Movement: "payment:" + p, Amount: amount},
+		order.SettlementMatched{Kind: rapid.SampledFrom(settlement.Kinds()).Draw(t, "exchanged kind"), Amount: amount, Exchange: &settlement.Exchange{
+			Amount: usd(fmt.Sprintf("%d.%02d", rapid.IntRange(0, 300).Draw(t, "came"), rapid.IntRange(1, 99).Draw(t, "cents"))),
+			Rate:   rapid.SampledFrom([]string{"", "1.0842", "0.333333"}).Draw(t, "rate"), Inverse: rapid.Bool().Draw(t, "inverse")}},
+		order.DisputeProvisioned{DisputeID: d, Amount: amount},
 		order.LedgerCorrectionRecorded{Adjustments: []order.Adjustment{{Balance: order.BalanceCaptured, Direction: direction, Amount: amount, PaymentID: p}}},
 		order.PaymentInitiated{PaymentID: p, Amount: &amount}, order.PaymentAmountLearned{PaymentID: p, Amount: amount},
 		order.PaymentAttemptFailed{PaymentID: p}, order.PaymentAbandoned{PaymentID: p}, order.PaymentExpired{PaymentID: p},
@@ -105,15 +111,25 @@ func TestEntriesFor_AnyHistory(t *testing.T) {
 				t.Fatalf("%s: twice from the same books: %v and %v, %v", e.EventType(), entry, again, err)
 			}
 			books = after
-			sum := money.Zero(money.MustCurrency("EUR"))
+			sums, foreign := map[string]money.Money{}, money.Zero(money.MustCurrency("USD"))
 			for _, line := range entry {
 				if line.Amount.IsZero() {
 					t.Fatalf("%s: a line of zero: %v", e.EventType(), entry)
 				}
-				sum, held[line.Account] = add(sum, line.Amount), add(held[line.Account], line.Amount)
+				code := line.Amount.Currency().Code()
+				if sums[code] = add(sums[code], line.Amount); code == "EUR" {
+					held[line.Account] = add(held[line.Account], line.Amount)
+				} else if line.Account.IsCash() {
+					foreign = add(foreign, line.Amount)
+				}
 			}
-			if !sum.IsZero() {
-				t.Fatalf("%s: entry is out by %s: %v", e.EventType(), sum, entry)
+			for code, sum := range sums {
+				if !sum.IsZero() {
+					t.Fatalf("%s: entry is out by %s %s: %v", e.EventType(), sum, code, entry)
+				}
+			}
+			if !foreign.IsZero() {
+				t.Fatalf("%s: %s appears in another currency: %v", e.EventType(), foreign, entry)
 			}
 			checkAgree(t, &state, held)
 		}
@@ -136,6 +152,8 @@ func checkAgree(t *rapid.T, s *order.State, held map[accounting.Account]money.Mo
 		{"refunds pending", b.RefundPending.Neg(), held[accounting.RefundsPayable]},
 		{"holds", b.Authorised, held[accounting.Holds]},
 		{"expected", b.Expected, held[accounting.Expected]},
+		{"provisions", b.Provisions.Neg(), held[accounting.DisputeProvision]},
+		{"exchanged", b.Exchanged, held[accounting.CurrencyExchange]},
 		{"external", add(b.External, b.RefundedExternal.Neg()), held[accounting.ExternalClearing]},
 	} {
 		if !add(c.want, c.got.Neg()).IsZero() {
@@ -216,6 +234,34 @@ func TestEntriesFor_Cases(t *testing.T) {
 		"DisputeFee": {[]order.Event{registered, initiated, captured("100.00"), order.FeeCharged{FeeKind: accounting.FeeKindDispute, Amount: eur("15.00")}}, "1100 -15.00 5210 15.00"},
 		"Correction": {[]order.Event{registered, initiated, captured("100.00"), order.LedgerCorrectionRecorded{Adjustments: []order.Adjustment{
 			{Balance: order.BalanceCaptured, Direction: order.Decrease, Amount: eur("10.00"), PaymentID: "p"}}}}, "1100 -10.00 1200 10.00"},
+		"SettledInDollars": {[]order.Event{registered, initiated, captured("100.00"), order.PaymentSettled{PaymentID: "p", Amount: eur("100.00"), Fee: of(usd("2.00"))},
+			order.SettlementMatched{Kind: settlement.Payment, Movement: "payment:p", Amount: eur("100.00"), Exchange: &settlement.Exchange{Amount: usd("108.40"), Rate: "1.0842"}}},
+			"1010 -100.00 1010 108.40 1190 100.00 1190 -108.42 5900 0.02"},
+		"RefundInDollars": {[]order.Event{registered, initiated, captured("100.00"), refunded("10.00"),
+			order.SettlementMatched{Kind: settlement.Refund, Movement: "refund:r", Amount: eur("10.00"), Exchange: &settlement.Exchange{Amount: usd("10.80"), Rate: "0.9225", Inverse: true}}},
+			"1010 -10.80 1100 10.00 1190 -10.00 1190 10.84 5900 -0.04"},
+		"FeeInDollars": {[]order.Event{registered, initiated, captured("100.00"), order.FeeCharged{FeeKind: "processing", Amount: usd("2.00"), FromSettlement: true}},
+			"1010 -2.00 5200 2.00"},
+		"SettlementTakenBack": {[]order.Event{registered, initiated, captured("100.00"), order.PaymentSettled{PaymentID: "p", Amount: eur("100.00")},
+			order.SettlementMatched{Kind: settlement.Payment, Movement: "payment:p", Amount: eur("100.00")},
+			order.SettlementMatched{Kind: settlement.PaymentReversal, Movement: "payment:p", Amount: eur("100.00")}}, "1010 -100.00 1100 100.00"},
+		"SettledAgain": {[]order.Event{registered, initiated, captured("100.00"), order.PaymentSettled{PaymentID: "p", Amount: eur("100.00")},
+			order.SettlementMatched{Kind: settlement.Payment, Movement: "payment:p", Amount: eur("100.00")},
+			order.SettlementMatched{Kind: settlement.PaymentReversal, Movement: "payment:p", Amount: eur("100.00")},
+			order.SettlementMatched{Kind: settlement.Payment, Movement: "payment:p", Amount: eur("100.00")}}, "1010 100.00 1100 -100.00"},
+		"RefundNotKeptBackAfterAll": {[]order.Event{registered, initiated, captured("100.00"), refunded("30.00"),
+			order.SettlementMatched{Kind: settlement.Refund, Movement: "refund:r", Amount: eur("30.00")},
+			order.SettlementMatched{Kind: settlement.RefundReversal, Movement: "refund:r", Amount: eur("30.00")}}, "1010 30.00 1100 -30.00"},
+		"FeeGivenBack": {[]order.Event{registered, order.SettlementMatched{Kind: settlement.FeeReversal, Amount: eur("2.00")}}, "1010 2.00 5200 -2.00"},
+		"Provision": {[]order.Event{registered, initiated, captured("100.00"), order.DisputeFundsWithdrawn{DisputeID: "d", PaymentID: "p", Amount: eur("60.00")},
+			order.DisputeProvisioned{DisputeID: "d", Amount: eur("24.00")}}, "2350 -24.00 5100 24.00"},
+		"ProvisionLowered": {[]order.Event{registered, initiated, captured("100.00"), order.DisputeFundsWithdrawn{DisputeID: "d", PaymentID: "p", Amount: eur("60.00")},
+			order.DisputeProvisioned{DisputeID: "d", Amount: eur("24.00")}, order.DisputeProvisioned{DisputeID: "d", Amount: eur("10.00")}}, "2350 14.00 5100 -14.00"},
+		"ProvisionUsed": {[]order.Event{registered, initiated, captured("100.00"), order.DisputeFundsWithdrawn{DisputeID: "d", PaymentID: "p", Amount: eur("60.00")},
+			order.DisputeProvisioned{DisputeID: "d", Amount: eur("24.00")},
+			order.DisputeResolved{DisputeID: "d", Outcome: order.OutcomeLost, AmountLost: of(eur("60.00"))}}, "1150 -60.00 2350 24.00 5100 36.00"},
+		"PayoutOrderAtTheBank": {[]order.Event{payout, requested, order.PayoutCompleted{PayoutID: "o", Amount: eur("30.00")},
+			order.SettlementMatched{Kind: settlement.Disbursement, Movement: "payout:o", Amount: eur("30.00")}}, "1010 -30.00 1100 30.00"},
 		"PayoutCancelled": {[]order.Event{payout, requested, order.PayoutCancelled{PayoutID: "o"}}, "2300 30.00 2900 -30.00"},
 		"PayoutReversed": {[]order.Event{payout, requested, order.PayoutCompleted{PayoutID: "o", Amount: eur("30.00")},
 			order.PayoutReversed{PayoutID: "o", Amount: eur("30.00")}}, "1100 30.00 2900 -30.00"},

@@ -25,8 +25,9 @@ func orderBalances(s *order.State, recognised money.Money) balances {
 
 	var h balances
 	h[ExternalClearing] = minus(b.External, b.RefundedExternal)
-	h[Bank] = minus(minus(b.Settled, b.Withheld), b.RefundedByHand)
-	h[GatewayClearing] = minus(minus(b.Net, h[ExternalClearing]), h[Bank])
+	arrived := minus(minus(b.Settled, b.Withheld), b.RefundedByHand)
+	h[Bank], h[CurrencyExchange] = minus(arrived, b.Exchanged), b.Exchanged
+	h[GatewayClearing] = minus(minus(b.Net, h[ExternalClearing]), arrived)
 	h[Receivable] = minus(recognised, gross).FloorZero()
 	h[Sales] = recognised.Neg()
 	h[CustomerFunds] = minus(ofOver, over)
@@ -40,6 +41,7 @@ func orderBalances(s *order.State, recognised money.Money) balances {
 		h[a], excess = minus(h[a], part), minus(excess, part)
 	}
 	h[ExcessRecoverable] = minus(h[ExcessRecoverable], excess)
+	h[ChargebackLosses], h[DisputeProvision] = plus(h[ChargebackLosses], b.Provisions), b.Provisions.Neg()
 
 	h[Holds], h[HoldsContra] = b.Authorised, b.Authorised.Neg()
 	h[Expected], h[ExpectedContra] = b.Expected, b.Expected.Neg()
@@ -57,7 +59,9 @@ func payoutBalances(s *order.State) balances {
 	var h balances
 	h[OrderControl] = plus(paid, open)
 	h[PayoutsPayable] = open.Neg()
-	h[GatewayClearing] = paid.Neg()
+	b := s.Balances()
+	h[GatewayClearing] = minus(b.Withheld, paid)
+	h[Bank], h[CurrencyExchange] = minus(b.Withheld.Neg(), b.Exchanged), b.Exchanged
 	return h
 }
 

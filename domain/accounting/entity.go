@@ -1,9 +1,11 @@
 package accounting
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -107,6 +109,11 @@ func (c *Calendar) Entities() []EntityDefined {
 	return all
 }
 
+// EntityOf is the entity that keeps the books of an account now.
+func (c *Calendar) EntityOf(source, account string) string {
+	return c.entity(source+"/"+account, math.MaxUint64)
+}
+
 // Booking says where and when an entry counts.
 type Booking struct {
 	Entity                 string
@@ -116,8 +123,10 @@ type Booking struct {
 // Occurrence is what is to be known of an event of an order to say where it counts.
 type Occurrence struct {
 	Source, Account string // of the order
-	OccurredAt      time.Time
-	Basis           order.Basis
+	// Entity is whose books it is in where the event tells; empty is by the account.
+	Entity     string
+	OccurredAt time.Time
+	Basis      order.Basis
 	// FirstPosition is the commit position of the order's first event, Position that of the event.
 	FirstPosition, Position uint64
 }
@@ -126,11 +135,13 @@ type Occurrence struct {
 // split; days that were closed for its account in the books before those stay closed. What the source told a day of has
 // that day as its value date in any time zone.
 func (c *Calendar) Book(o Occurrence) Booking {
-	b := Booking{Entity: DefaultEntity}
+	b := Booking{Entity: cmp.Or(o.Entity, DefaultEntity)}
 	zone, inherited := time.UTC, time.Time{}
 	if len(c.definitions) > 0 {
 		account := o.Source + "/" + o.Account
-		b.Entity = c.entity(account, o.FirstPosition)
+		if b.Entity = o.Entity; b.Entity == "" {
+			b.Entity = c.entity(account, o.FirstPosition)
+		}
 		zone = c.zone(b.Entity, o.Position)
 		inherited = c.closedBefore(account, o.FirstPosition)
 	}

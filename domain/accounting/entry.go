@@ -5,6 +5,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/domain/settlement"
 )
 
 // Line is one posting of an entry.
@@ -59,7 +60,7 @@ func EntriesFor(before Books, e order.Event, after *order.State) ([]Line, Books,
 			lines = append(lines, Line{Account: a, Amount: moved})
 		}
 	}
-	lines = withFees(lines, e)
+	lines = withExchange(withFees(lines, e), e)
 	if !balanced(lines) {
 		return nil, before, &UnbalancedError{EventType: e.EventType()}
 	}
@@ -105,7 +106,7 @@ func moves(e order.Event) bool {
 		order.PaymentConfirmed, order.PaymentCaptured, order.PaymentSettled, order.PaymentReversed,
 		order.SettlementMatched,
 		order.RefundInitiated, order.RefundCompleted, order.RefundFailed, order.RefundReversed, order.RefundObserved,
-		order.DisputeFundsWithdrawn, order.DisputeFundsReinstated, order.DisputeResolved,
+		order.DisputeFundsWithdrawn, order.DisputeFundsReinstated, order.DisputeResolved, order.DisputeProvisioned,
 		order.PayoutRequested, order.PayoutProcessing, order.PayoutCompleted, order.PayoutFailed,
 		order.PayoutCancelled, order.PayoutReversed:
 		return true
@@ -134,7 +135,41 @@ func withFees(lines []Line, e order.Event) []Line {
 		case e.Net != nil && e.Net.SameCurrency(e.Amount):
 			return transfer(lines, GatewayFees, Bank, minus(e.Amount, *e.Net))
 		}
+	case order.SettlementMatched:
+		if e.Kind == settlement.FeeReversal {
+			back := e.Amount
+			if e.Exchange != nil {
+				back = e.Exchange.Amount
+			}
+			return transfer(lines, Bank, GatewayFees, back)
+		}
 	default:
+	}
+	return lines
+}
+
+// withExchange adds what a line of a statement came to in the currency of its account; balances hold what it is in the
+// order's. What it came to and what the agreed rate makes of it differ by a gain or a loss, rounding included.
+func withExchange(lines []Line, e order.Event) []Line {
+	m, ok := e.(order.SettlementMatched)
+	if !ok || m.Exchange == nil || m.Kind == settlement.Fee || m.Kind == settlement.FeeReversal {
+		return lines
+	}
+	return exchange(lines, Bank, m.Kind.Incoming(), m.Amount, m.Exchange)
+}
+
+// exchange books an amount in the currency of the account that it came to, or went from.
+func exchange(lines []Line, account Account, incoming bool, amount money.Money, x *settlement.Exchange) []Line {
+	came, agreed := x.Amount, x.At(amount)
+	if !incoming {
+		came, agreed = came.Neg(), agreed.Neg()
+	}
+	for _, l := range []Line{
+		{account, came}, {CurrencyExchange, agreed.Neg()}, {ExchangeDifference, minus(agreed, came)},
+	} {
+		if !l.Amount.IsZero() {
+			lines = post(lines, l.Account, l.Amount)
+		}
 	}
 	return lines
 }

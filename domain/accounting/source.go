@@ -5,7 +5,7 @@ import (
 	"io/fs"
 )
 
-//go:embed account.go balances.go entity.go entry.go period.go
+//go:embed account.go balances.go entity.go entry.go period.go statement.go
 var source embed.FS
 
 // Source is the source of what decides the entries of an event. Projections take a fingerprint of it, with

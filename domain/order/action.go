@@ -121,6 +121,12 @@ type SettleDispute struct {
 	Lost      *money.Money
 }
 
+// ProvisionDispute says how much of an open dispute is expected to be lost; zero takes that back.
+type ProvisionDispute struct {
+	DisputeID string
+	Amount    money.Money
+}
+
 // ProposeCorrection asks for balances to be put right, which another person is to approve. Approver names
 // that person; empty is anybody else.
 type ProposeCorrection struct {
@@ -191,6 +197,9 @@ func (RepresentDispute) ActionName() ActionName { return ActionRepresent }
 
 // ActionName implements Action.
 func (SettleDispute) ActionName() ActionName { return ActionResolveDispute }
+
+// ActionName implements Action.
+func (ProvisionDispute) ActionName() ActionName { return ActionProvisionDispute }
 
 // ActionName implements Action.
 func (ProposeCorrection) ActionName() ActionName { return ActionProposeCorrection }

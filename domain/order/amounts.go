@@ -1,6 +1,9 @@
 package order
 
-import "github.com/order-ledger/order-ledger/domain/money"
+import (
+	"github.com/order-ledger/order-ledger/domain/money"
+	"github.com/order-ledger/order-ledger/domain/settlement"
+)
 
 // eachAmount visits every amount that an event carries.
 func eachAmount(e Event, visit func(money.Money)) {
@@ -17,9 +20,13 @@ func eachAmount(e Event, visit func(money.Money)) {
 	case OrderPaidExternally:
 		visit(e.Amount)
 	case FeeCharged:
-		visit(e.Amount)
+		if !e.FromSettlement { // that is in the currency of the account
+			visit(e.Amount)
+		}
 	case SettlementMatched:
-		visit(e.Amount)
+		if e.Kind != settlement.Fee && e.Kind != settlement.FeeReversal { // those are in the currency of the account
+			visit(e.Amount)
+		}
 	case LedgerCorrectionRecorded:
 		for i := range e.Adjustments {
 			visit(e.Adjustments[i].Amount)
@@ -64,6 +71,8 @@ func eachAmount(e Event, visit func(money.Money)) {
 		visit(e.Amount)
 	case DisputeResolved:
 		optional(e.AmountLost)
+	case DisputeProvisioned:
+		visit(e.Amount)
 	case PayoutRequested:
 		optional(e.Amount)
 	case PayoutCompleted:

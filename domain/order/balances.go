@@ -23,7 +23,7 @@ const (
 	BalanceDisputeLost   Balance = "dispute_lost"
 )
 
-// Balances are an order's totals. All but Net, Gross and Withheld are >= 0.
+// Balances are an order's totals. All but Net, Gross, Withheld and Exchanged are >= 0.
 type Balances struct {
 	Authorised, Expected, Captured, Settled, External, Reversed money.Money
 	RefundPending, Refunded, DisputeHeld, DisputeLost           money.Money
@@ -33,6 +33,10 @@ type Balances struct {
 	// Withheld is what the gateway kept back from payouts for refunds and chargebacks, less what it gave
 	// back of it; it may be below zero.
 	Withheld money.Money
+	// Exchanged is what came in, less what went out, where the account is in another currency.
+	Exchanged money.Money
+	// Provisions are what is expected to be lost of disputes without an outcome.
+	Provisions money.Money
 	// Gross is captured + external - reversed.
 	Gross money.Money
 	// Net is gross - refunded - dispute held - dispute lost.
@@ -82,7 +86,7 @@ func (s *State) Balances() Balances {
 		Authorised: zero, Expected: zero, Captured: zero, Settled: zero, Reversed: zero,
 		External: add(zero, s.External), RefundPending: zero, DisputeHeld: zero, DisputeLost: zero,
 		RefundedByHand: zero, RefundedExternal: zero,
-		Overpaid: zero, Withheld: s.withheld(),
+		Overpaid: zero, Withheld: s.withheld(), Exchanged: s.exchanged(), Provisions: zero,
 	}
 	for i := range s.Payments {
 		p := &s.Payments[i]
@@ -111,6 +115,9 @@ func (s *State) Balances() Balances {
 		d := &s.Disputes[i]
 		b.DisputeHeld = add(b.DisputeHeld, d.Held())
 		b.DisputeLost = add(b.DisputeLost, d.Lost)
+		if !d.Resolved {
+			b.Provisions = add(b.Provisions, d.Provision)
+		}
 	}
 	b.Gross = sub(add(b.Captured, b.External), b.Reversed)
 	b.Net = sub(sub(sub(b.Gross, b.Refunded), b.DisputeHeld), b.DisputeLost)

@@ -129,6 +129,7 @@ var decoders = map[string]func([]byte) (Event, error){
 	"GoodFaithRequested":         decodeAs[DisputeStageEntered],
 	"DisputeFundsWithdrawn":      decodeAs[DisputeFundsWithdrawn],
 	"DisputeFundsReinstated":     decodeAs[DisputeFundsReinstated],
+	"DisputeProvisioned":         decodeAs[DisputeProvisioned],
 	"DisputeResolved":            decodeAs[DisputeResolved],
 	"PayoutRequested":            decodeAs[PayoutRequested],
 	"PayoutProcessing":           decodeAs[PayoutProcessing],

@@ -152,6 +152,7 @@ func everyEvent() []order.Event {
 			DisputeID: "01J9DISPUTE", Track: order.TrackChargeback, PaymentID: "01J9PAYMENT", MovementNo: 2, Amount: eur("86.56"),
 		},
 		order.DisputeResolved{DisputeID: "01J9DISPUTE", Outcome: order.OutcomeSplit, AmountLost: ptr(eur("40.00"))},
+		order.DisputeProvisioned{DisputeID: "01J9DISPUTE", Amount: eur("34.62")},
 		order.PayoutRequested{PayoutID: "01J9PAYOUT", Amount: ptr(eur("250.00"))},
 		order.PayoutProcessing{PayoutID: "01J9PAYOUT"},
 		order.PayoutCompleted{PayoutID: "01J9PAYOUT", Amount: eur("250.00")},

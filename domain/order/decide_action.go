@@ -79,6 +79,8 @@ func (d *decider) act(at At, c Instruct) error {
 		return d.settleDispute(c, a)
 	case RepresentDispute:
 		return d.represent(at, a)
+	case ProvisionDispute:
+		return d.provisionDispute(at, a)
 	case ProposeCorrection:
 		return d.proposeCorrection(at, &c, a)
 	case ApproveCorrection:

@@ -53,6 +53,27 @@ func (d *decider) recordDispute(at At, c *Instruct, a RecordDispute) error {
 	return nil
 }
 
+// provisionDispute records what is expected to be lost of a dispute: at most what is disputed.
+func (d *decider) provisionDispute(at At, a ProvisionDispute) error {
+	dispute := d.s.dispute(a.DisputeID)
+	switch {
+	case dispute == nil:
+		return refuse("dispute_unknown", "the order has no such dispute")
+	case dispute.Resolved:
+		return refuse("dispute_resolved", "the dispute has its outcome already: %s", dispute.Outcome)
+	case a.Amount.IsNegative():
+		return refuse("amount_not_positive", "the amount must not be below zero")
+	case a.Amount.Currency() != d.s.Currency:
+		return refuse("currency_mismatch", "the amount is in %s and the order in %s", a.Amount.Currency(), d.s.Currency)
+	case dispute.AmountKnown && less(dispute.Amount, a.Amount):
+		return refuse("provision_exceeds_disputed", "%s is disputed, less than %s", dispute.Amount, a.Amount)
+	case dispute.Provision.Equal(a.Amount):
+		return nil
+	}
+	d.emit(at, DisputeProvisioned(a))
+	return nil
+}
+
 // openDispute is the dispute of a track about a payment that has no outcome; nil for none.
 func (d *decider) openDispute(paymentID string, track Track) *Dispute {
 	for i := range d.s.Disputes {

@@ -30,7 +30,15 @@ func decideMatchSettlement(state State, c MatchSettlement) ([]Decided, error) {
 	lines := slices.DeleteFunc(slices.Clone(c.Lines), func(l settlement.Line) bool {
 		return d.s.Seen(EventID(d.orderID, settledKey(c.StatementID, &l), SettlementMatched{}.EventType()))
 	})
-	movements, fees := d.s.Movements(), feesOf(c.Lines)
+	fees := feesOf(c.Lines)
+	backward := func(l settlement.Line) bool { return l.Kind.IsReversal() && l.Kind != settlement.ChargebackReversal }
+	d.matchLines(&c, slices.DeleteFunc(slices.Clone(lines), backward), d.s.Movements(), fees)
+	// What takes a line back comes after all that could be taken back.
+	d.matchLines(&c, slices.DeleteFunc(lines, func(l settlement.Line) bool { return !backward(l) }), d.s.reversals(), fees)
+	return d.done()
+}
+
+func (d *decider) matchLines(c *MatchSettlement, lines []settlement.Line, movements []settlement.Movement, fees map[int]lineFee) {
 	for _, result := range settlement.Match(lines, movements, c.Window) {
 		line := &lines[result.Line]
 		about := make([]*settlement.Movement, len(result.Movements))
@@ -47,7 +55,6 @@ func decideMatchSettlement(state State, c MatchSettlement) ([]Decided, error) {
 		}
 		d.settlementMatched(c.StatementID, line, about, fee.movement(), result.Parts)
 	}
-	return d.done()
 }
 
 func settledKey(statementID string, l *settlement.Line) string {
@@ -76,7 +83,7 @@ func (d *decider) settlementMatched(statementID string, l *settlement.Line, abou
 	}
 	e := SettlementMatched{
 		StatementID: statementID, Line: l.Number, Kind: l.Kind, Reference: l.Reference(), SettlementRef: l.SettlementRef,
-		Amount: l.Gross, Fee: l.Fee, Net: l.Net, ValueDate: l.ValueDate,
+		Amount: l.Gross, Fee: l.Fee, Net: l.Net, ValueDate: l.ValueDate, Exchange: l.Exchange,
 	}
 	if parts > 1 {
 		e.Parts = parts
@@ -87,10 +94,11 @@ func (d *decider) settlementMatched(statementID string, l *settlement.Line, abou
 		d.bookLine(at, &e, l)
 		return
 	}
+	exchanged := exchangedParts(l, about)
 	for i, movement := range about {
 		part := at
 		if len(about) > 1 {
-			e.Amount = movement.Amount
+			e.Amount, e.Exchange = movement.Amount, exchanged[i]
 		}
 		if i > 0 { // the fee is the line's, once
 			e.Fee, e.Net, part = nil, nil, at.with(":"+movement.ID)
@@ -100,6 +108,30 @@ func (d *decider) settlementMatched(statementID string, l *settlement.Line, abou
 		d.emit(part, e)
 		d.bookLine(part, &e, l)
 	}
+}
+
+// exchangedParts shares what a line came to in another currency out among the movements that it sums up, so that the
+// parts make the whole.
+func exchangedParts(l *settlement.Line, about []*settlement.Movement) []*settlement.Exchange {
+	parts := make([]*settlement.Exchange, len(about))
+	if l.Exchange == nil {
+		return parts
+	}
+	weights := make([]int64, len(about))
+	for i, movement := range about {
+		weights[i] = movement.Amount.Amount().Shift(movement.Amount.Currency().MinorUnits()).IntPart()
+	}
+	amounts, err := money.Allocate(l.Exchange.Amount, weights)
+	if err != nil { // too large to be weighed: the first has it all
+		amounts = make([]money.Money, len(about))
+		amounts[0] = l.Exchange.Amount
+	}
+	for i := range parts {
+		if amounts[i].IsPositive() {
+			parts[i] = &settlement.Exchange{Amount: amounts[i], Rate: l.Exchange.Rate, Inverse: l.Exchange.Inverse}
+		}
+	}
+	return parts
 }
 
 // partsOf tells which parts of the order a movement is of.
@@ -130,7 +162,11 @@ func (d *decider) bookLine(at At, e *SettlementMatched, l *settlement.Line) {
 		fee = d.settleLine(at, e)
 	case settlement.Fee:
 		fee = &l.Gross
-	case settlement.Refund, settlement.Chargeback, settlement.ChargebackReversal, settlement.Payout:
+		if l.Exchange != nil {
+			fee = &l.Exchange.Amount
+		}
+	case settlement.PaymentReversal, settlement.Refund, settlement.RefundReversal, settlement.Chargeback, settlement.ChargebackReversal,
+		settlement.FeeReversal, settlement.Disbursement, settlement.DisbursementReversal, settlement.Payout, settlement.PayoutReversal:
 	}
 	if fee != nil && fee.IsPositive() {
 		d.emit(at, FeeCharged{PaymentID: e.PaymentID, FeeKind: feeKind(l.Kind), Amount: *fee, FromSettlement: true})
@@ -146,7 +182,7 @@ func (d *decider) settleLine(at At, e *SettlementMatched) (fee *money.Money) {
 		return e.Fee
 	}
 	settled := PaymentSettled{PaymentID: e.PaymentID, Amount: arrived, SettlementRef: e.SettlementRef, Fee: e.Fee}
-	if e.Fee != nil && !less(arrived, *e.Fee) {
+	if e.Fee != nil && e.Fee.SameCurrency(arrived) && !less(arrived, *e.Fee) {
 		net := sub(arrived, *e.Fee)
 		settled.Net = &net
 	}
@@ -164,30 +200,38 @@ const (
 
 func feeKind(k settlement.Kind) string {
 	switch k {
-	case settlement.Payment:
+	case settlement.Payment, settlement.PaymentReversal:
 		return feeProcessing
-	case settlement.Refund:
+	case settlement.Refund, settlement.RefundReversal:
 		return feeRefund
 	case settlement.Chargeback, settlement.ChargebackReversal:
 		return feeDispute
-	case settlement.Fee, settlement.Payout:
+	case settlement.Fee, settlement.FeeReversal, settlement.Disbursement, settlement.DisbursementReversal, settlement.Payout, settlement.PayoutReversal:
 	}
 	return feeOther
 }
 
+// settledMovement tells whether a line matched the movement, and none took it back since.
 func (s *State) settledMovement(id string) bool {
-	return slices.ContainsFunc(s.Settlements, func(m Settlement) bool { return m.Movement == id })
+	return slices.ContainsFunc(s.standing(), func(m Settlement) bool { return m.Movement == id })
 }
 
 // Movements are what moved the order's money at the gateway, as statements tell of it: captured payments
-// less what was reversed before clearing, completed refunds, and what disputes took and gave back.
+// less what was reversed before clearing, completed refunds, what disputes took and gave back, and what payout orders
+// sent out.
 func (s *State) Movements() []settlement.Movement {
 	var all []settlement.Movement
+	standing := s.standing()
+	takenBack := s.takenBack()
 	move := func(id string, kind settlement.Kind, amount money.Money, at time.Time, references ...string) {
 		if amount.IsPositive() {
 			references = slices.DeleteFunc(references, func(r string) bool { return r == "" })
+			if day, ok := takenBack[id]; ok { // an older line that is repeated is not a new one
+				at = latest(at, day.AddDate(0, 0, 1))
+			}
 			all = append(all, settlement.Movement{
-				ID: id, Kind: kind, References: references, Amount: amount, At: at, Taken: s.settledMovement(id),
+				ID: id, Kind: kind, References: references, Amount: amount, At: at,
+				Taken: slices.ContainsFunc(standing, func(m Settlement) bool { return m.Movement == id }),
 			})
 		}
 	}
@@ -216,6 +260,37 @@ func (s *State) Movements() []settlement.Movement {
 			}
 			move(movementDispute+":"+v.ID+":"+strconv.Itoa(step.Seq), kind, step.Amount, step.OccurredAt, v.ARN, v.CaseNo, source, order)
 		}
+	}
+	if o := &s.Payout; o.PaidOut.IsPositive() {
+		move(movementPayout+":"+o.ID, settlement.Disbursement, o.PaidOut, o.completedAt, s.SourceOrderID, s.MerchantReference, o.ID)
+	}
+	return all
+}
+
+// reversals are what lines may take back: every line that stands, by the names that its movement has.
+func (s *State) reversals() []settlement.Movement {
+	names := make(map[string][]string)
+	for _, v := range s.Movements() {
+		names[v.ID] = v.References
+	}
+	var all []settlement.Movement
+	for i := range s.Settlements { // what took a line back before is not unknown when another statement repeats it
+		if m := &s.Settlements[i]; m.Kind.IsReversal() && m.Kind != settlement.ChargebackReversal {
+			all = append(all, settlement.Movement{ID: m.Movement, Kind: m.Kind, References: names[m.Movement], Amount: m.Amount, Taken: true})
+		}
+	}
+	for _, m := range s.standing() {
+		day, err := settlement.ParseDay(m.ValueDate)
+		if err != nil || m.Kind == settlement.Chargeback || m.Kind == settlement.ChargebackReversal {
+			continue // chargebacks have reversals in our books
+		}
+		kind := m.Kind.Reversal()
+		i := slices.IndexFunc(all, func(v settlement.Movement) bool { return v.Kind == kind && v.ID == m.Movement && !v.Taken })
+		if i >= 0 { // lines that made one movement up are one
+			all[i].Amount = add(all[i].Amount, m.Amount)
+			continue
+		}
+		all = append(all, settlement.Movement{ID: m.Movement, Kind: kind, References: names[m.Movement], Amount: m.Amount, At: day})
 	}
 	return all
 }

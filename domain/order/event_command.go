@@ -41,6 +41,7 @@ const (
 	ActionProposeCorrection ActionName = "propose_correction"
 	ActionApproveCorrection ActionName = "approve_correction"
 	ActionDeclineCorrection ActionName = "decline_correction"
+	ActionProvisionDispute  ActionName = "provision_dispute"
 )
 
 // EventType is the stored type name.

@@ -155,6 +155,13 @@ type DisputeResolved struct {
 	AmountLost *money.Money `json:"amount_lost,omitempty"`
 }
 
+// DisputeProvisioned says how much of an open dispute is expected to be lost: the whole of it, which replaces what was
+// expected before. Zero is nothing. It moves no balance of the order; the books hold it until the dispute has an outcome.
+type DisputeProvisioned struct {
+	DisputeID string      `json:"dispute_id"`
+	Amount    money.Money `json:"amount"`
+}
+
 func (RefundInitiated) EventType() string        { return "RefundInitiated" }
 func (RefundCompleted) EventType() string        { return "RefundCompleted" }
 func (RefundFailed) EventType() string           { return "RefundFailed" }
@@ -163,6 +170,7 @@ func (RefundReversed) EventType() string         { return "RefundReversed" }
 func (DisputeFundsWithdrawn) EventType() string  { return "DisputeFundsWithdrawn" }
 func (DisputeFundsReinstated) EventType() string { return "DisputeFundsReinstated" }
 func (DisputeResolved) EventType() string        { return "DisputeResolved" }
+func (DisputeProvisioned) EventType() string     { return "DisputeProvisioned" }
 
 // EventType depends on the stage.
 func (e DisputeStageEntered) EventType() string {
@@ -210,4 +218,5 @@ func (RefundReversed) isEvent()         {}
 func (DisputeStageEntered) isEvent()    {}
 func (DisputeFundsWithdrawn) isEvent()  {}
 func (DisputeFundsReinstated) isEvent() {}
+func (DisputeProvisioned) isEvent()     {}
 func (DisputeResolved) isEvent()        {}

@@ -26,6 +26,8 @@ type SettlementMatched struct {
 	ValueDate     string       `json:"value_date"`
 	// Parts: so many lines make the movement up together.
 	Parts int `json:"parts,omitempty"`
+	// Exchange: Amount came to this where the account is in another currency. The balance of the order is in its own.
+	Exchange *settlement.Exchange `json:"exchange,omitempty"`
 }
 
 // SettlementMismatchFlagged says that a line of a statement does not agree with what is booked. It moves

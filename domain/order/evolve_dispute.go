@@ -96,6 +96,13 @@ func (s *State) applyDispute(r *Recorded) bool {
 			d.Lost = add(d.Lost, lost)
 		}
 		d.step("resolved_"+string(e.Outcome), lost, money.Money{}, r)
+	case DisputeProvisioned:
+		d := s.dispute(e.DisputeID)
+		if d == nil {
+			s.fail("provision for a dispute that was never opened")
+			return true
+		}
+		d.Provision = e.Amount
 	default:
 		return false
 	}
@@ -163,7 +170,7 @@ func (s *State) applyPayout(r *Recorded) bool {
 	case PayoutProcessing:
 		o.progress(PayoutStateProcessing)
 	case PayoutCompleted:
-		o.PaidOut, o.completed = add(o.PaidOut, e.Amount), true
+		o.PaidOut, o.completed, o.completedAt = add(o.PaidOut, e.Amount), true, latest(o.completedAt, r.Metadata.OccurredAt)
 		if !o.Known {
 			o.Amount, o.Known = e.Amount, true
 		}

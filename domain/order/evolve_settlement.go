@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/settlement"
@@ -14,6 +15,7 @@ const (
 	movementPayment = "payment"
 	movementRefund  = "refund"
 	movementDispute = "dispute"
+	movementPayout  = "payout"
 )
 
 // Settlement is a line of a statement that confirmed a movement of the order's money.
@@ -23,11 +25,14 @@ type Settlement struct {
 	Kind        settlement.Kind
 	Movement    string
 	Amount      money.Money
+	ValueDate   string // a day
+	Exchanged   bool   // it was in another currency on the account
 }
 
 func (s *State) applySettlement(e SettlementMatched) {
 	s.Settlements = append(s.Settlements, Settlement{
 		StatementID: e.StatementID, Line: e.Line, Kind: e.Kind, Movement: e.Movement, Amount: e.Amount,
+		ValueDate: e.ValueDate, Exchanged: e.Exchange != nil,
 	})
 	i := slices.IndexFunc(s.mismatches, func(m mismatch) bool { return m.statementID == e.StatementID && m.line == e.Line })
 	if i < 0 {
@@ -71,22 +76,94 @@ func (s *State) SettlementOf(statementID string, line int) (matched bool, reason
 	return false, s.mismatches[i].reason
 }
 
-// withheld sums up what the gateway kept back for money that went back to customers.
+// withheld sums up what the gateway kept back for money that went back to customers, or out by a payout order, and what
+// it took back of payments that it had settled.
 func (s *State) withheld() money.Money {
 	sum := money.Zero(s.Currency)
+	var takenBack map[string]money.Money // payments whose settlement was reversed, until they are settled again
 	for i := range s.Settlements {
-		switch m := &s.Settlements[i]; m.Kind {
-		case settlement.Refund:
-			// What somebody gave back by hand never went through the gateway.
-			if f := s.refund(strings.TrimPrefix(m.Movement, movementRefund+":")); f == nil || (!f.GivenByHand && !f.External) {
-				sum = add(sum, m.Amount)
-			}
-		case settlement.Chargeback:
+		m := &s.Settlements[i]
+		if !s.atGateway(m) {
+			continue
+		}
+		switch m.Kind {
+		case settlement.Refund, settlement.Chargeback, settlement.Disbursement:
 			sum = add(sum, m.Amount)
-		case settlement.ChargebackReversal:
+		case settlement.RefundReversal, settlement.ChargebackReversal, settlement.DisbursementReversal:
 			sum = sub(sum, m.Amount)
-		case settlement.Payment, settlement.Fee, settlement.Payout:
+		case settlement.PaymentReversal:
+			if takenBack == nil {
+				takenBack = make(map[string]money.Money)
+			}
+			sum, takenBack[m.Movement] = add(sum, m.Amount), add(takenBack[m.Movement], m.Amount)
+		case settlement.Payment:
+			again := lesser(m.Amount, takenBack[m.Movement])
+			if again.IsPositive() {
+				sum, takenBack[m.Movement] = sub(sum, again), sub(takenBack[m.Movement], again)
+			}
+		case settlement.Fee, settlement.FeeReversal, settlement.Payout, settlement.PayoutReversal:
 		}
 	}
 	return sum
+}
+
+// atGateway tells whether a line is about money that went through the gateway: what somebody gave back by hand did not.
+func (s *State) atGateway(m *Settlement) bool {
+	f := s.refund(strings.TrimPrefix(m.Movement, movementRefund+":"))
+	return f == nil || (!f.GivenByHand && !f.External)
+}
+
+// exchanged sums up what came in, less what went out, by lines of accounts in another currency.
+func (s *State) exchanged() money.Money {
+	sum := money.Zero(s.Currency)
+	for i := range s.Settlements {
+		switch m := &s.Settlements[i]; {
+		case !m.Exchanged || m.Kind == settlement.Fee || m.Kind == settlement.FeeReversal:
+		case m.Kind.Incoming():
+			sum = add(sum, m.Amount)
+		default:
+			sum = sub(sum, m.Amount)
+		}
+	}
+	return sum
+}
+
+// takenBack are the days of the newest lines that took back what matched a movement, by its name.
+func (s *State) takenBack() map[string]time.Time {
+	var days map[string]time.Time
+	for i := range s.Settlements {
+		m := &s.Settlements[i]
+		if !m.Kind.IsReversal() || m.Kind == settlement.ChargebackReversal {
+			continue
+		}
+		if day, err := settlement.ParseDay(m.ValueDate); err == nil {
+			if days == nil {
+				days = make(map[string]time.Time)
+			}
+			days[m.Movement] = latest(days[m.Movement], day)
+		}
+	}
+	return days
+}
+
+// standing are the lines that matched a movement and were not taken back by a later line since, the newest first.
+func (s *State) standing() []Settlement {
+	var lines []Settlement
+	reversed := make(map[string]money.Money)
+	key := func(k settlement.Kind, movement string) string { return string(k) + " " + movement }
+	for i := len(s.Settlements) - 1; i >= 0; i-- {
+		m := s.Settlements[i]
+		if m.Kind.IsReversal() && m.Kind != settlement.ChargebackReversal {
+			k := key(m.Kind.Reversal(), m.Movement)
+			reversed[k] = add(reversed[k], m.Amount)
+			continue
+		}
+		k := key(m.Kind, m.Movement)
+		if back := reversed[k]; back.IsPositive() && !less(back, m.Amount) {
+			reversed[k] = sub(back, m.Amount)
+			continue
+		}
+		lines = append(lines, m)
+	}
+	return lines
 }

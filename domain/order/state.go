@@ -253,10 +253,12 @@ type Dispute struct {
 	Withdrawn   money.Money
 	Returned    money.Money
 	Lost        money.Money
-	Movements   int
-	RespondBy   *time.Time
-	Steps       []DisputeStep
-	LastEvent   Ref // that of the newest step
+	// Provision is how much of it is expected to be lost while it has no outcome.
+	Provision money.Money
+	Movements int
+	RespondBy *time.Time
+	Steps     []DisputeStep
+	LastEvent Ref // that of the newest step
 }
 
 // Held is what is taken of this dispute and not finally lost; never negative.
@@ -284,6 +286,7 @@ type Payout struct {
 	PaidOut money.Money
 
 	completed, reversed bool
+	completedAt         time.Time
 }
 
 // Clone copies the state so that both copies can be folded on independently.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/order-ledger/order-ledger/domain/money"
@@ -14,19 +15,49 @@ import (
 // Kind is what moved the money of a line.
 type Kind string
 
-// Kinds of lines. Payments and reinstated chargebacks bring money, the others cost it. A payout is the
-// gateway's transfer of what it collected to the bank.
+// Kinds of lines. A payout is the gateway's transfer of what it collected to the bank; a disbursement is money
+// that a payout order sends to somebody. A reversal takes back what a line of the other kind said.
 const (
-	Payment            Kind = "payment"
-	Refund             Kind = "refund"
-	Chargeback         Kind = "chargeback"
-	ChargebackReversal Kind = "chargeback_reversal"
-	Fee                Kind = "fee"
-	Payout             Kind = "payout"
+	Payment              Kind = "payment"
+	PaymentReversal      Kind = "payment_reversal"
+	Refund               Kind = "refund"
+	RefundReversal       Kind = "refund_reversal"
+	Chargeback           Kind = "chargeback"
+	ChargebackReversal   Kind = "chargeback_reversal"
+	Fee                  Kind = "fee"
+	FeeReversal          Kind = "fee_reversal"
+	Disbursement         Kind = "disbursement"
+	DisbursementReversal Kind = "disbursement_reversal"
+	Payout               Kind = "payout"
+	PayoutReversal       Kind = "payout_reversal"
 )
 
 // Kinds lists all kinds.
-func Kinds() []Kind { return []Kind{Payment, Refund, Chargeback, ChargebackReversal, Fee, Payout} }
+func Kinds() []Kind {
+	return []Kind{
+		Payment, PaymentReversal, Refund, RefundReversal, Chargeback, ChargebackReversal, Fee, FeeReversal,
+		Disbursement, DisbursementReversal, Payout, PayoutReversal,
+	}
+}
+
+// Reversal is the kind of a line that takes one of this kind back, and the other way round.
+func (k Kind) Reversal() Kind {
+	if taken, ok := strings.CutSuffix(string(k), "_reversal"); ok {
+		return Kind(taken)
+	}
+	return k + "_reversal"
+}
+
+// IsReversal tells whether lines of this kind take something back.
+func (k Kind) IsReversal() bool { return strings.HasSuffix(string(k), "_reversal") }
+
+// OfPayoutOrder tells whether lines of this kind may be about an order that sends money out.
+func (k Kind) OfPayoutOrder() bool {
+	return k == Disbursement || k == DisbursementReversal || k == Fee || k == FeeReversal
+}
+
+// OfPayout tells whether lines of this kind are about the gateway's transfers to the bank, and not about orders.
+func (k Kind) OfPayout() bool { return k == Payout || k == PayoutReversal }
 
 // Line is one line of a statement. Amounts are never negative: the kind tells the direction.
 type Line struct {
@@ -49,10 +80,20 @@ type Line struct {
 	// money gross + fee. Nil when the statement does not say.
 	Fee *money.Money `json:"fee,omitempty"`
 	Net *money.Money `json:"net,omitempty"`
+	// Exchange is what the gross came to where the account is in another currency; fee and net are in that one then.
+	Exchange *Exchange `json:"exchange,omitempty"`
 }
 
-// Incoming tells whether lines of this kind bring money.
-func (k Kind) Incoming() bool { return k == Payment || k == ChargebackReversal }
+// Incoming tells whether lines of this kind bring money. A payout costs the gateway's account what it brings
+// the bank's: here it is outgoing.
+func (k Kind) Incoming() bool {
+	switch k {
+	case Payment, RefundReversal, ChargebackReversal, FeeReversal, DisbursementReversal, PayoutReversal:
+		return true
+	case PaymentReversal, Refund, Chargeback, Fee, Disbursement, Payout:
+	}
+	return false
+}
 
 // Side is whose account a statement is about.
 type Side string
@@ -98,30 +139,49 @@ func (l *Line) Check() error {
 	if !l.Gross.IsPositive() {
 		return fmt.Errorf("the amount %s is not above zero", l.Gross)
 	}
+	if l.Exchange != nil {
+		if err := l.Exchange.check(l.Gross.Currency()); err != nil {
+			return err
+		}
+	}
+	moved := l.moved()
 	for name, m := range map[string]*money.Money{"fee": l.Fee, "net": l.Net} {
-		if m != nil && (m.IsNegative() || m.Currency() != l.Gross.Currency()) {
-			return fmt.Errorf("the %s %s is below zero, or not in %s", name, m.Format(), l.Gross.Currency())
+		if m != nil && (m.IsNegative() || m.Currency() != moved.Currency()) {
+			return fmt.Errorf("the %s %s is below zero, or not in %s", name, m.Format(), moved.Currency())
 		}
 	}
 	if l.Net == nil {
 		return nil
 	}
-	want := l.Gross
-	var err error
-	switch {
-	case l.Fee == nil:
-	case l.Kind.Incoming():
-		want, err = l.Gross.Sub(*l.Fee)
-	default:
-		want, err = l.Gross.Add(*l.Fee)
-	}
-	if err != nil {
-		return err
-	}
-	if !want.Equal(*l.Net) {
-		return fmt.Errorf("gross %s and fee do not make net %s, but %s", l.Gross, l.Net, want)
+	if want := l.Cash(); !want.Equal(*l.Net) {
+		return fmt.Errorf("gross %s and fee do not make net %s, but %s", moved, l.Net, want)
 	}
 	return nil
+}
+
+// moved is the gross in the currency of the account.
+func (l *Line) moved() money.Money {
+	if l.Exchange != nil {
+		return l.Exchange.Amount
+	}
+	return l.Gross
+}
+
+// Cash is what the line moved on the account, its fee included: never negative, unless the fee is more than what came
+// in. It is in the currency of the account.
+func (l *Line) Cash() money.Money {
+	cash := l.moved()
+	if l.Fee == nil {
+		return cash
+	}
+	fee := *l.Fee
+	if l.Kind.Incoming() {
+		fee = fee.Neg()
+	}
+	if sum, err := cash.Add(fee); err == nil {
+		return sum
+	}
+	return cash // Check refuses a fee in another currency
 }
 
 // Format is what a statement was read from.

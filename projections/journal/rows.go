@@ -90,11 +90,13 @@ func LinesOf(e *Entry) []Line {
 const columns = 14
 
 // Add appends the rows of an entry.
-func (r *Rows) Add(e *Entry) {
+func (r *Rows) Add(e *Entry) { r.add(e.OrderID, LinesOf(e)) }
+
+func (r *Rows) add(orderID string, lines []Line) {
 	t := &r.table
-	for _, l := range LinesOf(e) {
+	for _, l := range lines {
 		t.Row(columns)
-		t.Text(storable.Text(e.OrderID))
+		t.Text(storable.Text(orderID))
 		t.Bigint(int64(l.Revision))
 		t.Integer(int32(l.Number))
 		t.Bigint(int64(l.Position))

@@ -11,7 +11,7 @@ import (
 
 // keptKeys are the tables that keep their keys: the one row of the checkpoint, and those whose rows are
 // few and are written with ON CONFLICT.
-var keptKeys = []string{"checkpoint", "quarantine", "parked_orders", "period_changes", "statements", "statement_lines", "statement_results", "statement_passes", "outside_writes"}
+var keptKeys = []string{"checkpoint", "quarantine", "parked_orders", "period_changes", "statements", "statement_lines", "statement_results", "statement_passes", "statement_bookings", "outside_writes"}
 
 // keyTexts is how many texts tell of a key: its table, its name, the statement that makes its index, and the one
 // that makes that a constraint, empty for an index that is none.

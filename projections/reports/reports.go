@@ -118,28 +118,41 @@ var whole = strings.NewReplacer(
       WHERE (@as_of::timestamptz IS NULL OR recorded_at <= @as_of) AND (@up_to::bigint IS NULL OR position <= @up_to)
       ORDER BY statement_id, line, position DESC
     ), lines AS (
-      SELECT l.statement_id, l.line, l.file_line, l.source, l.source_account, l.side, l.kind, l.reference, l.settlement_ref, l.value_date, l.currency, l.gross, l.fee
+      SELECT l.statement_id, l.line, l.file_line, l.source, l.source_account, l.side, l.kind, l.reference, l.settlement_ref, l.value_date, l.currency,
+        l.gross, l.fee, l.settled, l.settled_currency, l.moved, l.kind IN ('payout', 'payout_reversal') AS of_payout,
+        CASE l.kind WHEN 'payout_reversal' THEN -l.gross ELSE l.gross END AS paid_out
       FROM ledger.settlement_lines AS l JOIN ledger.settlement_statements AS s USING (statement_id)
-      WHERE (@as_of::timestamptz IS NULL OR s.recorded_at <= @as_of) AND (@up_to::bigint IS NULL OR s.position <= @up_to)
+      WHERE (@as_of::timestamptz IS NULL OR s.completed_at <= @as_of) AND (@up_to::bigint IS NULL OR s.completed_position <= @up_to)
         AND (@as_at::date IS NULL OR l.value_date <= @as_at)
         AND (@source::text IS NULL OR l.source = @source) AND (@source_account::text IS NULL OR l.source_account = @source_account)
     ), payouts AS (
-      SELECT source, source_account, settlement_ref, currency, sum(gross) FILTER (WHERE side = 'gateway') AS by_gateway, sum(gross) FILTER (WHERE side = 'bank') AS by_bank
+      SELECT source, source_account, settlement_ref, currency, sum(paid_out) FILTER (WHERE side = 'gateway') AS by_gateway,
+        sum(paid_out) FILTER (WHERE side = 'bank') AS by_bank, sum(-moved) FILTER (WHERE side = 'gateway') AS cost
       FROM ( -- statements repeat payouts of each other; a statement that has the same amount twice means two
-        SELECT DISTINCT source, source_account, side, settlement_ref, currency, value_date, gross, row_number() OVER (
-          PARTITION BY statement_id, source, source_account, side, settlement_ref, currency, value_date, gross ORDER BY line) AS nth
-        FROM lines WHERE kind = 'payout') AS one
+        SELECT DISTINCT source, source_account, side, settlement_ref, currency, value_date, paid_out, moved, row_number() OVER (
+          PARTITION BY statement_id, source, source_account, side, settlement_ref, currency, value_date, paid_out, moved ORDER BY line) AS nth
+        FROM lines WHERE of_payout) AS one
+      WHERE settlement_ref IS NOT NULL GROUP BY 1, 2, 3, 4
+    ), nets AS (
+      SELECT source, source_account, settlement_ref, currency, sum(moved) AS lines_net
+      FROM (
+        SELECT DISTINCT source, source_account, settlement_ref, coalesce(settled_currency, currency) AS currency, kind, reference, value_date, moved, fee, row_number() OVER (
+          PARTITION BY statement_id, source, source_account, settlement_ref, coalesce(settled_currency, currency), kind, reference, value_date, moved, fee ORDER BY line) AS nth
+        FROM lines WHERE NOT of_payout AND side = 'gateway') AS one
       WHERE settlement_ref IS NOT NULL GROUP BY 1, 2, 3, 4
     )
-    SELECT l.*, r.order_id,
-      CASE WHEN l.kind <> 'payout' THEN r.booked WHEN l.side = 'bank' THEN p.by_gateway ELSE p.by_bank END AS booked,
-      CASE WHEN l.kind <> 'payout' THEN coalesce(r.status, 'PENDING') WHEN p.by_gateway = p.by_bank THEN 'MATCHED'
+    SELECT l.*, r.order_id, n.lines_net,
+      CASE WHEN NOT l.of_payout THEN r.booked WHEN l.side = 'bank' THEN p.by_gateway ELSE p.by_bank END AS booked,
+      CASE WHEN NOT l.of_payout THEN coalesce(r.status, 'PENDING') WHEN n.lines_net <> p.cost THEN 'MISMATCH' WHEN p.by_gateway = p.by_bank THEN 'MATCHED'
         WHEN p.by_gateway IS NOT NULL AND p.by_bank IS NOT NULL THEN 'MISMATCH' ELSE 'UNMATCHED' END AS status,
-      CASE WHEN l.kind <> 'payout' THEN r.reason WHEN p.by_gateway = p.by_bank THEN NULL WHEN l.settlement_ref IS NULL THEN 'no_reference'
+      CASE WHEN NOT l.of_payout THEN r.reason WHEN l.settlement_ref IS NULL THEN 'no_reference' WHEN n.lines_net <> p.cost THEN 'lines_differ'
+        WHEN p.by_gateway = p.by_bank THEN NULL
         WHEN p.by_bank IS NULL THEN 'missing_at_bank' WHEN p.by_gateway IS NULL THEN 'missing_at_gateway' ELSE 'amount_differs' END AS reason
-    FROM lines AS l LEFT JOIN results AS r ON r.statement_id = l.statement_id AND r.line = l.line AND l.kind <> 'payout'
-    LEFT JOIN payouts AS p ON l.kind = 'payout' AND p.source = l.source AND p.source_account = l.source_account
-      AND p.settlement_ref = l.settlement_ref AND p.currency = l.currency)`,
+    FROM lines AS l LEFT JOIN results AS r ON r.statement_id = l.statement_id AND r.line = l.line AND NOT l.of_payout
+    LEFT JOIN payouts AS p ON l.of_payout AND p.source = l.source AND p.source_account = l.source_account
+      AND p.settlement_ref = l.settlement_ref AND p.currency = l.currency
+    LEFT JOIN nets AS n ON l.of_payout AND n.source = l.source AND n.source_account = l.source_account
+      AND n.settlement_ref = l.settlement_ref AND n.currency = l.currency)`,
 	"@today", `coalesce(@as_at::date, (@as_of::timestamptz AT TIME ZONE 'UTC')::date, (now() AT TIME ZONE 'UTC')::date)`,
 	"@now", `(@as_of::timestamptz IS NULL AND @as_at::date IS NULL AND @up_to::bigint IS NULL)`,
 )

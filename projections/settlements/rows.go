@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,6 +29,8 @@ var (
 	insertResultSQL string
 	//go:embed insert_pass.sql
 	insertPassSQL string
+	//go:embed insert_booking.sql
+	insertBookingSQL string
 )
 
 // Rows collects what the tables of statements are to hold. The zero value is empty.
@@ -42,6 +45,7 @@ type read struct {
 	lines      *settlement.LinesRecorded
 	pass       *settlement.StatementMatched
 	stranger   *order.SettlementMismatchFlagged
+	booked     *settlement.LineBooked
 }
 
 // Add appends the rows of an event of a statement's stream. One that is not as our own writer makes it has
@@ -78,6 +82,13 @@ func readEvent(ev *eventstore.RecordedEvent) (read, error) {
 		if err = json.Unmarshal(ev.Data, one.pass); err == nil {
 			id, err = one.pass.StatementID, checkCounts(one.pass.Pass, one.pass.Matched, one.pass.Mismatched, one.pass.Unmatched)
 		}
+	case settlement.LineBookedType, settlement.LineReleasedType:
+		booked, _, decodeErr := ReadBooking(ev)
+		if decodeErr != nil {
+			return read{}, decodeErr
+		}
+		one.booked = booked
+		return one, nil
 	default:
 		event, _, decodeErr := order.Decode(ev.Type, ev.Data, ev.Metadata)
 		if decodeErr != nil {
@@ -96,6 +107,31 @@ func readEvent(ev *eventstore.RecordedEvent) (read, error) {
 		return read{}, fmt.Errorf("%s of the statement %q", ev.Type, id)
 	}
 	return one, nil
+}
+
+// ReadBooking reads an event of a line that is booked without an order.
+func ReadBooking(ev *eventstore.RecordedEvent) (*settlement.LineBooked, *order.Metadata, error) {
+	var m order.Metadata
+	var b settlement.LineBooked
+	if err := errors.Join(json.Unmarshal(ev.Metadata, &m), json.Unmarshal(ev.Data, &b)); err != nil {
+		return nil, nil, fmt.Errorf("decode %s: %w", ev.Type, err)
+	}
+	revision := uint64(0)
+	if ev.Type == settlement.LineReleasedType {
+		revision = 1
+	}
+	switch {
+	case !strings.HasPrefix(ev.Stream, settlement.BookingStreamPrefix):
+		return nil, nil, fmt.Errorf("%s in the stream %s", ev.Type, ev.Stream)
+	case ev.Revision != revision: // a line is booked once, and released once
+		return nil, nil, fmt.Errorf("%s at revision %d", ev.Type, ev.Revision)
+	case revision == 1 && b.As != settlement.BookedSuspense:
+		return nil, nil, fmt.Errorf("a line booked as %s is released", b.As)
+	}
+	if err := errors.Join(b.Check(), checkCounts(b.Line)); err != nil {
+		return nil, nil, fmt.Errorf("decode %s: %w", ev.Type, err)
+	}
+	return &b, &m, nil
 }
 
 func checkHeader(e *settlement.Imported) error {
@@ -148,6 +184,10 @@ func (r *Rows) Queue(b *pgx.Batch) {
 			queueLines(b, one.lines, at)
 		case one.stranger != nil:
 			b.Queue(insertResultSQL, at, id, text(one.stranger.StatementID), one.stranger.Line, text(string(one.stranger.Reason)), one.recordedAt)
+		case one.booked != nil:
+			e := one.booked
+			b.Queue(insertBookingSQL, at, id, text(one.event.Stream), int64(one.event.Revision), text(e.StatementID), e.Line, string(e.As),
+				one.event.Type == settlement.LineReleasedType, text(e.Entity), known(e.Reason), one.recordedAt, text(one.actor))
 		case one.pass != nil:
 			e := one.pass
 			b.Queue(insertPassSQL, at, text(e.StatementID), e.Pass, e.Matched, e.Mismatched, e.Unmatched, one.recordedAt)
@@ -160,8 +200,12 @@ func queueLines(b *pgx.Batch, e *settlement.LinesRecorded, at int64) {
 	numbers, fileLines := make([]int32, n), make([]int32, n)
 	kinds, dates, currencies, gross := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	references, others, settlementRefs, fees, nets := make([]*string, n), make([]string, n), make([]*string, n), make([]*string, n), make([]*string, n)
+	settled, settledCurrencies := make([]*string, n), make([]*string, n)
 	for i := range e.Lines {
 		l := &e.Lines[i]
+		if x := l.Exchange; x != nil {
+			settled[i], settledCurrencies[i] = amount(&x.Amount), currencyOf(&x.Amount)
+		}
 		numbers[i], fileLines[i] = int32(l.Number), int32(l.FileLine)
 		kinds[i], dates[i], currencies[i] = string(l.Kind), l.ValueDate, l.Gross.Currency().Code()
 		gross[i] = storable.Amount(l.Gross, l.Gross.Currency())
@@ -177,7 +221,8 @@ func queueLines(b *pgx.Batch, e *settlement.LinesRecorded, at int64) {
 		}
 		others[i] = string(encoded)
 	}
-	b.Queue(insertLinesSQL, text(e.StatementID), at, numbers, fileLines, kinds, references, others, settlementRefs, dates, currencies, gross, fees, nets)
+	b.Queue(insertLinesSQL, text(e.StatementID), at, numbers, fileLines, kinds, references, others, settlementRefs, dates, currencies, gross, fees, nets,
+		settled, settledCurrencies)
 }
 
 func text(s string) string { return storable.Text(s) }

@@ -129,6 +129,7 @@ func (a *API) all() []*operation {
 				return order.RepresentDispute{DisputeID: r.path("dispute")}, nil
 			}},
 		{"resolveDispute", "disputes/{dispute}/resolve", "Record how a dispute ended", reflect.TypeFor[ResolutionBody](), resolve},
+		{"provisionDispute", "disputes/{dispute}/provision", "Say how much of a dispute is expected to be lost", reflect.TypeFor[ProvisionBody](), provisionDispute},
 		{"resolveAnomaly", "anomalies/{code}/resolve", "Take a flag off that somebody has looked into", reflect.TypeFor[FoundBody](),
 			func(r *request, _ *target) (order.Action, error) {
 				var b FoundBody
@@ -161,7 +162,7 @@ func (a *API) all() []*operation {
 
 // byOperators are the operations that record what no gateway reports.
 var byOperators = []string{
-	"recordDispute", "resolveDispute", "completeRefund", "failRefund", "resolveAnomaly", "proposeCorrection", "approveCorrection", "declineCorrection",
+	"recordDispute", "resolveDispute", "provisionDispute", "completeRefund", "failRefund", "resolveAnomaly", "proposeCorrection", "approveCorrection", "declineCorrection",
 }
 
 // members are the parts of a path that are part of what is asked.

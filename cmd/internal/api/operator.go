@@ -18,6 +18,10 @@ type (
 		OccurredAt *time.Time `json:"occurred_at,omitempty" doc:"When that was known; now when left out."`
 		ReasonCode string     `json:"reason_code,omitempty" pattern:"^[A-Za-z0-9_.-]{1,64}$"`
 	}
+	// ProvisionBody is what is expected to be lost of a dispute.
+	ProvisionBody struct {
+		Amount Amount `json:"amount" doc:"All that is expected to be lost, in place of what was said before; 0 for nothing."`
+	}
 	// DisputeBody is a stage of a dispute.
 	DisputeBody struct {
 		Stage      string     `json:"stage" enum:"retrieval,chargeback,representment,pre_arbitration,arbitration,pre_compliance,compliance,fraud_advice,good_faith"`
@@ -59,6 +63,15 @@ func recordDispute(r *request, t *target) (order.Action, error) {
 		a.RespondBy = &by
 	}
 	return a, err
+}
+
+func provisionDispute(r *request, t *target) (order.Action, error) {
+	var b ProvisionBody
+	if err := r.into(&b); err != nil {
+		return nil, err
+	}
+	m, err := b.Amount.in(t.state.Currency, "amount")
+	return order.ProvisionDispute{DisputeID: r.path("dispute"), Amount: m}, err
 }
 
 // timeOr is the zero time for none.

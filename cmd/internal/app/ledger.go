@@ -175,6 +175,12 @@ func (l *Ledger) Watch(ctx context.Context) error {
 	}
 	group.Go(func() error { return l.Reconciler.Run(ctx) })
 	group.Go(func() error { return l.Pusher.Run(ctx) })
+	group.Go(func() error {
+		if err := l.finishStatements(ctx); err != nil && ctx.Err() == nil {
+			l.Logger.Error("statements whose import was interrupted are not finished; importing them again does that", slog.Any("error", err))
+		}
+		return nil
+	})
 	if l.Settings.AuditInterval >= 0 {
 		group.Go(func() error { return l.Auditor.Run(ctx) })
 	}

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/commands/statements"
@@ -76,6 +79,40 @@ func (l *Ledger) MatchStatement(ctx context.Context, statementID, actor string) 
 		return StatementAnswer{}, err
 	}
 	return l.shown(ctx, receipt)
+}
+
+// finishStatements matches the lines of statements whose import was interrupted before this ledger began. The views tell
+// which those are.
+func (l *Ledger) finishStatements(ctx context.Context) error {
+	at, found, err := l.LastProjected(ctx)
+	if err != nil || !found {
+		return err
+	}
+	if err := l.WaitForViews(ctx, at); err != nil {
+		return err
+	}
+	pool, err := l.Database.Pool()
+	if err != nil {
+		return err
+	}
+	rows, err := pool.Query(ctx, "SELECT statement_id FROM ledger.settlement_statements WHERE NOT complete AND position <= $1 ORDER BY position", int64(at.Commit))
+	if err != nil {
+		return err
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		finished, err := l.Settlements.Finish(ctx, id)
+		if err != nil {
+			return err
+		}
+		if finished {
+			l.Logger.Info("a statement whose import was interrupted is finished", slog.String("statement_id", id))
+		}
+	}
+	return nil
 }
 
 // statementViewsWait bounds waiting for the views; what was imported is durable before.

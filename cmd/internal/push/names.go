@@ -74,6 +74,7 @@ var leftOut = map[string]bool{
 	"GatewayStatusObserved": true, "GatewayOrderStatusObserved": true,
 	// What the ledger's operators do among themselves, and flags for them; a correction that is recorded is pushed.
 	"AnomalyFlagged": true, "AnomalyResolved": true, "CorrectionProposed": true, "CorrectionDeclined": true,
+	"DisputeProvisioned": true,
 }
 
 func isLeftOut(eventType string) bool { return leftOut[eventType] }

@@ -13,6 +13,7 @@ var effects = map[string]string{
 	"CorrectionProposed":         "None: it moves what it names when another person approves it.",
 	"DisputeFundsReinstated":     "Takes the amount from what is held by the dispute.",
 	"DisputeFundsWithdrawn":      "Adds the amount to what is held by the dispute.",
+	"DisputeProvisioned":         "None on the order's balances; the books hold the amount as a provision until the dispute has an outcome.",
 	"DisputeResolved":            "What is still held by the dispute is lost.",
 	"EnrichmentPending":          "None.",
 	"FeeCharged":                 "None on the order's balances; a cost of the merchant, out of the gateway's hands or, from_settlement, out of the bank.",

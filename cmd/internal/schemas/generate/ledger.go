@@ -18,7 +18,7 @@ type ledgerEvent struct {
 	example       string
 }
 
-// ledgerEvents are all of them, each of version 1. None does anything to money.
+// ledgerEvents are all of them, each of version 1. None does anything to the money of an order.
 func ledgerEvents() []ledgerEvent {
 	period, hook, export := reflect.TypeFor[accounting.PeriodChanged](), reflect.TypeFor[push.Told](), reflect.TypeFor[app.ExportProduced]()
 	const delivery = `{"subscriber":"shop","order_id":"01J9ORDER","event_id":"b1c1e3a0-0000-5000-8000-000000000000","name":"order.payment_success","attempt":2,"status":503,"problem":"answered 503"}`
@@ -35,6 +35,10 @@ func ledgerEvents() []ledgerEvent {
 			`{"format":"csv","gateway":"decta","account":"default","side":"gateway","file_sha256":"00ff","window_days":14,"statement_id":"81a88fb79ce102ff5e9cefca1fbe4126","lines":1,"sums":[{"kind":"payment","lines":1,"gross":{"amount":"96.56","currency":"EUR"}}]}`},
 		{settlement.StatementMatchedType, "Every line of a statement was looked at; what came of it stands on the orders.", reflect.TypeFor[settlement.StatementMatched](),
 			`{"statement_id":"81a88fb79ce102ff5e9cefca1fbe4126","pass":1,"matched":1,"mismatched":0,"unmatched":0}`},
+		{settlement.LineBookedType, "A line of a statement that belongs to no order was booked: a fee, a payout on its way, or money in suspense.", reflect.TypeFor[settlement.LineBooked](),
+			`{"statement_id":"81a88fb79ce102ff5e9cefca1fbe4126","line":2,"kind":"fee","side":"gateway","as":"fee","entity":"default","gross":{"amount":"5.00","currency":"EUR"},"value_date":"2026-10-03","settlement_ref":"PO-1","reason":"no_reference"}`},
+		{settlement.LineReleasedType, "A line of a statement that stood in suspense was released, as it is known by now.", reflect.TypeFor[settlement.LineBooked](),
+			`{"statement_id":"81a88fb79ce102ff5e9cefca1fbe4126","line":3,"kind":"payment","side":"gateway","as":"suspense","entity":"default","gross":{"amount":"96.56","currency":"EUR"},"value_date":"2026-10-03","reference":"6f2c","reason":"matched"}`},
 		{"ExportProduced", "Something was exported; the manifest says what.", export, `{"manifest":{"what":"journal","sha256":"00ff"},"actor":"kim"}`},
 		{push.SubscriberAdded, "A subscriber of webhooks is served from here on.", hook, `{"subscriber":"shop"}`},
 		{push.DeliverySucceeded, "A webhook was delivered.", hook, delivery},
