@@ -165,15 +165,15 @@ func TestOrders_SameKeySameAnswer(t *testing.T) {
 func TestOrders_SameKeyOtherBody(t *testing.T) {
 	t.Parallel()
 	log := openNode(t)
-	keys, err := privacy.NewFileKeys(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
 	master, err := privacy.NewLocalMaster(make([]byte, privacy.KeyBytes))
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := commands.NewOrders(newIntake(log), privacy.NewVault(master, keys))
+	vault, err := privacy.OpenVault(t.TempDir(), master)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := commands.NewOrders(newIntake(log), vault)
 	r := asked("create", `{"number":"SO-1","products":[{"price":"1.00"}]}`)
 	r.Personal = json.RawMessage(`{"client":{"email":"ada@example.com"}}`)
 	done, err := o.Register(t.Context(), r, registration("SO-1", "1.00"), false)

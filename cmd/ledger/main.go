@@ -131,7 +131,7 @@ differ from the log, or an export is not proven.`,
 	addGroup(root, groupOrder, "Orders", c.ingest(), c.order(), c.explainOrder(), c.erase(), c.simulate())
 	addGroup(root, groupBooks, "The books", c.accountingReport(), c.period(), c.reconcile(), c.export(), c.auditPack(), c.entity())
 	addGroup(root, groupViews, "The views in PostgreSQL", c.rebuild(), c.audit(), c.parked(), c.migrate())
-	addGroup(root, groupLog, "The event log", c.backup(), c.verify(), c.restore(), c.copyLog(), c.events())
+	addGroup(root, groupLog, "The event log", c.backup(), c.verify(), c.restore(), c.keys(), c.copyLog(), c.events())
 	addGroup(root, groupOther, "Further", c.reportService(), c.version())
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)

@@ -1,7 +1,6 @@
 package privacy
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
@@ -85,21 +84,25 @@ func (e *Eraser) OrdersOf(ctx context.Context, subject string) ([]Target, error)
 			return nil, fmt.Errorf("look for a person's orders: %w", err)
 		}
 		category, id, ok := order.ParseStreamName(recorded.Stream)
-		if !ok || !bytes.Contains(recorded.Data, []byte(TokenPrefix)) || slices.Contains(found, Target{category, id}) {
+		if !ok || slices.Contains(found, Target{category, id}) {
 			continue
 		}
-		for _, token := range tokensOf(recorded.Data) {
-			plaintext, err := e.Vault.Open(ctx, id, token)
-			if errors.Is(err, ErrErased) {
-				continue
-			}
-			if err != nil {
-				return nil, fmt.Errorf("look for a person's orders: order %s: %w", id, err)
-			}
-			if slices.ContainsFunc(texts(plaintext), func(text []byte) bool { return strings.EqualFold(string(text), subject) }) {
-				found = append(found, Target{category, id})
-				break
-			}
+		token, err := tokenOf(&recorded)
+		if err != nil {
+			return nil, fmt.Errorf("look for a person's orders: %w", err)
+		}
+		if token == "" {
+			continue
+		}
+		plaintext, err := e.Vault.Open(ctx, id, token)
+		if errors.Is(err, ErrErased) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look for a person's orders: order %s: %w", id, err)
+		}
+		if slices.ContainsFunc(texts(plaintext), func(text []byte) bool { return strings.EqualFold(string(text), subject) }) {
+			found = append(found, Target{category, id})
 		}
 	}
 	return found, nil
@@ -170,12 +173,11 @@ func (e *Eraser) begin(ctx context.Context, target Target, actor string) (erasur
 	return out, nil
 }
 
-// finish destroys the key and records the receipt.
+// finish destroys the keys and records the receipt. What was sealed while the erasure went on is destroyed
+// behind the receipt; when that is kept from happening, by the next erasure of the order.
 func (e *Eraser) finish(ctx context.Context, x *erasure) error {
-	if x.done {
-		return nil
-	}
-	if err := e.Vault.keys.Destroy(ctx, x.OrderID); err != nil {
+	stream := order.StreamName(x.Category, x.OrderID)
+	if err := e.destroy(ctx, stream, x.OrderID); err != nil || x.done {
 		return err
 	}
 	x.receipt.ErasedAt = e.Clock().UTC().Truncate(time.Microsecond)
@@ -186,9 +188,42 @@ func (e *Eraser) finish(ctx context.Context, x *erasure) error {
 	if err := e.Intake.RecordErasure(ctx, x.Category, x.OrderID, order.RecordErasure{
 		SubjectRef: x.OrderID, Receipt: string(text), Signature: ed25519.Sign(e.Sign, text), At: x.receipt.ErasedAt,
 	}, x.receipt.Actor); err != nil {
-		return fmt.Errorf("the key is destroyed, the receipt is not recorded: %w", err)
+		return fmt.Errorf("the keys are destroyed, the receipt is not recorded: %w", err)
+	}
+	return e.destroy(ctx, stream, x.OrderID)
+}
+
+// destroy destroys the keys of all tokens of a stream.
+func (e *Eraser) destroy(ctx context.Context, stream, orderID string) error {
+	tokens, _, err := e.read(ctx, stream)
+	if err != nil {
+		return err
+	}
+	for _, token := range tokens {
+		if err := e.Vault.Destroy(ctx, orderID, token); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// DestroyErased destroys the keys of all orders that the log says are erased: keys that came back from a copy
+// that is older than an erasure go again. It answers how many orders those are.
+func (e *Eraser) DestroyErased(ctx context.Context) (orders int, err error) {
+	for recorded, err := range e.Log.ReadAll(ctx, eventstore.AllRead{}) {
+		if err != nil {
+			return orders, fmt.Errorf("look for erasures: %w", err)
+		}
+		_, id, ok := order.ParseStreamName(recorded.Stream)
+		if !ok || recorded.Type != (order.PersonalDataErased{}).EventType() {
+			continue
+		}
+		if err := e.destroy(ctx, recorded.Stream, id); err != nil {
+			return orders, err
+		}
+		orders++
+	}
+	return orders, nil
 }
 
 // read finds the tokens of a stream, and the receipt of an erasure that is complete.
@@ -203,22 +238,29 @@ func (e *Eraser) read(ctx context.Context, stream string) (tokens []string, done
 			if err := errors.Join(json.Unmarshal(recorded.Data, &erased), json.Unmarshal([]byte(erased.Receipt), done)); err != nil {
 				return nil, nil, fmt.Errorf("read the receipt in stream %q: %w", stream, err)
 			}
-			return nil, done, nil
 		}
-		tokens = append(tokens, tokensOf(recorded.Data)...)
+		token, err := tokenOf(&recorded)
+		if err != nil {
+			return nil, nil, err
+		}
+		if token != "" {
+			tokens = append(tokens, token)
+		}
 	}
-	return tokens, nil, nil
+	return tokens, done, nil
 }
 
-// tokensOf are the sealed values of an event.
-func tokensOf(data []byte) []string {
-	var tokens []string
-	for _, text := range texts(data) {
-		if bytes.HasPrefix(text, []byte(TokenPrefix)) {
-			tokens = append(tokens, string(text))
-		}
+// tokenOf is the sealed data of an event, empty when it has none. What only reads like a token, in a text that
+// anybody may have written, is none.
+func tokenOf(recorded *eventstore.RecordedEvent) (string, error) {
+	if recorded.Type != (order.CommandRecorded{}).EventType() {
+		return "", nil
 	}
-	return tokens
+	var c order.CommandRecorded
+	if err := json.Unmarshal(recorded.Data, &c); err != nil {
+		return "", fmt.Errorf("stream %q revision %d: %w", recorded.Stream, recorded.Revision, err)
+	}
+	return c.Sealed, nil
 }
 
 // scan searches the whole log for what is to be erased.

@@ -60,18 +60,18 @@ func open(t testing.TB) *shop {
 			t.Error(err)
 		}
 	})
-	keys, err := privacy.NewFileKeys(t.TempDir())
+	master, err := privacy.NewLocalMaster(make([]byte, privacy.KeyBytes))
 	if err != nil {
 		t.Fatal(err)
 	}
-	master, err := privacy.NewLocalMaster(make([]byte, privacy.KeyBytes))
+	vault, err := privacy.OpenVault(t.TempDir(), master)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &shop{t: t, log: log, tokens: auth.NewStore(filepath.Join(t.TempDir(), "tokens"))}
 	s.intake = commands.NewIntake(commands.IntakeConfig{Log: log, Translators: []commands.Translator{decta.New(), everifin.New(), connectpay.New()}})
 	s.api, err = api.New(api.Config{
-		Orders: commands.NewOrders(s.intake, privacy.NewVault(master, keys)), Tokens: s.tokens, Gateway: api.NoGateway{}, Views: newDatabase(t), Development: true, Clock: time.Now,
+		Orders: commands.NewOrders(s.intake, vault), Tokens: s.tokens, Gateway: api.NoGateway{}, Views: newDatabase(t), Development: true, Clock: time.Now,
 		Logger:  slog.New(slog.DiscardHandler),
 		Account: func(_, account string) bool { return account == "default" },
 	})

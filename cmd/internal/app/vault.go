@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
@@ -14,6 +15,7 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/commands/gateways/signature"
 	"github.com/order-ledger/order-ledger/commands/privacy"
+	"github.com/order-ledger/order-ledger/eventstore"
 )
 
 // OpenVault opens the keys of personal data and the key that signs receipts of erasures. Without a
@@ -21,11 +23,11 @@ import (
 // the log; production keeps the master key elsewhere.
 func OpenVault(s config.Settings) (*privacy.Vault, ed25519.PrivateKey, error) {
 	dir := s.KeysDir()
-	keys, err := privacy.NewFileKeys(filepath.Join(dir, "orders"))
-	if err != nil {
-		return nil, nil, err
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("key directory: %w", err)
 	}
 	var secret []byte
+	var err error
 	if s.MasterKey != "" {
 		secret, err = signature.ResolveSecret(s.MasterKey)
 	} else {
@@ -42,7 +44,8 @@ func OpenVault(s config.Settings) (*privacy.Vault, ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("key of receipts: %w", err)
 	}
-	return privacy.NewVault(master, keys), ed25519.NewKeyFromSeed(seed), nil
+	vault, err := privacy.OpenVault(dir, master)
+	return vault, ed25519.NewKeyFromSeed(seed), err
 }
 
 // ownSecret reads 32 bytes from a file, which is made when nothing was sealed yet.
@@ -51,7 +54,7 @@ func ownSecret(dir, name string) ([]byte, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if name == "master.key" {
-			if sealed, err := os.ReadDir(filepath.Join(dir, "orders")); err != nil || len(sealed) > 0 {
+			if held, err := privacy.HoldsKeys(dir); err != nil || held {
 				return nil, fmt.Errorf("%s is gone, and keys were wrapped with it: bring it back (%w)", path, errors.Join(err, fs.ErrNotExist))
 			}
 		}
@@ -77,4 +80,18 @@ func writeOnce(path, text string) error {
 	}
 	_, err = f.WriteString(text)
 	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// RestoreKeys merges a copy of the folder of keys into the ledger's, and destroys those again of what the log
+// says is erased.
+func RestoreKeys(ctx context.Context, s config.Settings, log eventstore.Reader, from string) (done privacy.Merged, erased int, err error) {
+	if done, err = privacy.Merge(ctx, from, s.KeysDir()); err != nil {
+		return done, 0, err
+	}
+	vault, err := privacy.OpenVault(s.KeysDir(), nil) // destroying asks no master key
+	if err != nil {
+		return done, 0, err
+	}
+	erased, err = (&privacy.Eraser{Vault: vault, Log: log}).DestroyErased(ctx)
+	return done, erased, err
 }
