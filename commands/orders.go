@@ -68,6 +68,10 @@ var ErrOrderNotFound = errors.New("there is no such order")
 // ErrNoSealer says that personal data cannot be kept: nothing is configured to seal it.
 var ErrNoSealer = errors.New("personal data cannot be sealed")
 
+// ErrSealing says that personal data could not be sealed now: there is no room for a key, or the service that holds
+// the master key is away. Nothing was recorded.
+var ErrSealing = errors.New("personal data cannot be sealed now")
+
 // ErrErased says that personal data was sealed and its key destroyed.
 var ErrErased = errors.New("personal data was erased")
 
@@ -212,7 +216,11 @@ func (o *Orders) seal(ctx context.Context, orderID string, personal json.RawMess
 	if o.personal == nil {
 		return "", ErrNoSealer
 	}
-	return o.personal.Seal(ctx, orderID, personal)
+	token, err := o.personal.Seal(ctx, orderID, personal)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrSealing, err)
+	}
+	return token, nil
 }
 
 func (o *Orders) try(ctx context.Context, target link, r Request, digest string, action order.Action) (Done, error) {

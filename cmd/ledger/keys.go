@@ -22,11 +22,12 @@ func (c *cli) keysBackup() *cobra.Command {
 	return &cobra.Command{
 		Use:   "backup DIR",
 		Short: "Bring a copy of the keys of personal data up to date",
-		Long: `backup copies the keys of personal data to DIR, wrapped as they are, while the ledger
-runs. Keys that were destroyed are destroyed in DIR too, so keep one copy and bring it
-up to date often, and after every erasure: an older generation would undo it. The
-backups of the log hold nothing but what these keys open, and may be as many as you
-like. The master key is not copied; keep it elsewhere.`,
+		Long: `backup copies the keys of personal data to DIR, wrapped as they are, while the
+ledger runs. Keys that were destroyed are destroyed in DIR too: keep one copy and
+bring it up to date often, and after every erasure, for an older generation would
+undo it. Backups of the log hold only what these keys open, and may be many. The
+master key is not copied; keep it elsewhere.`,
+		Example: "  ledger keys backup /backups/keys",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			done, err := privacy.Merge(cmd.Context(), c.settings.KeysDir(), args[0])
@@ -46,9 +47,11 @@ func (c *cli) keysRestore() *cobra.Command {
 	return &cobra.Command{
 		Use:   "restore DIR",
 		Short: "Bring keys of personal data back from a copy",
-		Long: `restore brings the keys back that "ledger keys backup" copied to DIR. What is destroyed
-here stays destroyed, and the keys of orders that the log says are erased are destroyed
-again, however old the copy is. The ledger does not run meanwhile; restore the log first.`,
+		Long: `restore brings back the keys that "ledger keys backup" copied to DIR. What is
+destroyed here stays destroyed, and the keys of orders that the log says are
+erased are destroyed again, however old the copy is. The ledger does not run
+meanwhile; restore the log first.`,
+		Example: "  ledger keys restore /backups/keys",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := os.Stat(filepath.Join(args[0], "sheets")); err != nil {

@@ -126,7 +126,7 @@ func (s *Sheets) newSheet(ctx context.Context) ([]freeKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	head := append([]byte(sheetMagic), binary.BigEndian.AppendUint16(nil, uint16(len(wrapped)))...) //nolint:gosec // bounded below
+	head := append([]byte(sheetMagic), binary.BigEndian.AppendUint16(nil, uint16(len(wrapped)))...)
 	if head = append(head, wrapped...); len(head) > headerBytes {
 		return nil, fmt.Errorf("a wrapped key of %d bytes is too long", len(wrapped))
 	}

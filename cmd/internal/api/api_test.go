@@ -47,6 +47,7 @@ type shop struct {
 	server http.Handler
 	token  string
 	tokens *auth.Store
+	keys   string // the folder with the keys of personal data
 }
 
 func open(t testing.TB) *shop {
@@ -64,11 +65,12 @@ func open(t testing.TB) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vault, err := privacy.OpenVault(t.TempDir(), master)
+	keys := t.TempDir()
+	vault, err := privacy.OpenVault(keys, master)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &shop{t: t, log: log, tokens: auth.NewStore(filepath.Join(t.TempDir(), "tokens"))}
+	s := &shop{t: t, log: log, keys: keys, tokens: auth.NewStore(filepath.Join(t.TempDir(), "tokens"))}
 	s.intake = commands.NewIntake(commands.IntakeConfig{Log: log, Translators: []commands.Translator{decta.New(), everifin.New(), connectpay.New()}})
 	s.api, err = api.New(api.Config{
 		Orders: commands.NewOrders(s.intake, vault), Tokens: s.tokens, Gateway: api.NoGateway{}, Views: newDatabase(t), Development: true, Clock: time.Now,
@@ -293,6 +295,50 @@ func TestGeneralPaymentFlow_InvalidRequestData(t *testing.T) {
 }
 
 // TestMerchantsDay issues an order, has it paid, refunds in parts, loses a dispute about the rest.
+// TestGeneralPaymentFlow_Redirects: each field that no customer can be sent to has an entry, and what can be is
+// answered as it was sent.
+func TestGeneralPaymentFlow_Redirects(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	fields := []string{"success_redirect", "in_progress_redirect", "failure_redirect", "cancel_redirect"}
+	for _, text := range []string{"thanks", "/thanks", "//shop.example/x", "javascript:alert(1)", "ftp://shop.example/", "https://", "https:///x", "https://:443/", "https://shop.example:port/", "mailto:kim@shop.example"} {
+		var members strings.Builder
+		for _, field := range fields {
+			fmt.Fprintf(&members, `,%q:%q`, field, text)
+		}
+		r := s.want(s.call("POST", "/orders/", `{"products":[{"title":"Cup","price":"1.00"}]`+members.String()+`}`), 400, "code", "invalid_request")
+		for _, field := range fields {
+			if !strings.Contains(r.text, `"`+field+`"`) {
+				t.Errorf("%s %q: no entry in %s", field, text, r.text)
+			}
+		}
+	}
+	const ok = `https://shop.example/ok?order=1&x=%20#top`
+	s.want(s.call("POST", "/orders/?response_type=full", `{"products":[{"title":"Cup","price":"1.00"}],"success_redirect":"`+ok+`","cancel_redirect":"http://[::1]:8080"}`),
+		201, "success_redirect", ok, "cancel_redirect", "http://[::1]:8080")
+}
+
+// TestPersonalDataThatCannotBeSealed: an order is not recorded without the personal data that it came with, and
+// is when keys can be kept again.
+func TestPersonalDataThatCannotBeSealed(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	sheets := filepath.Join(s.keys, "sheets")
+	if err := os.Rename(sheets, sheets+".away"); err != nil {
+		t.Fatal(err)
+	}
+	const body = `{"number":"SO-1","client":{"email":"kim@shop.example"},"products":[{"title":"Cup","price":"1.00"}]}`
+	r := s.want(s.call("POST", "/orders/", body, "Idempotency-Key", "k-1"), 503, "code", "personal_data_unavailable")
+	if r.header.Get("Retry-After") == "" || s.events("order-") != 0 {
+		t.Errorf("%v; %d events of orders", r.header, s.events("order-"))
+	}
+	s.want(s.call("POST", "/orders/", `{"number":"SO-2","products":[{"title":"Cup","price":"1.00"}]}`), 201)
+	if err := os.Rename(sheets+".away", sheets); err != nil {
+		t.Fatal(err)
+	}
+	s.want(s.call("POST", "/orders/", body, "Idempotency-Key", "k-1"), 201, "number", "SO-1")
+}
+
 func TestMerchantsDay(t *testing.T) {
 	t.Parallel()
 	s := open(t)

@@ -17,15 +17,15 @@ func (a *API) needsNone(r *http.Request, rt *Route) (bool, error) {
 	if rt.Access != Reading || !a.Open || r.Header.Get("Authorization") != "" {
 		return false, nil
 	}
-	if !namesThisMachine(r.Host) {
+	if !NamesThisMachine(r.Host) {
 		return false, problem(http.StatusForbidden, "host_refused",
 			"Reading without a token takes the name localhost or a loopback address, not that of the Host header. Otherwise send Authorization: Bearer TOKEN.")
 	}
 	return true, nil
 }
 
-// namesThisMachine tells whether a Host header, with or without a port, is localhost or a loopback address.
-func namesThisMachine(host string) bool {
+// NamesThisMachine tells whether a Host header, with or without a port, is localhost or a loopback address.
+func NamesThisMachine(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		name = h

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -36,10 +37,10 @@ type NewOrder struct {
 	RefundLimitPercent string    `json:"refund_limit_percentage,omitempty" pattern:"^[0-9]{1,4}(\\.[0-9]{1,2})?$" doc:"How much of the amount due may be refunded; 0 and left out are no limit besides what was captured."`
 	IsTest             bool      `json:"is_test,omitempty"`
 	RegisterOnly       bool      `json:"register_only,omitempty" doc:"The merchant creates the order at the gateway itself, with number as its reference."`
-	SuccessRedirect    string    `json:"success_redirect,omitempty" format:"uri" maxLength:"2000"`
-	InProgressRedirect string    `json:"in_progress_redirect,omitempty" format:"uri" maxLength:"2000"`
-	FailureRedirect    string    `json:"failure_redirect,omitempty" format:"uri" maxLength:"2000"`
-	CancelRedirect     string    `json:"cancel_redirect,omitempty" format:"uri" maxLength:"2000"`
+	SuccessRedirect    string    `json:"success_redirect,omitempty" format:"uri" pattern:"^https?://[^/?#]" maxLength:"2000"`
+	InProgressRedirect string    `json:"in_progress_redirect,omitempty" format:"uri" pattern:"^https?://[^/?#]" maxLength:"2000"`
+	FailureRedirect    string    `json:"failure_redirect,omitempty" format:"uri" pattern:"^https?://[^/?#]" maxLength:"2000"`
+	CancelRedirect     string    `json:"cancel_redirect,omitempty" format:"uri" pattern:"^https?://[^/?#]" maxLength:"2000"`
 }
 
 // Client is who pays.
@@ -196,6 +197,9 @@ func (a *API) register(r *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if wrong := n.wrongRedirects(); len(wrong) > 0 {
+		return nil, invalid(wrong...)
+	}
 	if !a.Account(n.Gateway, n.Account) {
 		return nil, invalid(FieldError{Field: "account", Message: "there is no such account of the gateway"})
 	}
@@ -224,6 +228,20 @@ func (a *API) register(r *request) (*answer, error) {
 		body.Status = "draft"
 	}
 	return &answer{body: body, position: done.Position.String(), revision: &done.Revision, location: "/orders/" + done.OrderID + "/", gateway: told.Outcome}, nil
+}
+
+// wrongRedirects are the redirects that no customer can be sent to.
+func (n *NewOrder) wrongRedirects() (wrong []FieldError) {
+	for _, field := range []struct{ name, text string }{
+		{"success_redirect", n.SuccessRedirect}, {"in_progress_redirect", n.InProgressRedirect},
+		{"failure_redirect", n.FailureRedirect}, {"cancel_redirect", n.CancelRedirect},
+	} {
+		to, err := url.Parse(field.text)
+		if field.text != "" && (err != nil || to.Scheme != "http" && to.Scheme != "https" || to.Hostname() == "") {
+			wrong = append(wrong, FieldError{Field: field.name, Message: "is no absolute http or https URL"})
+		}
+	}
+	return wrong
 }
 
 // creation is what the gateway is told of the order besides what the log holds.

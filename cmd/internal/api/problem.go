@@ -86,8 +86,8 @@ func asProblem(err error) *Problem {
 		return problem(http.StatusNotFound, "order_not_found", "There is no order with this id.")
 	case errors.Is(err, commands.ErrNoSealer):
 		return problem(http.StatusUnprocessableEntity, "personal_data_refused", "This ledger has no key to seal personal data with, and keeps none in clear: leave client out.")
-	case errors.Is(err, commands.ErrErased):
-		return problem(http.StatusConflict, "personal_data_erased", "The personal data of the order was erased; none can be added.")
+	case errors.Is(err, commands.ErrSealing):
+		return problem(http.StatusServiceUnavailable, "personal_data_unavailable", "The personal data could not be sealed now, so nothing was recorded; send the request again with the same Idempotency-Key.")
 	case errors.Is(err, ErrViewsAway):
 		return problem(http.StatusServiceUnavailable, "views_unavailable", "The database of the views cannot be read now; ask again. Nothing is lost.")
 	case errors.Is(err, eventstore.ErrUnavailable):
@@ -104,6 +104,9 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if p == nil {
 		a.Logger.ErrorContext(r.Context(), "request failed", slog.String("path", r.URL.Path), slog.Any("error", err))
 		p = problem(http.StatusInternalServerError, "internal", "The request could not be answered. The ledger's log says more.")
+	}
+	if errors.Is(err, commands.ErrSealing) { // an operator is to know why
+		a.Logger.WarnContext(r.Context(), "personal data not sealed", slog.Any("error", err))
 	}
 	h := w.Header()
 	switch p.Status {

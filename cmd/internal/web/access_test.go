@@ -106,7 +106,7 @@ func TestReading_TakesANameOfThisMachine(t *testing.T) {
 	s := openShop(t)
 	id := s.issue("")
 	s.fresh()
-	ask := func(host, method, target, token string) (int, string) {
+	ask := func(host, method, target, token string, header ...string) (int, string) {
 		t.Helper()
 		r, err := http.NewRequestWithContext(t.Context(), method, s.url+target, nil)
 		if err != nil {
@@ -115,6 +115,9 @@ func TestReading_TakesANameOfThisMachine(t *testing.T) {
 		r.Host = host
 		if token != "" {
 			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		for i := 0; i+1 < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
 		}
 		answer, err := http.DefaultClient.Do(r)
 		if err != nil {
@@ -157,5 +160,17 @@ func TestReading_TakesANameOfThisMachine(t *testing.T) {
 	}
 	if status, text := ask("ledger.example", http.MethodPost, "/webhooks/decta", ""); status != http.StatusOK {
 		t.Errorf("a webhook: %d %s", status, text)
+	}
+	if status, text := ask("localhost", http.MethodPost, "/webhooks/decta", "", "Origin", "https://evil.example"); status != http.StatusForbidden || !strings.Contains(text, `"browser_refused"`) {
+		t.Errorf("a webhook without a signature from a page: %d %s", status, text)
+	}
+	const bulk = "/ingest/decta/default?views_wait=1ms"
+	if status, text := ask("evil.example", http.MethodPost, bulk, owner); status != http.StatusForbidden || !strings.Contains(text, `"host_refused"`) {
+		t.Errorf("bulk under a stranger's name: %d %s", status, text)
+	}
+	for _, host := range []string{"localhost:80", strings.TrimPrefix(s.url, "http://")} {
+		if status, text := ask(host, http.MethodPost, bulk, owner); status != http.StatusOK {
+			t.Errorf("bulk under %s: %d %s", host, status, text)
+		}
 	}
 }

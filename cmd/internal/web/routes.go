@@ -148,7 +148,7 @@ func (s *Server) webhookRoutes() []*api.Route {
 			ID: id, Method: http.MethodPost, Path: path, Tag: tagWebhooks, Access: api.Public, Handler: s.webhook,
 			Summary: "A notification of a gateway, as it sends it; the account's verifier proves the sender", Body: &api.Content{Type: "*/*"},
 			Answers:  api.OK([]string{PositionHeader}, api.JSON[accepted](), api.Content{Type: typeText}),
-			Refusals: []int{http.StatusUnauthorized, http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusServiceUnavailable},
+			Refusals: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusServiceUnavailable},
 		}
 	}
 	return []*api.Route{

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/order-ledger/order-ledger/cmd/internal/api"
 	"github.com/order-ledger/order-ledger/cmd/internal/bulk"
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/commands"
@@ -49,6 +50,11 @@ func (s *Server) webhook(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		s.refuse(w, r, "", http.StatusNotFound, "unknown_account",
 			"There is no account "+name+" of gateway "+gateway+". Gateways are "+strings.Join(config.Gateways(), ", ")+"; accounts are configured.")
+		return
+	}
+	if account.Verifier.Strategy() == signature.StrategyNone && r.Header.Get("Origin") != "" {
+		s.refuse(w, r, gateway, http.StatusForbidden, "browser_refused",
+			"A page in a browser sends this: the header Origin says so. Accounts that take webhooks without a signature take none from there.")
 		return
 	}
 	body, release, err := s.bodies.read(w, r)
@@ -157,6 +163,10 @@ func (s *Server) ingest(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, http.StatusForbidden, "not_local", "The bulk endpoint is for this machine only; gateways post to /webhooks/"+gateway+".")
 		return
 	}
+	if !api.NamesThisMachine(r.Host) && !namesOwnAddress(r) {
+		s.problem(w, r, http.StatusForbidden, "host_refused", "The bulk endpoint goes by localhost, a loopback address or this machine's address, not by the name in the Host header.")
+		return
+	}
 	if _, ok := s.ledger.Accounts.Find(gateway, name); !ok {
 		s.problem(w, r, http.StatusNotFound, "unknown_account", "There is no account "+name+" of gateway "+gateway+".")
 		return
@@ -237,4 +247,11 @@ func fromThisMachine(r *http.Request) bool {
 	}
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	return ok && local.AddrPort().Addr().Unmap() == remote.Addr().Unmap()
+}
+
+// namesOwnAddress tells whether a Host header is the address that the request came to.
+func namesOwnAddress(r *http.Request) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	named, err := netip.ParseAddrPort(r.Host)
+	return ok && err == nil && local.AddrPort().Addr().Unmap() == named.Addr().Unmap()
 }

@@ -287,7 +287,7 @@ func (m *maker) word() string {
 func (m *maker) text() string {
 	texts := []string{
 		"\x00", "../../etc/passwd", "%00", "' or 1=1 --", "\u202etxt", "\U0001F4A9", strings.Repeat("a", 300), "null", "-1", "18446744073709551616",
-		"2026-13-45", "C:1/P:1", "C:x", "1s", "0", "*", "\"0\"", "W/\"9\"", ",", ";", "{id}", "\ufeff", "sealed:1:AAAA", "01M8K95NACJ2K81W3XEWHZYATX",
+		"2026-13-45", "C:1/P:1", "C:x", "1s", "0", "*", "\"0\"", "W/\"9\"", ",", ";", "{id}", "\ufeff", "sealed:1:AAAA", "sealed:2:01M8K95NACJ2K81W3XEWHZYATX.0:AAAA", "01M8K95NACJ2K81W3XEWHZYATX",
 		"\n", "é", "1e999", "true", "decta", "2026-11-01", "99999999999999999999",
 	}
 	return texts[m.r.IntN(len(texts))]
