@@ -23,9 +23,9 @@ func (c *cli) keysBackup() *cobra.Command {
 		Use:   "backup DIR",
 		Short: "Bring a copy of the keys of personal data up to date",
 		Long: `backup copies the keys of personal data to DIR, wrapped as they are, while the
-ledger runs. Keys that were destroyed are destroyed in DIR too: keep one copy and
-bring it up to date often, and after every erasure, for an older generation would
-undo it. Backups of the log hold only what these keys open, and may be many. The
+ledger runs. Keys that were destroyed are destroyed in DIR too: keep one copy,
+bring it up to date often and after every erasure; an older generation would undo
+it. Backups of the log hold only what these keys open, and may be many. The
 master key is not copied; keep it elsewhere.`,
 		Example: "  ledger keys backup /backups/keys",
 		Args: cobra.ExactArgs(1),
