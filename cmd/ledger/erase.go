@@ -27,12 +27,12 @@ func (c *cli) erase() *cobra.Command {
   ledger erase --subject kim@shop.example --exports /exports --actor kim`,
 		Use:   "erase ORDER | --subject TEXT",
 		Short: "Make the personal data of an order or a person unreadable for good",
-		Long: `erase destroys the key that the personal data of an order is sealed under. What
+		Long: `erase destroys the keys that personal data of an order is sealed under. What
 was sealed can never be read again, in the log and in every backup of it, and
 shows as [erased]; money and history stay. Before that, the whole log and all
-tables of the read models are searched for the data in clear, and files of
-exports in the folders of --exports. A receipt, signed
-with Ed25519, is appended to the order. The order may be named by our id, the
+tables of the read models are searched for the data in clear, the exports that
+the log knows where they are still there, and the folders of --exports. A
+receipt, signed with Ed25519, is appended to the order. The order may be named by our id, the
 gateway's id, or the merchant's reference. --subject erases all orders whose
 sealed data holds a text, such as an e-mail address. With the ledger running, it
 works inside of that one. Exit code 4 when data in clear was found.`,
@@ -116,6 +116,9 @@ func (c *cli) showErasures(a app.EraseAnswer) error {
 					where = l.File
 				}
 				t.AppendRow(table.Row{"STILL IN CLEAR", where})
+			}
+			for _, file := range r.OutOfReach {
+				t.AppendRow(table.Row{"exported, and out of reach", file})
 			}
 			for _, file := range r.Unread {
 				t.AppendRow(table.Row{"NOT READ", file})

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -157,7 +158,7 @@ func (c *cli) runExport(ctx context.Context, job export.Job, actor string) error
 	if err != nil {
 		return err
 	}
-	produced := app.ExportProduced{Manifest: text, Actor: actor}
+	produced := app.ExportProduced{Manifest: text, Actor: actor, Path: placeOf(job.Out)}
 	if running := c.runningLedger(); running != "" {
 		err = c.ask(ctx, http.MethodPost, running+"/exports", produced, &struct{}{})
 	} else {
@@ -172,4 +173,16 @@ func (c *cli) runExport(ctx context.Context, job export.Job, actor string) error
 	c.say("%d rows, %d bytes, SHA-256 %s, up to position %d; signed by %s", m.Rows, m.Bytes, m.SHA256, m.Commit,
 		base64.StdEncoding.EncodeToString(job.Sign[32:]))
 	return nil
+}
+
+// placeOf is where erasures find an export again; empty for standard output.
+func placeOf(out string) string {
+	if out == "-" {
+		return ""
+	}
+	path, err := filepath.Abs(out)
+	if err != nil { // the working directory is gone: the name of the file is in the manifest
+		return ""
+	}
+	return path
 }

@@ -28,7 +28,7 @@ bring it up to date often and after every erasure; an older generation would und
 it. Backups of the log hold only what these keys open, and may be many. The
 master key is not copied; keep it elsewhere.`,
 		Example: "  ledger keys backup /backups/keys",
-		Args: cobra.ExactArgs(1),
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			done, err := privacy.Merge(cmd.Context(), c.settings.KeysDir(), args[0])
 			if err != nil {
@@ -52,7 +52,7 @@ destroyed here stays destroyed, and the keys of orders that the log says are
 erased are destroyed again, however old the copy is. The ledger does not run
 meanwhile; restore the log first.`,
 		Example: "  ledger keys restore /backups/keys",
-		Args: cobra.ExactArgs(1),
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := os.Stat(filepath.Join(args[0], "sheets")); err != nil {
 				return &exitError{code: exitNotFound, err: fmt.Errorf("%s is no copy of keys: %w", args[0], err)}

@@ -56,7 +56,7 @@ func (c *cli) runLake(ctx context.Context, l lakeRun) error {
 	}
 	run, err := job.Run(ctx)
 	// What was committed counts, also when the run broke off then.
-	if recordErr := c.recordLake(context.WithoutCancel(ctx), run.Newest, l.actor); recordErr != nil {
+	if recordErr := c.recordLake(context.WithoutCancel(ctx), run.Newest, l.dir, l.actor); recordErr != nil {
 		err = errors.Join(err, fmt.Errorf("the lake is written, and not recorded: %w", recordErr))
 	}
 	if c.json && (run.Events > 0 || err == nil) {
@@ -71,7 +71,7 @@ func (c *cli) runLake(ctx context.Context, l lakeRun) error {
 
 // recordLake records a lake's newest manifest in the log, unless it is: with it, an older copy of the lake
 // can be told from the lake.
-func (c *cli) recordLake(ctx context.Context, newest export.LakeManifest, actor string) error {
+func (c *cli) recordLake(ctx context.Context, newest export.LakeManifest, dir, actor string) error {
 	if newest.Number == 0 {
 		return nil
 	}
@@ -87,7 +87,7 @@ func (c *cli) recordLake(ctx context.Context, newest export.LakeManifest, actor 
 	if err != nil {
 		return err
 	}
-	produced := app.ExportProduced{Manifest: text, Actor: actor}
+	produced := app.ExportProduced{Manifest: text, Actor: actor, Path: placeOf(dir)}
 	if running := c.runningLedger(); running != "" {
 		return c.ask(ctx, http.MethodPost, running+"/exports", produced, &struct{}{})
 	}

@@ -32,6 +32,8 @@ type Receipt struct {
 	FilesScanned  int        `json:"files_scanned,omitempty"`
 	Leftovers     []Leftover `json:"leftovers,omitempty"`
 	Unread        []string   `json:"unread_files,omitempty"`
+	// OutOfReach are exports that are known and could not be searched, for they are elsewhere.
+	OutOfReach []string `json:"out_of_reach,omitempty"`
 }
 
 // Leftover is a place where erased data stands in clear: an event, rows of a table, or a file.
@@ -64,6 +66,8 @@ type Eraser struct {
 	Rows Rows
 	// Files is nil when nothing outside of the ledger is looked through.
 	Files Files
+	// OutOfReach is told in receipts.
+	OutOfReach []string
 	// Sign signs receipts.
 	Sign  ed25519.PrivateKey
 	Clock func() time.Time
@@ -157,7 +161,7 @@ func (e *Eraser) begin(ctx context.Context, target Target, actor string) (erasur
 		out.receipt, out.done, out.secrets = *done, true, &search{}
 		return out, nil
 	}
-	out.receipt = Receipt{OrderID: target.OrderID, Actor: actor, Tokens: len(tokens)}
+	out.receipt = Receipt{OrderID: target.OrderID, Actor: actor, Tokens: len(tokens), OutOfReach: e.OutOfReach}
 	var secrets [][]byte
 	for _, token := range tokens {
 		plaintext, err := e.Vault.Open(ctx, target.OrderID, token)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,13 +87,14 @@ gateways:
 // erased is the answer of `ledger erase --json`.
 type erased struct {
 	Receipts []struct {
-		OrderID   string `json:"order_id"`
-		Actor     string `json:"actor"`
-		ErasedAt  string `json:"erased_at"`
-		Tokens    int    `json:"tokens"`
-		Events    int    `json:"events_scanned"`
-		Rows      int    `json:"rows_scanned"`
-		Leftovers []struct {
+		OrderID    string   `json:"order_id"`
+		Actor      string   `json:"actor"`
+		ErasedAt   string   `json:"erased_at"`
+		Tokens     int      `json:"tokens"`
+		Events     int      `json:"events_scanned"`
+		Rows       int      `json:"rows_scanned"`
+		OutOfReach []string `json:"out_of_reach"`
+		Leftovers  []struct {
 			Stream string `json:"stream"`
 			Table  string `json:"table"`
 			File   string `json:"file"`
@@ -121,7 +123,11 @@ func TestErase_Subject(t *testing.T) {
 	}
 	keys := filepath.Join(t.TempDir(), "keys")
 	m.ledger.Site.RunOK(t, "keys", "backup", keys)
-	r := m.ledger.Site.Run(t, "erase", "--subject", "Kim@Shop.example", "--actor", "dpo", "--exports", exports, "--json")
+	moved, to := filepath.Join(exports, "orders.xlsx"), t.TempDir()
+	if err := os.Rename(moved, filepath.Join(to, "sent.xlsx")); err != nil {
+		t.Fatal(err)
+	}
+	r := m.ledger.Site.Run(t, "erase", "--subject", "Kim@Shop.example", "--actor", "dpo", "--exports", to, "--json")
 	var answer erased
 	if err := json.Unmarshal([]byte(r.Stdout), &answer); err != nil || r.Code != 4 || len(answer.Receipts) != 2 {
 		t.Fatalf("exit code %d, %v: %s %s", r.Code, err, r.Stdout, r.Stderr)
@@ -140,6 +146,9 @@ func TestErase_Subject(t *testing.T) {
 		}
 		if files != 3 { // the number of an order names the person
 			t.Errorf("%d of three exports are reported: %+v", files, receipt)
+		}
+		if !slices.Equal(receipt.OutOfReach, []string{moved}) {
+			t.Errorf("out of reach: %q, want %q", receipt.OutOfReach, moved)
 		}
 		if !mine[receipt.OrderID] || receipt.Tokens != 1 || receipt.Events == 0 || receipt.Rows == 0 || streams == 0 || tables < 2 {
 			t.Errorf("receipt %+v", receipt)

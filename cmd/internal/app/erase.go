@@ -25,7 +25,8 @@ type EraseRequest struct {
 	Order string `json:"order,omitempty"`
 	// Subject is a text of the sealed data, such as an e-mail address: all orders that hold it.
 	Subject string `json:"subject,omitempty"`
-	// Exports are folders of the ledger's machine whose files are searched too.
+	// Exports are folders of the ledger's machine whose files are searched too, besides what the log says was
+	// exported.
 	Exports []string `json:"exports,omitempty"`
 	Actor   string   `json:"actor" required:"false" doc:"Who says so; a token with the scope operations speaks for its own name."`
 }
@@ -56,9 +57,12 @@ func (r *EraseRequest) Run(ctx context.Context, s config.Settings, log *Store, i
 	if err != nil {
 		return EraseAnswer{}, err
 	}
-	eraser := &privacy.Eraser{Vault: vault, Log: log, Intake: intake, Rows: rows, Sign: sign, Clock: time.Now}
-	if len(r.Exports) > 0 {
-		eraser.Files = ExportSearch(r.Exports)
+	here, away, err := KnownExports(ctx, log)
+	if err != nil {
+		return EraseAnswer{}, err
+	}
+	eraser := &privacy.Eraser{
+		Vault: vault, Log: log, Intake: intake, Rows: rows, Files: ExportSearch(append(here, r.Exports...)), OutOfReach: away, Sign: sign, Clock: time.Now,
 	}
 	var targets []privacy.Target
 	if r.Subject != "" {
@@ -110,15 +114,16 @@ func (s RowSearch) Each(ctx context.Context, visit func(table string, row []byte
 	return nil
 }
 
-// ExportSearch reads the files of folders that exports were written to. What is no file or folder, such as a
+// ExportSearch reads files that exports were written to, and those in folders. What is no file or folder, such as a
 // link to somewhere else, counts as unread.
 type ExportSearch []string
 
 // errNoFile says that an entry of a folder has no content to search.
 var errNoFile = errors.New("it is neither a file nor a folder")
 
-// Each implements privacy.Files.
+// Each implements privacy.Files. A file that is in several of the folders is visited once.
 func (dirs ExportSearch) Each(ctx context.Context, visit func(file string, texts iter.Seq2[[]byte, error])) error {
+	seen := map[string]bool{}
 	for _, dir := range dirs {
 		root, err := filepath.EvalSymlinks(dir) // WalkDir does not follow a link, not even the one it is given
 		if err != nil {
@@ -129,12 +134,13 @@ func (dirs ExportSearch) Each(ctx context.Context, visit func(file string, texts
 				err = ctx.Err()
 			}
 			switch {
-			case err != nil:
+			case err != nil || seen[path]:
 			case entry.Type().IsRegular():
 				visit(path, export.Texts(path))
 			case !entry.IsDir():
 				visit(path, func(yield func([]byte, error) bool) { yield(nil, errNoFile) })
 			}
+			seen[path] = err == nil && !entry.IsDir()
 			return err
 		})
 		if err != nil {

@@ -34,7 +34,10 @@ func ExportKey(s config.Settings) (ed25519.PrivateKey, error) {
 // ExportProduced is the event that records an export: its manifest, and who made it.
 type ExportProduced struct {
 	Manifest json.RawMessage `json:"manifest"`
-	Actor    string          `json:"actor" required:"false" doc:"Who exported; a token with the scope operations speaks for its own name."`
+	// Path is the file, or the folder of a lake, on the machine that exported; empty when it went elsewhere. Erasures
+	// search it.
+	Path  string `json:"path,omitempty" required:"false" doc:"Where it was written, an absolute path; of the owner of the data directory only."`
+	Actor string `json:"actor" required:"false" doc:"Who exported; a token with the scope operations speaks for its own name."`
 }
 
 // ErrExport says that what was said to be exported cannot be recorded as such.

@@ -20,6 +20,9 @@ func (s *Server) recordExport(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e.Actor = actor(r, e.Actor)
+	if !byOwner(r) { // erasures read what stands there
+		e.Path = ""
+	}
 	err = app.RecordExport(r.Context(), s.ledger.Store, e, time.Now())
 	if errors.Is(err, app.ErrExport) {
 		s.problem(w, r, http.StatusBadRequest, "export_invalid", err.Error()+".")
