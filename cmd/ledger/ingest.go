@@ -22,6 +22,7 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/cmd/internal/web"
 	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections"
 )
 
 // ingestFlags are the flags of `ledger ingest`.
@@ -99,7 +100,12 @@ func (c *cli) runIngest(ctx context.Context, f ingestFlags, files []string) erro
 type viewsError struct{ cause error }
 
 func (e *viewsError) Error() string {
-	return "everything is stored, but the views are not up to date: " + e.cause.Error()
+	text := "everything is stored, but the views are not up to date: " + e.cause.Error()
+	var stale *projections.StaleError
+	if errors.As(e.cause, &stale) {
+		text += "; run `ledger rebuild`"
+	}
+	return text
 }
 func (e *viewsError) Unwrap() error { return e.cause }
 
@@ -114,7 +120,7 @@ func (c *cli) ingestHere(ctx context.Context, f ingestFlags, in *input) (summary
 	}
 	defer func() { err = errors.Join(err, ledger.Close()) }()
 	if _, ok := ledger.Accounts.Find(f.gateway, f.account); !ok {
-		return summary, &exitError{code: exitUsage, err: fmt.Errorf("there is no account %s of gateway %s in the configuration", f.account, f.gateway)}
+		return summary, fmt.Errorf("there is no account %s of gateway %s in the configuration", f.account, f.gateway)
 	}
 	runCtx, stop := context.WithCancel(ctx)
 	ran := make(chan error, 1)
@@ -182,7 +188,7 @@ func (c *cli) ingestThrough(ctx context.Context, url string, f ingestFlags, in *
 	req.Header.Set("Content-Type", "application/x-ndjson")
 	answer, err := c.httpClient().Do(req)
 	if err != nil {
-		return bulk.Summary{}, fmt.Errorf("the ledger at %s broke off, what it took in stays; run this again, which changes nothing twice: %w", url, err)
+		return bulk.Summary{}, fmt.Errorf("the running ledger at %s broke off, what it took in stays; run this again, which changes nothing twice: %w", url, err)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusOK {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -326,6 +327,14 @@ func TestServe_RefusesRowsOfAnotherVersion(t *testing.T) {
 		}
 	}
 	refused()
+	file := filepath.Join(t.TempDir(), "one.ndjson")
+	if err := os.WriteFile(file, []byte(dectaPaid("v-0", "V-0")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.Run(t, "ingest", "--gateway", "decta", file); r.Code != 1 || !strings.Contains(r.Stderr, "run `ledger rebuild`") ||
+		!strings.Contains(r.Stdout, "accepted 1,") {
+		t.Errorf("ingest: exit code %d: %s%s", r.Code, r.Stdout, r.Stderr)
+	}
 	l = s.Open(t)
 	harness.Eventually(t, "/readyz says rebuild_needed", func() bool {
 		answer := l.Get(t, "/readyz")
@@ -348,8 +357,8 @@ func TestServe_RefusesRowsOfAnotherVersion(t *testing.T) {
 
 	s.RunOK(t, "migrate", "--reset")
 	l.WaitForViews(t)
-	if n := s.Count(t, "ledger.orders"); n != 2 {
-		t.Errorf("%d orders after the views were made anew, want 2", n)
+	if n := s.Count(t, "ledger.orders"); n != 3 {
+		t.Errorf("%d orders after the views were made anew, want 3", n)
 	}
 	if a := l.Get(t, "/orders/V-1"); a.Status != http.StatusOK {
 		t.Errorf("an order from the new views: %d %s", a.Status, a.Body)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 )
 
@@ -56,14 +57,17 @@ func (p *progress) reach(ctx context.Context, target eventstore.Position, timer 
 }
 
 // WaitForViews returns when the views show everything up to a position. While the database does not
-// answer it asks again; the only end without success is ctx's, and the error then says what stood in
-// the way.
+// answer it asks again until ctx ends; the error then says what stood in the way. Views that another version of the
+// program made do not get there before they are rebuilt, which is a *projections.StaleError at once.
 func (l *Ledger) WaitForViews(ctx context.Context, p eventstore.Position) error {
 	for {
 		_, change := l.progress.read() // before looking: what is committed meanwhile wakes us
 		missing := l.viewsLack(ctx, p)
 		if missing == nil {
 			return nil
+		}
+		if changed := l.Runner.Stale(); len(changed) > 0 && !l.Settings.RebuildIfNeeded {
+			return &projections.StaleError{Changed: changed}
 		}
 		timer := time.NewTimer(progressPoll)
 		err := l.progress.reach(ctx, p, timer.C, change)
