@@ -48,6 +48,9 @@ The log is the only truth: the database needs no backup. Check a copy with
 			if err := c.backUp(cmd.Context(), dir); err != nil {
 				return c.explain(err)
 			}
+			if c.json {
+				return c.printJSON(map[string]any{"dir": dir})
+			}
 			c.say("backed up to %s", dir)
 			return nil
 		},
@@ -123,6 +126,9 @@ database (or data directory), for views of another history do not fit.`,
 			}
 			if err := syncPath(filepath.Dir(target)); err != nil {
 				return fmt.Errorf("sync the data directory: %w", err)
+			}
+			if c.json {
+				return c.printJSON(map[string]any{"dir": target, "events": report.Events})
 			}
 			c.say("restored %d events to %s", report.Events, target)
 			return nil

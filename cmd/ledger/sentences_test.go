@@ -1,10 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/order-ledger/order-ledger/eventstore/node"
 )
 
 // TestSentences_NameTheCauseAndTheNextStep runs commands where something is not as it should be.
@@ -61,4 +64,30 @@ func TestSentences_NameTheCauseAndTheNextStep(t *testing.T) {
 func lastLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return lines[len(lines)-1]
+}
+
+// TestBackup_ForMachines copies a log and brings it back, with answers for scripts.
+func TestBackup_ForMachines(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n, err := node.Open(node.Options{Dir: filepath.Join(dir, "data", "events")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	copied, restored := filepath.Join(dir, "copy"), filepath.Join(dir, "restored")
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"backup", copied, "--data-dir", filepath.Join(dir, "data"), "--json"}, `"dir": "` + copied},
+		{[]string{"restore", copied, "--data-dir", restored, "--json"}, `"events": 0`},
+	} {
+		code, out, errs := call(t, c.args...)
+		if code != exitOK || !json.Valid([]byte(out)) || !strings.Contains(out, c.says) {
+			t.Errorf("ledger %v: exit code %d, %q, %s", c.args, code, out, errs)
+		}
+	}
 }
