@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/order-ledger/order-ledger/domain/accounting"
 	"github.com/order-ledger/order-ledger/domain/order"
@@ -118,9 +119,9 @@ func (b *Bulk) park(o *orderState, refused *foldError) {
 	}
 }
 
-// Copy writes all rows within the connection's transaction. The rows of a *RefusedError are to be added
+// Copy writes all rows within the connection's transaction, in pieces with a rest between them unless rest is nil. The rows of a *RefusedError are to be added
 // again after Judge has found out whose fault it is.
-func (b *Bulk) Copy(ctx context.Context, conn *pgx.Conn) error {
+func (b *Bulk) Copy(ctx context.Context, conn *pgx.Conn, rest func(context.Context)) error {
 	var parks parked.Rows
 	var r rows
 	for _, stream := range slices.Sorted(maps.Keys(b.states)) {
@@ -131,7 +132,7 @@ func (b *Bulk) Copy(ctx context.Context, conn *pgx.Conn) error {
 	for _, stream := range slices.Sorted(maps.Keys(b.parked)) {
 		parks.Add(b.parked[stream])
 	}
-	err := b.copyRows(ctx, conn, &r)
+	err := b.copyRows(ctx, conn, &r, rest)
 	if err == nil {
 		var statements pgx.Batch
 		parks.Queue(&statements)
@@ -146,30 +147,25 @@ func (b *Bulk) Copy(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-func (b *Bulk) copyRows(ctx context.Context, conn *pgx.Conn, r *rows) error {
+func (b *Bulk) copyRows(ctx context.Context, conn *pgx.Conn, r *rows, rest func(context.Context)) error {
 	wire := conn.PgConn()
-	if err := b.batch.history.Copy(ctx, wire); err != nil {
+	if rest == nil {
+		rest = func(context.Context) {}
+		if err := b.batch.history.Copy(ctx, wire); err != nil {
+			return err
+		}
+	} else if err := b.batch.history.CopyInPieces(ctx, wire, rest); err != nil {
 		return err
 	}
-	if err := b.batch.journal.Copy(ctx, wire); err != nil {
-		return err
+	for _, write := range []func(context.Context, *pgconn.PgConn) error{
+		b.batch.journal.Copy, r.live.Copy, r.test.CopyTest, r.payouts.Copy, r.payments.Copy, r.refunds.Copy, r.disputes.Copy,
+	} {
+		if err := write(ctx, wire); err != nil {
+			return err
+		}
+		rest(ctx)
 	}
-	if err := r.live.Copy(ctx, wire); err != nil {
-		return err
-	}
-	if err := r.test.CopyTest(ctx, wire); err != nil {
-		return err
-	}
-	if err := r.payouts.Copy(ctx, wire); err != nil {
-		return err
-	}
-	if err := r.payments.Copy(ctx, wire); err != nil {
-		return err
-	}
-	if err := r.refunds.Copy(ctx, wire); err != nil {
-		return err
-	}
-	return r.disputes.Copy(ctx, wire)
+	return nil
 }
 
 // RefusedError says that rows of a Bulk were refused for what they hold.

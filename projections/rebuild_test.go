@@ -14,8 +14,12 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/eventstore/esdbstore"
+	"github.com/order-ledger/order-ledger/eventstore/node/protocol"
 	"github.com/order-ledger/order-ledger/migrations"
 	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/freshness"
 	"github.com/order-ledger/order-ledger/projections/rebuild"
 	"github.com/order-ledger/order-ledger/projections/schema"
 )
@@ -181,6 +185,77 @@ func TestRebuild_SwapsUnderARunnerAndBack(t *testing.T) {
 	if sets, err := e.Status(t.Context()); err != nil || len(sets) != 0 {
 		t.Errorf("after the drop: %v, %v", sets, err)
 	}
+}
+
+// Giving way to events that come makes the same rows: here over an external event store, with canaries of the rebuild's own,
+// as the command does it beside a ledger of another process.
+func TestRebuild_GivesWay(t *testing.T) {
+	t.Parallel()
+	server, err := protocol.Start(t.Context(), protocol.Options{Node: newLog(t), Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Stop() })
+	log, err := esdbstore.Open(esdbstore.Options{ConnectionString: "esdb://" + server.Addr().String() + "?tls=false"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = log.Close() })
+	url := newDatabase(t)
+	pool := newPool(t, url)
+	w := newWorld(33)
+	appendMany(t, log, w.history(t, 10, 60))
+	r := start(t, config(log, url))
+	reach(t, log, pool)
+
+	ctx, stop := context.WithCancel(t.Context())
+	var besides sync.WaitGroup
+	defer besides.Wait()
+	defer stop()
+	besides.Go(func() { // hundreds of events a second
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+			if a, ok := w.notify(t, w.orders[w.random.IntN(len(w.orders))]); ok {
+				appendAll(t, log, []appended{a})
+			}
+		}
+	})
+	prober := freshness.New(freshness.Config{
+		Log: log, Logger: slog.New(slog.DiscardHandler), Clock: time.Now, Views: func() checkpoint.Querier { return pool },
+	})
+	besides.Go(func() { _ = prober.Run(ctx) }) // it only measures
+	eventually(t, "the first canary", func() bool { _, ok := prober.Latest(); return ok })
+
+	cfg := rebuildConfig(t, log, url, t.TempDir())
+	cfg.Fresh, cfg.Usual, cfg.Watched, cfg.Workers = prober.Latest, prober.Usual, prober.Often, 1
+	keys := 0 // of the widest table when units are loaded
+	cfg.Reached = func(ctx context.Context, p rebuild.Point) error {
+		if p != rebuild.PointUnitLoaded {
+			return nil
+		}
+		return pool.QueryRow(ctx, "SELECT count(*) FROM pg_indexes WHERE schemaname = $1 AND tablename = 'order_history'", besideNext).Scan(&keys)
+	}
+	proof, err := newEngine(t, cfg).All(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !proof.Equal() {
+		t.Errorf("the proof: %+v", proof)
+	}
+	if keys == 0 {
+		t.Error("it did not give way")
+	}
+	stop()
+	besides.Wait()
+	reach(t, log, pool)
+	r.stop(t)
+	same(t, "rebuilt while events came", project(t, log, nil), dump(t, pool))
 }
 
 // readWhole reads the views again and again: orders and their history are of one moment, and never of an

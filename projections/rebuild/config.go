@@ -25,7 +25,7 @@ const (
 
 // Defaults of Config.
 const (
-	DefaultUnitBytes   = 12 << 20
+	DefaultUnitBytes   = 4 << 20
 	DefaultMarkEvery   = 2_000_000
 	DefaultReadersWait = 50 * time.Millisecond
 	DefaultSwapTimeout = time.Minute

@@ -49,45 +49,68 @@ func takeKeys(ctx context.Context, tx pgx.Tx, tables string) ([]string, error) {
 	return statements, nil
 }
 
-// makeKeys makes the keys again that are missing, side by side, and takes statistics.
+// makeKeys makes the keys again that are missing and takes statistics.
 func (e *Engine) makeKeys(ctx context.Context, set *Set) error {
-	var tables []string
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(e.cfg.Workers)
-	keys := slices.Collect(slices.Chunk(set.keys, keyTexts))
-	// The widest table takes longest.
-	slices.SortStableFunc(keys, func(a, b []string) int { return widest(b[0]) - widest(a[0]) })
-	for _, k := range keys {
-		if !slices.Contains(tables, k[0]) {
-			tables = append(tables, k[0])
-		}
-		group.Go(func() error {
-			return e.withIndexer(groupCtx, set, func(conn *pgx.Conn) error { return e.makeIndex(groupCtx, conn, set, k) })
-		})
+	if err := e.makeIndexes(ctx, set); err != nil {
+		return err
 	}
-	if err := group.Wait(); err != nil {
+	var tables []string
+	for k := range slices.Chunk(set.keys, keyTexts) {
+		tables = append(tables, k[0])
+	}
+	slices.Sort(tables)
+	tables = slices.Compact(tables)
+	slices.SortStableFunc(tables, widestFirst)
+	err := besides(ctx, e, set, tables, e.analyze)
+	if err != nil {
 		return err
 	}
 	return e.withIndexer(ctx, set, func(conn *pgx.Conn) error {
-		for _, k := range keys {
+		for k := range slices.Chunk(set.keys, keyTexts) {
 			if err := makeConstraint(ctx, conn, set, k); err != nil {
 				return err
-			}
-		}
-		for _, table := range tables {
-			if _, err := conn.Exec(ctx, "ANALYZE "+set.Tables+"."+table); err != nil {
-				return fmt.Errorf("take statistics of %s: %w", table, err)
 			}
 		}
 		return nil
 	})
 }
 
-func widest(table string) int {
-	if table == "order_history" {
-		return 1
+// makeIndexes makes the indexes that are missing.
+func (e *Engine) makeIndexes(ctx context.Context, set *Set) error {
+	e.progress.begin(Indexing, uint64(len(set.keys)/keyTexts), 0, set.Events)
+	keys := slices.Collect(slices.Chunk(set.keys, keyTexts))
+	slices.SortStableFunc(keys, func(a, b []string) int { return widestFirst(a[0], b[0]) })
+	return besides(ctx, e, set, keys, e.makeIndex)
+}
+
+// besides does something with each of all, side by side.
+func besides[T any](ctx context.Context, e *Engine, set *Set, all []T, do func(context.Context, *pgx.Conn, *Set, T) error) error {
+	todo := make(chan T, len(all))
+	for _, one := range all {
+		todo <- one
 	}
-	return 0
+	close(todo)
+	group, ctx := errgroup.WithContext(ctx)
+	for range e.cfg.Workers {
+		group.Go(func() error {
+			return e.withIndexer(ctx, set, func(conn *pgx.Conn) error {
+				for one := range todo {
+					if err := do(ctx, conn, set, one); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
+	}
+	return group.Wait()
+}
+
+// widestFirst orders tables so that the one that takes longest is begun first.
+func widestFirst(a, b string) int { return widest(b) - widest(a) }
+
+func widest(table string) int {
+	return slices.Index([]string{"orders", "journal_lines", "order_history"}, table)
 }
 
 func (e *Engine) withIndexer(ctx context.Context, set *Set, do func(*pgx.Conn) error) error {
@@ -96,7 +119,7 @@ func (e *Engine) withIndexer(ctx context.Context, set *Set, do func(*pgx.Conn) e
 		return fmt.Errorf("connect to the read models: %w", err)
 	}
 	defer closeConn(ctx, conn)
-	if _, err := conn.Exec(ctx, "SET maintenance_work_mem = '192MB'; SET synchronous_commit = off"); err != nil {
+	if _, err := conn.Exec(ctx, "SET maintenance_work_mem = '192MB'; SET max_parallel_maintenance_workers = 0; SET synchronous_commit = off"); err != nil {
 		return err
 	}
 	// Compressing the pages of new indexes for the write-ahead log takes longer than writing them. Who may not
@@ -119,6 +142,20 @@ func (e *Engine) makeIndex(ctx context.Context, conn *pgx.Conn, set *Set, k []st
 	}
 	e.progress.add(set.Target, 1, 0)
 	return e.cfg.Reached(ctx, PointKeyMade)
+}
+
+func (e *Engine) analyze(ctx context.Context, conn *pgx.Conn, set *Set, table string) error {
+	mine := e.pace.turn()
+	defer mine.wait(ctx)
+	if e.pace.givesWay() { // PostgreSQL pauses while it reads, and has less to sort
+		if _, err := conn.Exec(ctx, "SET vacuum_cost_delay = '2ms'; SET default_statistics_target = 30"); err != nil {
+			return err
+		}
+	}
+	if _, err := conn.Exec(ctx, "ANALYZE "+set.Tables+"."+table); err != nil {
+		return fmt.Errorf("take statistics of %s: %w", table, err)
+	}
+	return nil
 }
 
 func makeConstraint(ctx context.Context, conn *pgx.Conn, set *Set, k []string) error {

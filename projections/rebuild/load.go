@@ -34,6 +34,12 @@ func (e *Engine) load(ctx context.Context, conn *pgx.Conn, set *Set) error {
 	if _, err := e.dropTrials(ctx, conn); err != nil {
 		return err
 	}
+	if e.pace.givesWay() {
+		// Keys that are there from the beginning take longer, but in pieces.
+		if err := e.makeIndexes(ctx, set); err != nil {
+			return err
+		}
+	}
 	e.progress.begin(Loading, uint64(set.Events), events, 0)
 	todo := make(chan int)
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -133,7 +139,7 @@ const (
 )
 
 // foldedAtOnce are the events that are folded between two moments of giving way: some milliseconds.
-const foldedAtOnce = 500
+const foldedAtOnce = 100
 
 func (l *loader) unit(ctx context.Context, number int, u unit) error {
 	for {
@@ -159,6 +165,7 @@ func (l *loader) attempt(ctx context.Context, number int, u unit) error {
 			_ = tx.Rollback(context.WithoutCancel(ctx)) // after a commit it does nothing
 		}
 	}()
+	mine := l.engine.pace.turn()
 	write := func() (err error) {
 		if tx == nil {
 			if tx, err = l.conn.Begin(ctx); err != nil {
@@ -166,10 +173,13 @@ func (l *loader) attempt(ctx context.Context, number int, u unit) error {
 			}
 		}
 		total += l.bulk.Events()
-		return l.bulk.Copy(ctx, l.conn)
+		if !l.engine.pace.givesWay() {
+			return l.bulk.Copy(ctx, l.conn, nil)
+		}
+		mine.wait(ctx)
+		return l.bulk.Copy(ctx, l.conn, mine.wait)
 	}
 	var last eventstore.Position
-	mine := l.engine.pace.turn()
 	for slice := u.first; slice <= u.last; slice++ {
 		err := l.file.each(ctx, slice, func(ev *eventstore.RecordedEvent) error {
 			if u.parts > 1 {
@@ -218,7 +228,6 @@ func (l *loader) attempt(ctx context.Context, number int, u unit) error {
 
 // index gives the tables their keys, indexes and statistics, and their place in the log.
 func (e *Engine) index(ctx context.Context, conn *pgx.Conn, set *Set) error {
-	e.progress.begin(Indexing, uint64(len(set.keys)/keyTexts), 0, set.Events)
 	if err := e.makeKeys(ctx, set); err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package rebuild
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"time"
 )
@@ -11,8 +13,8 @@ func TestPace_GivesWayWhileTheViewsAreSlow(t *testing.T) {
 	t.Parallel()
 	latest, known := 40*time.Millisecond, true
 	p := newPace(func() (time.Duration, bool) { return latest, known }, func() (time.Duration, bool) { return 40 * time.Millisecond, true })
-	p.begin()
 	now := time.Now()
+	p.begin()
 	judge := func() float64 {
 		now = now.Add(judgeEvery)
 		return p.judge(now)
@@ -53,5 +55,54 @@ func TestPace_GivesWayWhileTheViewsAreSlow(t *testing.T) {
 	known = false
 	if share := judge(); share != 1 {
 		t.Errorf("it works %v of its time though nobody measures", share)
+	}
+}
+
+// While many events come the rebuild works a small part of its time though nothing is slow yet, and while none come all of
+// it though canaries are slow: they are nobody.
+func TestPace_GoesByTheEventsThatCome(t *testing.T) {
+	t.Parallel()
+	latest := time.Millisecond
+	p := newPace(func() (time.Duration, bool) { return latest, true }, nil)
+	p.begin()
+	now := time.Now()
+	p.saw(many, time.Second, now)
+	if share := p.judge(now); share != shareBusy || !p.givesWay() {
+		t.Errorf("it works %v of its time while many events come", share)
+	}
+	now = now.Add(stillAfter)
+	p.saw(1, time.Second, now)
+	for range 20 {
+		now = now.Add(judgeEvery)
+		p.judge(now)
+	}
+	if share := p.judge(now); share != 1 {
+		t.Errorf("it works %v of its time while few events come and nothing is slow", share)
+	}
+	latest = time.Hour
+	now = now.Add(judgeEvery)
+	if share := p.judge(now); share >= 1 {
+		t.Error("it does not give way to few events that are slow")
+	}
+	now = now.Add(stillAfter)
+	p.saw(0, stillAfter, now)
+	if share := p.judge(now); share != 1 {
+		t.Errorf("it works %v of its time while no events come", share)
+	}
+}
+
+// Goroutines pause one after the other: all of them together work no more than the share of the time.
+func TestPace_PausesAreNotTakenTogether(t *testing.T) {
+	t.Parallel()
+	p := newPace(nil, nil)
+	const each, pauses = 10 * time.Millisecond, 5
+	began := time.Now()
+	var all sync.WaitGroup
+	for range pauses {
+		all.Go(func() { p.pause(context.Background(), each) })
+	}
+	all.Wait()
+	if took := time.Since(began); took < pauses*each {
+		t.Errorf("%d pauses of %s took %s", pauses, each, took)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -203,11 +204,31 @@ func (e *Engine) catchUp(ctx context.Context, conn *pgx.Conn, stage Stage) error
 	return e.cfg.Reached(ctx, PointCaughtUp)
 }
 
+// shareFollowing is the least share of the time that the next tables are brought to where the live ones are: it is to be
+// less work than those take.
+const shareFollowing = 0.5
+
+// batchGivingWay bounds the events of a transaction meanwhile.
+const batchGivingWay = 500
+
 // follow brings the next tables to a position.
 func (e *Engine) follow(ctx context.Context, stage Stage, to eventstore.Position) error {
 	e.progress.begin(stage, to.Commit, 0, 0)
-	return projections.CatchUp(ctx, e.runnerConfig(), to)
+	cfg := e.runnerConfig()
+	if e.pace.givesWay() {
+		cfg.BatchEvents = batchGivingWay
+		mine, tell := e.pace.turn(), cfg.OnBatch
+		cfg.OnBatch = func(b projections.Batch) {
+			tell(b)
+			mine.waitAtLeast(ctx, shareFollowing)
+		}
+	}
+	return projections.CatchUp(ctx, cfg, to)
 }
+
+// sumsInMemory: PostgreSQL takes the number of slices for that of orders, and would rather sort whole tables on disk than keep
+// so many sums. The two sides are the two processes that work.
+const sumsInMemory = "SET LOCAL enable_sort TO off; SET LOCAL work_mem TO '64MB'; SET LOCAL max_parallel_workers_per_gather TO 0"
 
 // snapshot opens a connection whose statements all see the same moment.
 func (e *Engine) snapshot(ctx context.Context, tables string) (*pgx.Conn, error) {
@@ -215,7 +236,7 @@ func (e *Engine) snapshot(ctx context.Context, tables string) (*pgx.Conn, error)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the read models: %w", err)
 	}
-	if _, err := conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL timezone TO 'UTC'; SET LOCAL jit TO off"); err != nil {
+	if _, err := conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL timezone TO 'UTC'; SET LOCAL jit TO off; "+sumsInMemory); err != nil {
 		closeConn(ctx, conn)
 		return nil, fmt.Errorf("take a snapshot of %s: %w", tables, err)
 	}
@@ -226,9 +247,9 @@ func (e *Engine) snapshot(ctx context.Context, tables string) (*pgx.Conn, error)
 type table struct {
 	Name string
 	Key  []string
-	// Columns are all of them. Texts are how they are hashed: as they are shown where equal values may be shown in two
-	// ways, 12.5 and 12.50 for one.
-	Columns, Texts []string
+	// Columns are all of them. Hashed is what is hashed: besides the columns that by which equal values may be shown in two
+	// ways, the scales of 12.5 and 12.50 for one.
+	Columns, Hashed []string
 }
 
 func (t *table) has(column string) bool { return slices.Contains(t.Columns, column) }
@@ -244,7 +265,7 @@ func (t *table) hash() string {
 	for _, c := range t.Columns {
 		_, _ = names.Write([]byte(c + "\n"))
 	}
-	return fmt.Sprintf("hash_record_extended(ROW(%s), %d)", strings.Join(t.Texts, ", "), names.Sum32())
+	return fmt.Sprintf("hash_record_extended(ROW(%s), %d)", strings.Join(t.Hashed, ", "), names.Sum32())
 }
 
 // comparedTables are all tables of a schema but those that tell of their writing.
@@ -253,7 +274,9 @@ func comparedTables(ctx context.Context, conn querier, tables string) ([]table, 
 		SELECT c.relname::text, array_agg(a.attname::text ORDER BY array_position(i.indkey::int2[], a.attnum)),
 		       (SELECT array_agg(o.attname::text ORDER BY o.attname) FROM pg_attribute o
 		         WHERE o.attrelid = c.oid AND o.attnum > 0 AND NOT o.attisdropped),
-		       (SELECT array_agg(quote_ident(o.attname) || CASE WHEN o.atttypid IN ('numeric'::regtype, 'jsonb'::regtype) THEN '::text' ELSE '' END
+		       (SELECT array_agg(CASE o.atttypid WHEN 'numeric'::regtype THEN format('%1$I, scale(%1$I)', o.attname)
+		                                         WHEN 'jsonb'::regtype THEN format('%I::text', o.attname)
+		                                         ELSE quote_ident(o.attname) END
 		                         ORDER BY o.attname) FROM pg_attribute o
 		         WHERE o.attrelid = c.oid AND o.attnum > 0 AND NOT o.attisdropped)
 		  FROM pg_class c
@@ -291,14 +314,12 @@ func (e *Engine) compare(ctx context.Context, live, next *pgx.Conn, events int64
 	}
 	e.progress.begin(Verifying, uint64(len(pairs)), 0, events)
 	models := make([]ModelProof, 0, len(pairs))
-	mine := e.pace.turn()
 	for _, name := range slices.Sorted(maps.Keys(pairs)) {
-		m, err := compareTable(ctx, live, next, name, pairs[name])
+		m, err := e.compareTable(ctx, live, next, name, pairs[name])
 		if err != nil {
 			return nil, err
 		}
 		models = append(models, m)
-		mine.wait(ctx)
 		e.progress.add(eventstore.Position{}, 1, 0)
 	}
 	return models, nil
@@ -314,19 +335,19 @@ type sliceSum struct {
 	Sum   string
 }
 
-func compareTable(ctx context.Context, live, next *pgx.Conn, name string, p pair) (ModelProof, error) {
+func (e *Engine) compareTable(ctx context.Context, live, next *pgx.Conn, name string, p pair) (ModelProof, error) {
 	m := ModelProof{Table: name}
 	var before, after map[int]sliceSum
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		if p.live != nil {
-			before, err = sums(groupCtx, live, p.live)
+			before, err = e.sums(groupCtx, live, p.live)
 		}
 		return err
 	})
 	group.Go(func() (err error) {
 		if p.next != nil {
-			after, err = sums(groupCtx, next, p.next)
+			after, err = e.sums(groupCtx, next, p.next)
 		}
 		return err
 	})
@@ -350,19 +371,59 @@ func compareTable(ctx context.Context, live, next *pgx.Conn, name string, p pair
 	return m, m.locate(ctx, live, next, p)
 }
 
+// Tables are read in pieces of so many pages, within a quarter of a second, or some milliseconds while the rebuild gives way.
+const pagesAtOnce, pagesGivingWay = 16384, 128
+
+// piecesVersion is the first version of PostgreSQL that finds a range of pages without reading the others.
+const piecesVersion = 140000
+
 // sums adds up the hashes of all rows of each slice.
-func sums(ctx context.Context, conn *pgx.Conn, t *table) (map[int]sliceSum, error) {
-	rows, err := conn.Query(ctx, fmt.Sprintf("SELECT %s, count(*), sum(%s)::text FROM %s t GROUP BY 1", t.slice(), t.hash(), column(t.Name)))
+func (e *Engine) sums(ctx context.Context, conn *pgx.Conn, t *table) (map[int]sliceSum, error) {
+	var pages int64
+	var version int
+	err := conn.QueryRow(ctx, "SELECT pg_relation_size($1::text::regclass) / current_setting('block_size')::bigint, current_setting('server_version_num')::int",
+		column(t.Name)).Scan(&pages, &version)
 	if err != nil {
-		return nil, fmt.Errorf("take the digest of %s: %w", t.Name, err)
+		return nil, fmt.Errorf("measure %s: %w", t.Name, err)
 	}
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[sliceSum])
-	if err != nil {
-		return nil, fmt.Errorf("take the digest of %s: %w", t.Name, err)
+	query := fmt.Sprintf("SELECT %s, count(*), sum(%s)::text FROM %s t WHERE ctid >= $1::text::tid AND ctid < $2::text::tid GROUP BY 1",
+		t.slice(), t.hash(), column(t.Name))
+	rows, totals := make(map[int]int64), make(map[int]*big.Int)
+	mine := e.pace.turn()
+	for from := int64(0); from < pages; {
+		to := from + pagesAtOnce
+		if e.pace.givesWay() {
+			to = from + pagesGivingWay
+		}
+		if version < piecesVersion {
+			to = pages
+		}
+		found, err := conn.Query(ctx, query, fmt.Sprintf("(%d,0)", from), fmt.Sprintf("(%d,0)", min(to, pages)))
+		if err != nil {
+			return nil, fmt.Errorf("take the digest of %s: %w", t.Name, err)
+		}
+		var s sliceSum
+		_, err = pgx.ForEachRow(found, []any{&s.Slice, &s.Rows, &s.Sum}, func() error {
+			sum, ok := new(big.Int).SetString(s.Sum, 10)
+			if !ok {
+				return fmt.Errorf("%q is no sum of hashes", s.Sum)
+			}
+			if before := totals[s.Slice]; before != nil {
+				sum.Add(sum, before)
+			}
+			rows[s.Slice] += s.Rows
+			totals[s.Slice] = sum
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("take the digest of %s: %w", t.Name, err)
+		}
+		from = to
+		mine.wait(ctx)
 	}
-	bySlice := make(map[int]sliceSum, len(found))
-	for _, s := range found {
-		bySlice[s.Slice] = s
+	bySlice := make(map[int]sliceSum, len(rows))
+	for slice, n := range rows {
+		bySlice[slice] = sliceSum{Slice: slice, Rows: n, Sum: totals[slice].String()}
 	}
 	return bySlice, nil
 }

@@ -68,8 +68,8 @@ func (e *Engine) exclusively(ctx context.Context, do func(ctx context.Context, c
 		return err
 	}
 	e.pace.begin()
-	if e.cfg.Watched != nil {
-		defer e.cfg.Watched()()
+	if e.cfg.Fresh != nil {
+		defer e.watch(ctx)()
 	}
 	return do(ctx, conn)
 }
@@ -362,6 +362,9 @@ func (e *Engine) spillLog(ctx context.Context, set *Set) (_ *spill, err error) {
 // between two moments of giving way.
 const blockEvents = 1024
 
+// syncBytes bounds what is written at once when the file is synced while the rebuild gives way.
+const syncBytes = 2 << 20
+
 // readInto spills the events of orders and of quarantine from where the file ends up to the target. Reading
 // and writing go side by side.
 func (e *Engine) readInto(ctx context.Context, w *spiller, target eventstore.Position) error {
@@ -377,6 +380,11 @@ func (e *Engine) readInto(ctx context.Context, w *spiller, target eventstore.Pos
 		for block := range blocks {
 			for i := range block {
 				if err := w.add(&block[i]); err != nil {
+					return err
+				}
+			}
+			if w.unsynced >= syncBytes && e.pace.givesWay() {
+				if err := w.sync(); err != nil {
 					return err
 				}
 			}

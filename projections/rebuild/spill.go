@@ -181,6 +181,7 @@ type spiller struct {
 		events uint32
 	}
 	unmarked   int64
+	unsynced   int64 // bytes
 	compressed []byte
 }
 
@@ -225,6 +226,7 @@ func (w *spiller) flush(slice int) error {
 func (w *spiller) write(slice uint32, c *chunk, body []byte) error {
 	c.offset = w.offset + headerSize
 	w.offset = c.offset + int64(len(body))
+	w.unsynced += headerSize + int64(len(body))
 	_, err := w.out.Write(encodeHeader(slice, *c))
 	if err == nil {
 		_, err = w.out.Write(body)
@@ -232,6 +234,19 @@ func (w *spiller) write(slice uint32, c *chunk, body []byte) error {
 	if err != nil {
 		return fmt.Errorf("write the spilled events: %w", err)
 	}
+	return nil
+}
+
+// sync has the disk hold what was written.
+func (w *spiller) sync() error {
+	err := w.out.Flush()
+	if err == nil {
+		err = w.spill.file.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("write the spilled events: %w", err)
+	}
+	w.unsynced = 0
 	return nil
 }
 
@@ -249,12 +264,8 @@ func (w *spiller) mark(at eventstore.Position) error {
 	if err := w.write(markSlice, &c, body); err != nil {
 		return err
 	}
-	err := w.out.Flush()
-	if err == nil {
-		err = w.spill.file.Sync()
-	}
-	if err != nil {
-		return fmt.Errorf("write the spilled events: %w", err)
+	if err := w.sync(); err != nil {
+		return err
 	}
 	w.spill.at, w.spill.known, w.spill.end, w.unmarked = at, true, w.offset, 0
 	return nil

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,8 +21,16 @@ import (
 type Table struct {
 	tuples []byte
 	n      int
+	// pieces are where pieces of about pieceBytes begin, besides the first.
+	pieces []piece
 	err    error // the first value that cannot be written
 }
+
+// piece is a place between two rows.
+type piece struct{ at, rows int }
+
+// pieceBytes of rows are written within some milliseconds.
+const pieceBytes = 256 << 10
 
 // The file format of COPY: a signature, flags and the length of a header extension, both zero;
 // tuples; and the number of columns -1 as the end.
@@ -45,10 +54,17 @@ func (t *Table) Len() int { return t.n }
 func (t *Table) Size() int { return len(t.tuples) }
 
 // Reset empties the table and keeps its memory.
-func (t *Table) Reset() { t.tuples, t.n, t.err = t.tuples[:0], 0, nil }
+func (t *Table) Reset() { t.tuples, t.n, t.pieces, t.err = t.tuples[:0], 0, t.pieces[:0], nil }
 
 // Row begins a row of that many columns.
 func (t *Table) Row(columns uint16) {
+	last := 0
+	if n := len(t.pieces); n > 0 {
+		last = t.pieces[n-1].at
+	}
+	if len(t.tuples)-last >= pieceBytes {
+		t.pieces = append(t.pieces, piece{at: len(t.tuples), rows: t.n})
+	}
 	t.n++
 	t.tuples = binary.BigEndian.AppendUint16(t.tuples, columns)
 }
@@ -211,19 +227,36 @@ func isDigits(s string) bool {
 // Copy writes all rows within the connection's transaction, in one round trip. sql is the statement
 // COPY … FROM STDIN (FORMAT binary).
 func (t *Table) Copy(ctx context.Context, conn *pgconn.PgConn, sql string) error {
+	return t.copy(ctx, conn, sql, t.tuples, t.n)
+}
+
+// CopyInPieces is Copy in a round trip for every pieceBytes, with a rest after each.
+func (t *Table) CopyInPieces(ctx context.Context, conn *pgconn.PgConn, sql string, rest func(context.Context)) error {
+	var from piece
+	for _, to := range append(slices.Clip(t.pieces), piece{at: len(t.tuples), rows: t.n}) {
+		if err := t.copy(ctx, conn, sql, t.tuples[from.at:to.at], to.rows-from.rows); err != nil {
+			return err
+		}
+		rest(ctx)
+		from = to
+	}
+	return nil
+}
+
+func (t *Table) copy(ctx context.Context, conn *pgconn.PgConn, sql string, tuples []byte, rows int) error {
 	if t.err != nil {
 		return fmt.Errorf("copy rows: %w", t.err)
 	}
-	if t.n == 0 {
+	if rows == 0 {
 		return nil
 	}
-	stream := io.MultiReader(bytes.NewReader(header), bytes.NewReader(t.tuples), bytes.NewReader(trailer))
+	stream := io.MultiReader(bytes.NewReader(header), bytes.NewReader(tuples), bytes.NewReader(trailer))
 	tag, err := conn.CopyFrom(ctx, stream, sql)
 	if err != nil {
 		return fmt.Errorf("copy rows: %w", err)
 	}
-	if int(tag.RowsAffected()) != t.n {
-		return fmt.Errorf("copy rows: %d of %d were written", tag.RowsAffected(), t.n)
+	if int(tag.RowsAffected()) != rows {
+		return fmt.Errorf("copy rows: %d of %d were written", tag.RowsAffected(), rows)
 	}
 	return nil
 }

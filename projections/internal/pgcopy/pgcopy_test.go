@@ -1,6 +1,8 @@
 package pgcopy_test
 
 import (
+	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -103,6 +105,43 @@ func TestTable_CopiesTextArraysAndNulls(t *testing.T) {
 		if got[i] != want[i] {
 			t.Errorf("element %d is %q, want %q", i, got[i], want[i])
 		}
+	}
+}
+
+func TestTable_CopiesInPieces(t *testing.T) {
+	t.Parallel()
+	conn, err := pgx.Connect(t.Context(), pgtest.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if _, err := conn.Exec(t.Context(), table); err != nil {
+		t.Fatal(err)
+	}
+	const count, bytesEach = 1000, 1000
+	var rows pgcopy.Table
+	for round := range 2 {
+		rows.Reset()
+		for i := range count {
+			rows.Row(2)
+			rows.Bigint(int64(round*count + i))
+			rows.Text(strings.Repeat("x", bytesEach))
+		}
+		rests := 0
+		err := rows.CopyInPieces(t.Context(), conn.PgConn(), "COPY copied (big, word) FROM STDIN (FORMAT binary)", func(context.Context) { rests++ })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rests < 3 || rests > 10 {
+			t.Errorf("%d rests in %d bytes", rests, count*bytesEach)
+		}
+	}
+	var n, different int
+	if err := conn.QueryRow(t.Context(), "SELECT count(*), count(DISTINCT big) FROM copied WHERE length(word) = $1", bytesEach).Scan(&n, &different); err != nil {
+		t.Fatal(err)
+	}
+	if n != 2*count || different != n {
+		t.Errorf("%d rows, %d different, of %d", n, different, 2*count)
 	}
 }
 

@@ -5,6 +5,7 @@
 package storable
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
@@ -63,6 +64,7 @@ const (
 // \u escape that stands for U+0000 or half of a surrogate pair.
 func fits(raw []byte) bool {
 	depth := 0
+	plain := bytes.IndexByte(raw, '\\') < 0
 	for i := 0; i < len(raw); {
 		n := 1
 		switch c := raw[i]; {
@@ -72,6 +74,8 @@ func fits(raw []byte) bool {
 			}
 		case c == '}' || c == ']':
 			depth--
+		case c == '"' && plain:
+			n = bytes.IndexByte(raw[i+1:], '"') + 2
 		case c == '"':
 			n = stringLength(raw[i:])
 		case c == '-' || '0' <= c && c <= '9':
