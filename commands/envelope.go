@@ -43,7 +43,7 @@ func (e *envelope) seal(decided []order.Decided, from uint64, ids *idSource) ([]
 		}
 		metadata := order.Metadata{
 			CorrelationID: e.notificationID, LedgerID: ids.next(e.recordedAt),
-			OccurredAt: d.OccurredAt, OccurredAtBasis: d.Basis,
+			OccurredAt: d.OccurredAt, OccurredAtBasis: d.Basis, ToldAt: d.ToldAt,
 			ReceivedAt: e.notification.ReceivedAt, RecordedAt: e.recordedAt,
 			Source: e.notification.Gateway, SourceAccount: e.notification.Account,
 			SourceEventID: sourceEventID, SourceStatus: d.SourceStatus,

@@ -23,7 +23,7 @@ func (s *Settlements) book(ctx context.Context, st *storedStatement, strangers, 
 	}
 	streams := settlement.BookingStreams(&st.imported.Header, st.lines)
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(settlementWorkers)
+	group.SetLimit(bookingWorkers)
 	for i := range st.lines {
 		l := &st.lines[i]
 		reason, ofOrder := strangers[i], strangers[i] == ""

@@ -26,6 +26,8 @@ const (
 	orderLinesMost = 200
 	// settlementWorkers match the orders of a statement side by side.
 	settlementWorkers = 8
+	// bookingWorkers book lines side by side: each is an append of its own, which the store commits together.
+	bookingWorkers = 128
 )
 
 // Settlements takes statements in and matches them with orders. It needs the log alone, and is safe for use

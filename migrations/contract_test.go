@@ -81,7 +81,7 @@ func contract() map[string]string {
 			recorded_at timestamp with time zone, event_id uuid, position bigint`,
 		"settlement_payouts": `source text, source_account text, settlement_ref text, currency text, by_gateway numeric,
 			by_bank numeric, paid_on date, received_on date, status text, reason text
-			+ lines_net numeric`,
+			+ lines_net numeric, lines_differ boolean`,
 		"settlement_lines": `statement_id text, line integer, file_line integer, source text, source_account text, side text,
 			kind text, reference text, other_references text[], settlement_ref text, value_date date, currency text, gross numeric,
 			fee numeric, net numeric, status text, reason text, order_id text, payment_id text, refund_id text, dispute_id text,

@@ -153,6 +153,7 @@ type Decided struct {
 	Event        Event
 	OccurredAt   time.Time
 	Basis        Basis
+	ToldAt       time.Time // see Metadata
 	SourceStatus string
 	Flags        []Flag
 	Actor        string // empty is whoever gave the command

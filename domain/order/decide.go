@@ -67,26 +67,26 @@ func (d *decider) emitAs(id uuid.UUID, at At, e Event, flags ...Flag) bool {
 	if d.s.Seen(id) {
 		return false
 	}
-	occurredAt, basis := at.OccurredAt, at.Basis
+	occurredAt, basis, toldAt := at.OccurredAt, at.Basis, time.Time{}
 	all := append(append([]Flag(nil), at.Flags...), flags...)
 	switch {
 	case occurredAt.IsZero():
 		occurredAt, basis = d.receivedAt, BasisReceived
 	case occurredAt.Sub(d.receivedAt) > clockSkewMax:
-		occurredAt, basis = d.receivedAt, BasisReceived
+		occurredAt, basis, toldAt = d.receivedAt, BasisReceived, at.OccurredAt
 		all = append(all, FlagClockSkew)
 	}
 	if len(all) == 0 {
 		all = nil
 	}
-	decided := Decided{ID: id, Event: e, OccurredAt: occurredAt, Basis: basis, SourceStatus: at.Status, Flags: all}
+	decided := Decided{ID: id, Event: e, OccurredAt: occurredAt, Basis: basis, ToldAt: toldAt, SourceStatus: at.Status, Flags: all}
 	d.out = append(d.out, decided)
 	revision := uint64(0)
 	if d.s.Exists {
 		revision = d.s.Revision + 1
 	}
 	d.s.Apply(Recorded{Event: e, ID: id, Revision: revision, Metadata: Metadata{
-		OccurredAt: occurredAt, OccurredAtBasis: basis, RecordedAt: d.receivedAt,
+		OccurredAt: occurredAt, OccurredAtBasis: basis, ToldAt: toldAt, RecordedAt: d.receivedAt,
 		SourceStatus: at.Status, Flags: all,
 	}})
 	return true
@@ -96,6 +96,15 @@ func (d *decider) emitAs(id uuid.UUID, at At, e Event, flags ...Flag) bool {
 func (a At) with(suffix string) At {
 	a.Key += suffix
 	return a
+}
+
+// counted is the time of a counter; nil when the source tells none.
+func (a At) counted() *time.Time {
+	if a.OccurredAt.IsZero() {
+		return nil
+	}
+	t := a.OccurredAt.UTC()
+	return &t
 }
 
 // on returns a copy of at with another time, unless t is zero.

@@ -101,7 +101,7 @@ func (d *decider) withdrawTo(at At, paymentID string, target money.Money, f Disp
 		a := adjustment(BalanceDisputeHeld, p.withdrawnCounter, target, paymentID)
 		a.DisputeID = dispute
 		d.correct("dispute:"+dispute, LedgerCorrectionRecorded{
-			CorrectsEventID: p.withdrawnAssumed.String(), Reason: "the disputed amount was learnt", Adjustments: []Adjustment{a},
+			CountedAt: at.counted(), CorrectsEventID: p.withdrawnAssumed.String(), Reason: "the disputed amount was learnt", Adjustments: []Adjustment{a},
 		})
 	case delta.IsNegative() && f.ModifiedAt.After(p.disputeCountedAt):
 		d.regressed(f.At, "chargebacks", target)

@@ -236,7 +236,7 @@ func (d *decider) countRefunded(paymentID string, f RefundTotals, completed *Ref
 		a := adjustment(BalanceRefunded, p.refundCounter, *f.Refunded, paymentID)
 		a.RefundID = last.ID
 		d.correct("refund:"+last.ID, LedgerCorrectionRecorded{
-			CorrectsEventID: p.refundAssumed.String(), Reason: "the amount of the refund was learnt", Adjustments: []Adjustment{a},
+			CountedAt: at.counted(), CorrectsEventID: p.refundAssumed.String(), Reason: "the amount of the refund was learnt", Adjustments: []Adjustment{a},
 		})
 	case delta.IsNegative() && f.ModifiedAt.After(p.refundCountedAt):
 		d.regressed(f.At, "amount_refunded", *f.Refunded)

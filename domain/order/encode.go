@@ -71,6 +71,9 @@ func encodeMetadata(m *Metadata) ([]byte, error) {
 	e.out = strconv.AppendInt(e.out, int64(m.Schema), 10)
 	e.time("occurred_at", m.OccurredAt)
 	e.text("occurred_at_basis", string(m.OccurredAtBasis))
+	if !m.ToldAt.IsZero() {
+		e.time("told_at", m.ToldAt)
+	}
 	if !m.ReceivedAt.IsZero() {
 		e.time("received_at", m.ReceivedAt)
 	}

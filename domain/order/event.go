@@ -221,6 +221,9 @@ type LedgerCorrectionRecorded struct {
 	// AmountOfPayment: the captured amount became what the payment asks for, as told so far; an amount
 	// that the capture itself tells, or a newer one of the payment, may still correct it.
 	AmountOfPayment bool `json:"amount_of_payment,omitempty"`
+	// CountedAt is up to when the counter counts that the correction follows, by the source's clock: what the source
+	// told of before is in it.
+	CountedAt *time.Time `json:"counted_at,omitempty"`
 }
 
 // PersonalDataErased says that the key of a subject's sealed data was

@@ -92,7 +92,7 @@ func (s *State) Apply(r Recorded) {
 		}
 	case LedgerCorrectionRecorded:
 		for _, a := range e.Adjustments {
-			s.adjust(a, e.AmountOfPayment, &r)
+			s.adjust(a, &e, &r)
 		}
 		s.endCorrection(e.CorrectionID, e.Approver, CorrectionIsApproved, &r)
 	case CorrectionProposed:
@@ -293,7 +293,7 @@ func (s *State) adoptCurrency(e Event) error {
 
 // adjust applies a correction to the part of the order that it names. A capture
 // that became the amount of its payment may be corrected again.
-func (s *State) adjust(a Adjustment, ofPayment bool, r *Recorded) {
+func (s *State) adjust(a Adjustment, e *LedgerCorrectionRecorded, r *Recorded) {
 	move := func(m money.Money) money.Money {
 		if a.Direction == Decrease {
 			return sub(m, a.Amount)
@@ -305,7 +305,7 @@ func (s *State) adjust(a Adjustment, ofPayment bool, r *Recorded) {
 		return
 	}
 	if d := s.dispute(a.DisputeID); d != nil {
-		s.adjustDispute(d, a, move, r)
+		s.adjustDispute(d, a, e, move, r)
 		return
 	}
 	if f := s.refund(a.RefundID); f != nil {
@@ -317,6 +317,7 @@ func (s *State) adjust(a Adjustment, ofPayment bool, r *Recorded) {
 		default:
 			p.refundCounter = move(p.refundCounter)
 			p.refundAssumed = uuid.Nil
+			p.refundEndedAt = latest(p.refundEndedAt, e.countedAt())
 		}
 		return
 	}
@@ -332,7 +333,7 @@ func (s *State) adjust(a Adjustment, ofPayment bool, r *Recorded) {
 	case BalanceExpected:
 		p.Confirmed = move(p.Confirmed)
 	case BalanceCaptured:
-		p.Captured, p.captureRevisable = move(p.Captured), ofPayment
+		p.Captured, p.captureRevisable = move(p.Captured), e.AmountOfPayment
 	case BalanceSettled:
 		p.Settled = move(p.Settled)
 	case BalanceReversed:
@@ -344,7 +345,7 @@ func (s *State) adjust(a Adjustment, ofPayment bool, r *Recorded) {
 
 // adjustDispute adds a step, so that the timeline tells of the same money as the balances. What is lost
 // was taken before: correcting it moves no money.
-func (s *State) adjustDispute(d *Dispute, a Adjustment, move func(money.Money) money.Money, r *Recorded) {
+func (s *State) adjustDispute(d *Dispute, a Adjustment, e *LedgerCorrectionRecorded, move func(money.Money) money.Money, r *Recorded) {
 	if a.Balance == BalanceDisputeLost {
 		d.Lost = move(d.Lost)
 		d.step(corrected, a.Amount, money.Money{}, r)
@@ -359,7 +360,16 @@ func (s *State) adjustDispute(d *Dispute, a Adjustment, move func(money.Money) m
 	if p := s.payment(d.PaymentID); p != nil {
 		p.withdrawnCounter = move(p.withdrawnCounter)
 		p.withdrawnAssumed = uuid.Nil
+		p.disputeCountedAt = latest(p.disputeCountedAt, e.countedAt())
 	}
+}
+
+// countedAt is the zero time for a correction that follows no counter.
+func (e *LedgerCorrectionRecorded) countedAt() time.Time {
+	if e.CountedAt == nil {
+		return time.Time{}
+	}
+	return *e.CountedAt
 }
 
 // add, sub: within one order all amounts share a currency (adoptCurrency).

@@ -72,8 +72,8 @@ func (s *State) applyRefund(r *Recorded) bool {
 		}
 		if p := s.payment(f.PaymentID); p != nil {
 			p.refundBackCounter = add(p.refundBackCounter, e.Amount)
-			p.refundCountedAt = latest(p.refundCountedAt, r.Metadata.OccurredAt)
-			p.refundEndedAt = latest(p.refundEndedAt, r.Metadata.OccurredAt)
+			p.refundCountedAt = latest(p.refundCountedAt, r.Metadata.bySource())
+			p.refundEndedAt = latest(p.refundEndedAt, r.Metadata.bySource())
 		}
 	default:
 		return false
@@ -114,7 +114,7 @@ func (s *State) applyRefundCompleted(e RefundCompleted, r *Recorded) *Refund {
 		p.refundedByHand = add(p.refundedByHand, e.Amount)
 	default:
 		p.refundCounter = add(p.refundCounter, e.Amount)
-		p.refundCountedAt = latest(p.refundCountedAt, r.Metadata.OccurredAt)
+		p.refundCountedAt = latest(p.refundCountedAt, r.Metadata.bySource())
 		p.refundAssumed = uuid.Nil
 		if e.Assumed {
 			p.refundAssumed = r.ID
@@ -131,7 +131,7 @@ func (s *State) endRefund(f *Refund, to RefundStatus, r *Recorded) {
 		f.Status = to
 	}
 	if p := s.payment(f.PaymentID); p != nil && !f.GivenByHand {
-		p.refundEndedAt = latest(p.refundEndedAt, r.Metadata.OccurredAt)
+		p.refundEndedAt = latest(p.refundEndedAt, r.Metadata.bySource())
 	}
 }
 

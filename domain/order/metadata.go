@@ -35,15 +35,26 @@ type Metadata struct {
 	// RecordedAt is when the ledger learnt it. Both UTC.
 	OccurredAt      time.Time `json:"occurred_at"`
 	OccurredAtBasis Basis     `json:"occurred_at_basis"`
-	ReceivedAt      time.Time `json:"received_at,omitzero"`
-	RecordedAt      time.Time `json:"recorded_at"`
-	Source          string    `json:"source"`
-	SourceAccount   string    `json:"source_account,omitempty"`
-	SourceEventID   string    `json:"source_event_id,omitempty"`
-	SourceStatus    string    `json:"source_status,omitempty"`
-	Actor           string    `json:"actor"`
-	Translator      string    `json:"translator,omitempty"`
-	Flags           []Flag    `json:"flags,omitempty"`
+	// ToldAt is the time that the source told where nobody can believe it: OccurredAt is another one then. It orders what
+	// the same clock told.
+	ToldAt        time.Time `json:"told_at,omitzero"`
+	ReceivedAt    time.Time `json:"received_at,omitzero"`
+	RecordedAt    time.Time `json:"recorded_at"`
+	Source        string    `json:"source"`
+	SourceAccount string    `json:"source_account,omitempty"`
+	SourceEventID string    `json:"source_event_id,omitempty"`
+	SourceStatus  string    `json:"source_status,omitempty"`
+	Actor         string    `json:"actor"`
+	Translator    string    `json:"translator,omitempty"`
+	Flags         []Flag    `json:"flags,omitempty"`
+}
+
+// bySource is when it happened by the source's own clock.
+func (m *Metadata) bySource() time.Time {
+	if m.ToldAt.IsZero() {
+		return m.OccurredAt
+	}
+	return m.ToldAt
 }
 
 // Recorded is an event together with its place and envelope, as the fold sees

@@ -141,12 +141,11 @@ var whole = strings.NewReplacer(
         FROM lines WHERE NOT of_payout AND side = 'gateway') AS one
       WHERE settlement_ref IS NOT NULL GROUP BY 1, 2, 3, 4
     )
-    SELECT l.*, r.order_id, n.lines_net,
+    SELECT l.*, r.order_id, n.lines_net, n.lines_net <> p.cost AS lines_differ,
       CASE WHEN NOT l.of_payout THEN r.booked WHEN l.side = 'bank' THEN p.by_gateway ELSE p.by_bank END AS booked,
-      CASE WHEN NOT l.of_payout THEN coalesce(r.status, 'PENDING') WHEN n.lines_net <> p.cost THEN 'MISMATCH' WHEN p.by_gateway = p.by_bank THEN 'MATCHED'
+      CASE WHEN NOT l.of_payout THEN coalesce(r.status, 'PENDING') WHEN p.by_gateway = p.by_bank THEN 'MATCHED'
         WHEN p.by_gateway IS NOT NULL AND p.by_bank IS NOT NULL THEN 'MISMATCH' ELSE 'UNMATCHED' END AS status,
-      CASE WHEN NOT l.of_payout THEN r.reason WHEN l.settlement_ref IS NULL THEN 'no_reference' WHEN n.lines_net <> p.cost THEN 'lines_differ'
-        WHEN p.by_gateway = p.by_bank THEN NULL
+      CASE WHEN NOT l.of_payout THEN r.reason WHEN l.settlement_ref IS NULL THEN 'no_reference' WHEN p.by_gateway = p.by_bank THEN NULL
         WHEN p.by_bank IS NULL THEN 'missing_at_bank' WHEN p.by_gateway IS NULL THEN 'missing_at_gateway' ELSE 'amount_differs' END AS reason
     FROM lines AS l LEFT JOIN results AS r ON r.statement_id = l.statement_id AND r.line = l.line AND NOT l.of_payout
     LEFT JOIN payouts AS p ON l.of_payout AND p.source = l.source AND p.source_account = l.source_account

@@ -34,6 +34,11 @@ func history(words string) string {
 	return `"status_changes":[` + strings.Join(items, ",") + `]`
 }
 
+// tomorrow is a history that ends with a status of a time that has not come: the gateway's clock is wrong.
+func tomorrow(words, status string) string {
+	return strings.TrimSuffix(history(words), "]") + fmt.Sprintf(`,{"new_status":%q,"on":4102444800}]`, status)
+}
+
 func scenarios() []scenario {
 	const paid = "issued@132800 in_progress@139990 paid@140012"
 	const hold = "issued@132800 in_progress@139990 hold@140012"
@@ -95,6 +100,20 @@ func scenarios() []scenario {
 				dectaBody(`"status":"paid","paid":1795140012,"modified":1795140012,` + history(paid)),
 				dectaBody(`"status":"chargeback","modified":1795150012,` + history(paid+" chargeback@150012")),
 				dectaBody(`"status":"chargeback","modified":1795160012,"transaction_details":{"chargebacks":70.00},` + history(paid+" chargeback@150012")),
+			}},
+		{name: "ChargebackOfTomorrowLearnt", gateway: "decta", want: "due=96.56 auth=0.00 exp=0.00 cap=96.56 set=0.00 ext=0.00 rev=0.00 rp=0.00 ref=0.00 dh=70.00 dl=0.00 gross=96.56 net=26.56 over=0.00 PAID/NONE/OPEN/OPEN",
+			bodies: []string{
+				dectaBody(`"status":"paid","paid":1795140012,"modified":1795140012,` + history(paid)),
+				dectaBody(`"status":"chargeback","modified":1795150012,` + tomorrow(paid, "chargeback")),
+				dectaBody(`"status":"chargeback","modified":1795160012,"transaction_details":{"chargebacks":70.00},` + tomorrow(paid, "chargeback")),
+				dectaBody(`"status":"chargeback","modified":1795150000,` + history(paid+" chargeback@150000")),
+			}},
+		{name: "RefundOfTomorrowLearnt", gateway: "decta", want: "due=96.56 auth=0.00 exp=0.00 cap=96.56 set=0.00 ext=0.00 rev=0.00 rp=0.00 ref=30.00 dh=0.00 dl=0.00 gross=96.56 net=66.56 over=0.00 PAID/PARTIAL/NONE/OPEN",
+			bodies: []string{
+				dectaBody(`"status":"paid","paid":1795140012,"modified":1795140012,` + history(paid)),
+				dectaBody(`"status":"refunded","modified":1795150012,` + tomorrow(paid, "refunded")),
+				dectaBody(`"status":"refunded","modified":1795160012,"amount_refunded":30.00,` + tomorrow(paid, "refunded")),
+				dectaBody(`"status":"refunded","modified":1795150000,` + history(paid+" refunded@150000")),
 			}},
 		{name: "OverdueThenPaid", gateway: "decta", want: "due=96.56 auth=0.00 exp=0.00 cap=96.56 set=96.56 ext=0.00 rev=0.00 rp=0.00 ref=0.00 dh=0.00 dl=0.00 gross=96.56 net=96.56 over=0.00 PAID/NONE/NONE/OVERDUE",
 			bodies: []string{
