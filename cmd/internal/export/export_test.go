@@ -6,7 +6,8 @@ import (
 	"crypto/ed25519"
 	"encoding/csv"
 	"errors"
-	"fmt"
+	"io"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -140,20 +141,129 @@ func sameAsCSV(t *testing.T, text []byte, lines [][]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := parquet.NewReader(file)
-	for i := 1; ; i++ {
-		row := map[string]any{}
-		if err := rows.Read(&row); err != nil {
-			if i != len(lines) {
-				t.Errorf("%d rows, want %d: %v", i-1, len(lines)-1, err)
-			}
-			return
-		}
+	if diff := cmp.Diff(journalSchema, file.Schema().String()); diff != "" {
+		t.Errorf("the schema (-want):\n%s", diff)
+	}
+	rows := parquetRows(t, file)
+	if len(rows) != len(lines)-1 {
+		t.Fatalf("%d rows, want %d", len(rows), len(lines)-1)
+	}
+	for i, row := range rows {
 		for j, name := range lines[0] {
-			if got, want := fmt.Sprint(row[name]), strings.TrimPrefix(lines[i][j], "'"); got != want {
-				t.Fatalf("row %d: %s is %q, want %q", i, name, got, want)
+			got, want := row[j], strings.TrimPrefix(lines[i+1][j], "'")
+			if name == "debit" || name == "credit" {
+				want = decimal.RequireFromString(want).StringFixed(4)
+			}
+			if got != want {
+				t.Fatalf("row %d: %s is %q, want %q", i+1, name, got, want)
 			}
 		}
+	}
+}
+
+const journalSchema = `message rows {
+	required binary entry_id (STRING);
+	required binary event_id (STRING);
+	required binary order_id (STRING);
+	required int64 revision (INT(64,true));
+	required int64 line (INT(64,true));
+	required int32 posting_date (DATE);
+	required int32 value_date (DATE);
+	required int64 recorded_at (TIMESTAMP(isAdjustedToUTC=true,unit=MICROS));
+	required binary account (STRING);
+	required binary currency (STRING);
+	required fixed_len_byte_array(16) debit (DECIMAL(38,4));
+	required fixed_len_byte_array(16) credit (DECIMAL(38,4));
+	required binary source (STRING);
+	required binary source_account (STRING);
+	required boolean late_posting;
+	required int64 position (INT(64,true));
+	required binary entity (STRING);
+}`
+
+// parquetRows reads all values as texts: amounts with all decimals of their type, unknown ones as NULL.
+func parquetRows(t *testing.T, file *parquet.File) [][]string {
+	t.Helper()
+	columns := file.Root().Columns()
+	var all [][]string
+	for _, group := range file.RowGroups() {
+		rows := group.Rows()
+		buffer := make([]parquet.Row, 64)
+		for {
+			n, err := rows.ReadRows(buffer)
+			for _, row := range buffer[:n] {
+				texts := make([]string, len(row))
+				for i, v := range row {
+					texts[i] = parquetText(v, columns[i].Type())
+				}
+				all = append(all, texts)
+			}
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := rows.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+func parquetText(v parquet.Value, kind parquet.Type) string {
+	logical := kind.LogicalType()
+	switch {
+	case v.IsNull():
+		return "NULL"
+	case logical != nil && logical.Date != nil:
+		return time.Unix(int64(v.Int32())*24*60*60, 0).UTC().Format(time.DateOnly)
+	case logical != nil && logical.Timestamp != nil:
+		return time.UnixMicro(v.Int64()).UTC().Format("2006-01-02T15:04:05.000000Z")
+	case logical != nil && logical.Decimal != nil:
+		n := new(big.Int).SetBytes(v.ByteArray())
+		if v.ByteArray()[0] >= 0x80 {
+			n.Sub(n, new(big.Int).Lsh(big.NewInt(1), 8*16))
+		}
+		return decimal.NewFromBigInt(n, -logical.Decimal.Scale).StringFixed(logical.Decimal.Scale)
+	}
+	return v.String()
+}
+
+// TestParquetDecimals: amounts of either sign and of any size that sums may have are exact, and no bounds of theirs
+// make a reader skip them.
+func TestParquetDecimals(t *testing.T) {
+	t.Parallel()
+	pool := books(t, 3)
+	if _, err := pool.Exec(t.Context(), `CREATE SCHEMA wide; CREATE VIEW wide.checkpoint AS SELECT * FROM ledger.checkpoint;
+		CREATE VIEW wide.orders AS SELECT 'o' || n AS order_id, 'decta' AS source, 'a' AS source_account, NULL::text AS source_order_id,
+		  NULL::text AS merchant_reference, 'BHD' AS currency, 0 AS amount_due, 0 AS authorised, 0 AS expected, 0 AS captured, 0 AS settled,
+		  0 AS received_externally, 0 AS reversed, 0 AS refund_pending, 0 AS refunded, 0 AS dispute_held, 0 AS dispute_lost, 0 AS gross_paid,
+		  net, NULL::numeric AS overpaid, 'PAID' AS payment_state, 'NONE' AS refund_state, 'NONE' AS dispute_state, 'OPEN' AS lifecycle,
+		  NULL::text AS gateway_status, '{a,b}'::text[] AS flags, now() AS first_recorded_at, now() AS last_recorded_at, 0 AS revision, n AS position
+		FROM (VALUES (1, 12.5), (2, -0.001), (3, 0), (4, 999999999999999999.999), (5, -999999999999999999.999), (6, 922337203685477.581)) AS v (n, net)`); err != nil {
+		t.Fatal(err)
+	}
+	_, text := run(t, pool, export.Job{Spec: export.Spec{What: export.Orders, Format: export.Parquet, Views: "wide"}, Out: filepath.Join(t.TempDir(), "orders"), Sign: key()})
+	file, err := parquet.OpenFile(bytes.NewReader(text), int64(len(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, _ := file.Schema().Lookup("net")
+	overpaid, _ := file.Schema().Lookup("overpaid")
+	var got []string
+	for _, row := range parquetRows(t, file) {
+		got = append(got, row[net.ColumnIndex])
+		if row[overpaid.ColumnIndex] != "NULL" {
+			t.Errorf("an amount that is unknown is %s", row[overpaid.ColumnIndex])
+		}
+	}
+	if diff := cmp.Diff([]string{"12.5000", "-0.0010", "0.0000", "999999999999999999.9990", "-999999999999999999.9990", "922337203685477.5810"}, got); diff != "" {
+		t.Errorf("(-want):\n%s", diff)
+	}
+	if bounds := file.Metadata().RowGroups[0].Columns[net.ColumnIndex].MetaData.Statistics; bounds.MinValue != nil || bounds.MaxValue != nil {
+		t.Errorf("bounds %x to %x", bounds.MinValue, bounds.MaxValue)
 	}
 }
 

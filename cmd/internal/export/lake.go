@@ -293,10 +293,11 @@ func (w *lakeWriter) commit() error {
 	return nil
 }
 
-// lakeColumns are those of the files; event is the whole CloudEvent, as the feed has it.
+// lakeColumns are those of the files, which stay as they are: a lake is read as one table. event is the whole
+// CloudEvent, as the feed has it.
 func lakeColumns() []Column {
-	columns := texts("id", "type", "category", "stream", "position", "cursor", "time", "recorded_at", "gateway", "account", "subject")
-	return append(columns, Column{Name: "revision", Kind: Integer}, Column{Name: "event", Kind: JSON})
+	return slices.Concat(columns(Text, "account", "category", "cursor"), columns(JSON, "event"), columns(Text, "gateway", "id", "position", "recorded_at"),
+		columns(Integer, "revision"), columns(Text, "stream", "subject", "time", "type"))
 }
 
 // lakeEvent is what the columns are taken from.
@@ -317,11 +318,8 @@ type lakeEvent struct {
 
 // row is the event's row; line is the whole event.
 func (e *lakeEvent) row(line []byte) Row {
-	row := make(Row, 0, len(lakeColumns()))
-	for _, v := range []string{
-		e.ID, e.Type, e.Category, e.Stream, e.Position, e.Cursor, e.Time, e.RecordedAt, e.Gateway, e.Account, e.Subject, strconv.FormatUint(e.Revision, 10),
-	} {
-		row = append(row, []byte(v))
+	return Row{
+		[]byte(e.Account), []byte(e.Category), []byte(e.Cursor), line, []byte(e.Gateway), []byte(e.ID), []byte(e.Position), []byte(e.RecordedAt),
+		strconv.AppendUint(nil, e.Revision, 10), []byte(e.Stream), []byte(e.Subject), []byte(e.Time), []byte(e.Type),
 	}
-	return append(row, line)
 }

@@ -268,7 +268,7 @@ func TestLake_CutOffCommit(t *testing.T) {
 func TestLake_OneRunAtATime(t *testing.T) {
 	t.Parallel()
 	s, dir := serveFeed(t), t.TempDir()
-	s.record(t, slices.Repeat([]int{1}, export.DefaultSaveEvery)...)
+	s.record(t, slices.Repeat([]int{1}, export.SayEvery)...)
 	j := s.job(dir, 0)
 	var second error
 	j.Said = func(int64) { _, second = s.job(dir, 0).Run(t.Context()) }

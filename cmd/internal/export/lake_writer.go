@@ -63,7 +63,7 @@ func (w *lakeWriter) add(line []byte) error {
 		m.First, m.LogMoved = e.Position, w.last.Number > 0 && !follows(w.last.Last, e.Position)
 	}
 	m.Last, m.Cursor, m.LastEvent, m.Events = e.Position, e.Cursor, e.ID, m.Events+1
-	if n := w.run.Events + m.Events; w.job.Said != nil && n%DefaultSaveEvery == 0 {
+	if n := w.run.Events + m.Events; w.job.Said != nil && n%SayEvery == 0 {
 		w.job.Said(n)
 	}
 	if m.Events >= w.job.PartEvents {
@@ -95,7 +95,7 @@ func (w *lakeWriter) part(day string) (*lakePart, error) {
 		return nil, err
 	}
 	p := &lakePart{LakeFile: LakeFile{Path: path, Day: day, number: number}, file: file, hash: sha256.New()}
-	p.rows = newParquet(io.MultiWriter(file, p.hash), lakeColumns())
+	p.rows = newParquet(io.MultiWriter(file, p.hash), lakeColumns(), false)
 	w.open = append(w.open, p)
 	return p, nil
 }
