@@ -302,7 +302,8 @@ func TestInert(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"=1+1": "'=1+1", "+1": "'+1", "-2+3": "'-2+3", "@SUM(A1)": "'@SUM(A1)", "\tx": "'\tx", "-12.50": "-12.50", "12.50": "12.50",
-		"": "", "decta": "decta", "-": "'-", "--1": "'--1",
+		"": "", "decta": "decta", "-": "'-", "--1": "'--1", " =1": "' =1", "\r\n+1": "'\r\n+1", "\nx": "'\nx", "＝1+1": "'＝1+1", "＠x": "'＠x",
+		"\u00a0\u3000-x": "'\u00a0\u3000-x", "\u200b\ufeff=1": "'\u200b\ufeff=1", "\x00@x": "'\x00@x", " a": " a", " ": " ", "é=1": "é=1", "−5": "−5",
 	} {
 		if got := reports.Inert(text); got != want {
 			t.Errorf("%q becomes %q, want %q", text, got, want)

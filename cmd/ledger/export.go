@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -31,7 +33,8 @@ journal as hledger or beancount. The same rows at the same place in the log are 
 same bytes on any machine. FILE.manifest.json says what is in the file, is signed
 (Ed25519, DATA-DIR/keys/export.key) and can be checked with ` + "`ledger export verify`" + `.
 A journal whose opening balances and movements do not make its closing balances is
-not written. An export to csv or jsonl that was interrupted goes on where it was.
+not written. An export of journal or history to csv or jsonl that was interrupted goes
+on where it was when it is run again.
 Each export is recorded in the log.`,
 	}
 	for what, short := range map[export.What]string{
@@ -73,11 +76,16 @@ func (c *cli) exportOf(what export.What, short string) *cobra.Command {
 				err = errors.New("say where to: --out FILE")
 			case actor == "":
 				err = errors.New("say who exports: --actor NAME")
+			case out == toStdout && c.json:
+				err = errors.New("--json prints the manifest where --out - prints the file: choose one")
 			}
 			if err != nil {
 				return &exitError{code: exitUsage, err: err}
 			}
-			return c.runExport(cmd.Context(), job, actor)
+			if out == toStdout {
+				return c.printExport(cmd.Context(), job, actor)
+			}
+			return c.runExport(cmd.Context(), job, actor, out)
 		},
 	}
 	usages := map[string]string{"as_of": "what was known then: a time, or a date, which is its end (UTC)"}
@@ -105,7 +113,7 @@ func (c *cli) exportOf(what export.What, short string) *cobra.Command {
 		lake.flags(cmd)
 	}
 	cmd.Flags().StringVar(&format, "format", "csv", "csv, jsonl, parquet or xlsx; the journal as hledger or beancount too")
-	cmd.Flags().StringVar(&out, "out", "", "file to write")
+	cmd.Flags().StringVar(&out, "out", "", "file to write, - for standard output")
 	cmd.Flags().StringVar(&views, "views", "ledger", "schema of the views: that of a frozen copy (ledger rebuild --into) exports that moment")
 	cmd.Flags().StringVar(&actor, "actor", c.env("USER"), "who exports; recorded")
 	return cmd
@@ -127,7 +135,32 @@ func exportExamples(what export.What) string {
 	return ""
 }
 
-func (c *cli) runExport(ctx context.Context, job export.Job, actor string) error {
+// toStdout is the file name that means standard output.
+const toStdout = "-"
+
+// printExport exports to a temporary file first, so that nothing is printed of books that do not balance. The
+// manifest is recorded only.
+func (c *cli) printExport(ctx context.Context, job export.Job, actor string) error {
+	dir, err := os.MkdirTemp("", "ledger-export-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	job.Out = filepath.Join(dir, string(job.What)+"."+string(job.Format))
+	if err := c.runExport(ctx, job, actor, toStdout); err != nil {
+		return err
+	}
+	file, err := os.Open(job.Out)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	_, err = io.Copy(c.io.out, file)
+	return err
+}
+
+// runExport exports and records; out is where to in the words of the command line.
+func (c *cli) runExport(ctx context.Context, job export.Job, actor, out string) error {
 	if !c.hasDatabase() {
 		return c.noViews()
 	}
@@ -154,30 +187,20 @@ func (c *cli) runExport(ctx context.Context, job export.Job, actor string) error
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(m)
-	if err != nil {
-		return err
-	}
-	produced := app.ExportProduced{Manifest: text, Actor: actor, Path: placeOf(job.Out)}
-	if running := c.runningLedger(); running != "" {
-		err = c.ask(ctx, http.MethodPost, running+"/exports", produced, &struct{}{})
-	} else {
-		err = c.withLog(func(log *app.Store, _ config.Accounts) error { return app.RecordExport(ctx, log, produced, time.Now()) })
-	}
-	if err != nil {
+	if err := c.recordExport(ctx, m, actor, out, job.Sign); err != nil {
 		return fmt.Errorf("%s is written, and not recorded: %w", job.Out, err)
 	}
 	if c.json {
 		return c.printJSON(m)
 	}
 	c.say("%d rows, %d bytes, SHA-256 %s, up to position %d; signed by %s", m.Rows, m.Bytes, m.SHA256, m.Commit,
-		base64.StdEncoding.EncodeToString(job.Sign[32:]))
+		m.PublicKey)
 	return nil
 }
 
 // placeOf is where erasures find an export again; empty for standard output.
 func placeOf(out string) string {
-	if out == "-" {
+	if out == toStdout {
 		return ""
 	}
 	path, err := filepath.Abs(out)
@@ -185,4 +208,19 @@ func placeOf(out string) string {
 		return ""
 	}
 	return path
+}
+
+// recordExport records in the log what was exported to out, through the ledger that is running.
+func (c *cli) recordExport(ctx context.Context, manifest any, actor, out string, key ed25519.PrivateKey) error {
+	text, err := json.Marshal(manifest)
+	if err != nil {
+		return err
+	}
+	produced := app.ExportProduced{Manifest: text, Actor: actor, Path: placeOf(out)}
+	if running := c.runningLedger(); running != "" {
+		return c.ask(ctx, http.MethodPost, running+"/exports", produced, &struct{}{})
+	}
+	return c.withLog(func(log *app.Store, _ config.Accounts) error {
+		return app.RecordExport(ctx, log, app.PublicKey(key), produced, time.Now())
+	})
 }

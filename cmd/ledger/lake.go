@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,7 +11,6 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +53,7 @@ func (c *cli) runLake(ctx context.Context, l lakeRun) error {
 	}
 	run, err := job.Run(ctx)
 	// What was committed counts, also when the run broke off then.
-	if recordErr := c.recordLake(context.WithoutCancel(ctx), run.Newest, l.dir, l.actor); recordErr != nil {
+	if recordErr := c.recordLake(context.WithoutCancel(ctx), run.Newest, l.dir, l.actor, job.Sign); recordErr != nil {
 		err = errors.Join(err, fmt.Errorf("the lake is written, and not recorded: %w", recordErr))
 	}
 	if c.json && (run.Events > 0 || err == nil) {
@@ -71,8 +68,8 @@ func (c *cli) runLake(ctx context.Context, l lakeRun) error {
 
 // recordLake records a lake's newest manifest in the log, unless it is: with it, an older copy of the lake
 // can be told from the lake.
-func (c *cli) recordLake(ctx context.Context, newest export.LakeManifest, dir, actor string) error {
-	if newest.Number == 0 {
+func (c *cli) recordLake(ctx context.Context, newest export.LakeManifest, dir, actor string, key ed25519.PrivateKey) error {
+	if newest.PublicKey != app.PublicKey(key) { // of an empty lake, or of the key before this one
 		return nil
 	}
 	if _, err := os.Stat(c.settings.EventsDir()); c.settings.EventStore == config.Embedded && errors.Is(err, os.ErrNotExist) {
@@ -80,18 +77,10 @@ func (c *cli) recordLake(ctx context.Context, newest export.LakeManifest, dir, a
 		return nil
 	}
 	mark, err := c.recordedLake(ctx, newest.Lake)
-	if err != nil || mark.Number >= newest.Number {
+	if err != nil || mark.PublicKey == newest.PublicKey && mark.Number >= newest.Number {
 		return err
 	}
-	text, err := json.Marshal(newest)
-	if err != nil {
-		return err
-	}
-	produced := app.ExportProduced{Manifest: text, Actor: actor, Path: placeOf(dir)}
-	if running := c.runningLedger(); running != "" {
-		return c.ask(ctx, http.MethodPost, running+"/exports", produced, &struct{}{})
-	}
-	return c.withLog(func(log *app.Store, _ config.Accounts) error { return app.RecordExport(ctx, log, produced, time.Now()) })
+	return c.recordExport(ctx, newest, actor, dir, key)
 }
 
 // recordedLake asks the log for the newest manifest of a lake that it knows.
@@ -99,8 +88,12 @@ func (c *cli) recordedLake(ctx context.Context, lake string) (mark export.LakeMa
 	if running := c.runningLedger(); running != "" {
 		return mark, c.ask(ctx, http.MethodGet, running+"/exports/lakes/"+url.PathEscape(lake), nil, &mark)
 	}
+	key, err := app.ExportKey(c.settings)
+	if err != nil {
+		return mark, err
+	}
 	err = c.withLog(func(log *app.Store, _ config.Accounts) (err error) {
-		mark, err = app.RecordedLake(ctx, log, lake)
+		mark, err = app.RecordedLake(ctx, log, app.PublicKey(key), lake)
 		return err
 	})
 	return mark, err
@@ -202,7 +195,7 @@ func (c *cli) exportKey() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			public := base64.StdEncoding.EncodeToString(key[ed25519.PrivateKeySize-ed25519.PublicKeySize:])
+			public := app.PublicKey(key)
 			if c.json {
 				return c.printJSON(map[string]string{"public_key": public})
 			}

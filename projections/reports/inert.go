@@ -1,15 +1,28 @@
 package reports
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
-// Inert is a text that no spreadsheet takes for a formula: one that begins like a formula gets an
-// apostrophe before it. Numbers stay numbers.
+// Inert is a text that no spreadsheet takes for a formula: one that begins like a formula, perhaps after
+// characters that are not seen, gets an apostrophe before it. Numbers stay numbers.
 func Inert(text string) string {
-	if text == "" || !strings.ContainsRune("=+-@\t\r", rune(text[0])) || isNumber(text) {
+	if text == "" || isNumber(text) {
 		return text
 	}
-	return "'" + text
+	first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(text, unseen))
+	// The second four are taken for the first in East Asian editions. A tab or a line end is taken for the end
+	// of the cell where a text is pasted.
+	if strings.ContainsRune("\t\r\n", rune(text[0])) || strings.ContainsRune("=+-@＝＋－＠", first) {
+		return "'" + text
+	}
+	return text
 }
+
+// unseen tells blanks, control characters and those without a width.
+func unseen(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }
 
 func isNumber(text string) bool {
 	digits, points := 0, 0

@@ -251,6 +251,9 @@ func TestExport(t *testing.T) {
 	l := s.Serve(t)
 	l.WaitForViews(t)
 	export("running-", true)
+	if r := s.RunOK(t, "export", "journal", "--out", "-", "--actor", "kim"); !bytes.Equal([]byte(r.Stdout), written["journal"]) {
+		t.Error("standard output has another journal than the file")
+	}
 	for _, wrong := range [][]string{
 		{"export", "orders", "--out", "x", "--actor", "kim", "--format", "hledger"}, {"export", "journal", "--actor", "kim"},
 		{"export", "journal", "--out", "x", "--actor", "kim", "--format", "doc"}, {"export", "journal", "--out", "x", "--actor", "kim", "--views", "nowhere"},

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,23 +44,32 @@ type ExportProduced struct {
 // ErrExport says that what was said to be exported cannot be recorded as such.
 var ErrExport = errors.New("export")
 
-// RecordExport appends that something was exported. Its manifest must be one, signed by the key that it names,
-// and of a lake not older than the one that is recorded. Errors: ErrExport.
+// PublicKey is the key of ExportKey's signatures, as manifests name it.
+func PublicKey(key ed25519.PrivateKey) string {
+	return base64.StdEncoding.EncodeToString(key[ed25519.PrivateKeySize-ed25519.PublicKeySize:])
+}
+
+// RecordExport appends that something was exported. Its manifest must be signed by this ledger's own key,
+// publicKey, so that nobody who may only record can record what was not exported; and of a lake it must not be
+// older than the one of that key that is recorded. Errors: ErrExport.
 func RecordExport(ctx context.Context, log interface {
 	eventstore.Appender
 	eventstore.Reader
-}, e ExportProduced, now time.Time,
+}, publicKey string, e ExportProduced, now time.Time,
 ) error {
 	mark, err := export.ParseManifest(e.Manifest)
+	if err == nil && mark.PublicKey != publicKey {
+		err = fmt.Errorf("%w: it is signed by %s, and this ledger's key is %s", export.ErrNotProven, mark.PublicKey, publicKey)
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrExport, err)
 	}
 	if mark.Lake != "" {
-		recorded, err := RecordedLake(ctx, log, mark.Lake)
+		recorded, err := RecordedLake(ctx, log, publicKey, mark.Lake)
 		if err != nil {
 			return err
 		}
-		if mark.Number < recorded.Number || mark.Number == recorded.Number && mark.Signature != recorded.Signature {
+		if recorded.PublicKey == publicKey && (mark.Number < recorded.Number || mark.Number == recorded.Number && mark.Signature != recorded.Signature) {
 			return fmt.Errorf("%w: manifest %d of lake %s is recorded already, and this is another one, number %d", ErrExport, recorded.Number, mark.Lake, mark.Number)
 		}
 	}
@@ -73,8 +83,11 @@ func RecordExport(ctx context.Context, log interface {
 	return nil
 }
 
-// RecordedLake is the newest manifest of a lake that the log has a record of, zero when there is none.
-func RecordedLake(ctx context.Context, log eventstore.Reader, lake string) (export.LakeMark, error) {
+// RecordedLake is the newest manifest of a lake that the log has a record of, zero when there is none. One that
+// publicKey signed goes before all others: those are of the key before this one, or of an earlier version, which
+// recorded what anybody had signed.
+func RecordedLake(ctx context.Context, log eventstore.Reader, publicKey, lake string) (export.LakeMark, error) {
+	var others export.LakeMark
 	for e, err := range log.ReadStream(ctx, exportsStream, eventstore.StreamRead{Direction: eventstore.Backwards}) {
 		if errors.Is(err, eventstore.ErrStreamNotFound) {
 			break
@@ -86,12 +99,18 @@ func RecordedLake(ctx context.Context, log eventstore.Reader, lake string) (expo
 		if json.Unmarshal(e.Data, &produced) != nil {
 			continue
 		}
-		// What proves nothing, as earlier versions took it, must not stand before what does.
-		if mark, err := export.ParseManifest(produced.Manifest); err == nil && mark.Lake == lake && lake != "" {
+		mark, err := export.ParseManifest(produced.Manifest)
+		if err != nil || mark.Lake != lake || lake == "" {
+			continue
+		}
+		if mark.PublicKey == publicKey {
 			return mark, nil
 		}
+		if others.Lake == "" {
+			others = mark
+		}
 	}
-	return export.LakeMark{}, nil
+	return others, nil
 }
 
 // operatorEvent is an event about the ledger itself that somebody made now.

@@ -442,6 +442,19 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// TestOneRunAtATime refuses to write into a file that is being written.
+func TestOneRunAtATime(t *testing.T) {
+	t.Parallel()
+	pool := books(t, 60)
+	j := journal(export.CSV, reports.Params{}, filepath.Join(t.TempDir(), "x.csv"))
+	j.SaveEvery = 100
+	var second error
+	j.Said = func(int64) { _, second = journal(export.CSV, reports.Params{}, j.Out).Run(t.Context(), pool) }
+	if m, _ := run(t, pool, j); !errors.Is(second, export.ErrBusy) || m.Rows != 120 {
+		t.Errorf("a second run: %v; %d rows", second, m.Rows)
+	}
+}
+
 // TestRefusesBooksOutOfBalance: a line that is missing is noticed, and nothing is left behind.
 func TestRefusesBooksOutOfBalance(t *testing.T) {
 	t.Parallel()

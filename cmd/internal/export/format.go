@@ -45,7 +45,7 @@ func encoderOf(f Format, w io.Writer, set *dataset, resumed bool) (encoder, erro
 	case Parquet:
 		return newParquet(w, set.columns, set.whole), nil
 	case XLSX:
-		return newXLSX(w, set.columns)
+		return newXLSX(w, set.columns, xlsxRowsMax)
 	case Hledger, Beancount:
 	}
 	return nil, fmt.Errorf("there is no format %q for rows", f)

@@ -110,11 +110,14 @@ func (j LakeJob) Run(ctx context.Context) (LakeRun, error) {
 	if err := os.MkdirAll(manifestsOf(j.Dir), 0o750); err != nil {
 		return LakeRun{}, err
 	}
-	unlock, err := lockLake(j.Dir)
+	guard, err := os.OpenFile(filepath.Join(manifestsOf(j.Dir), ".lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return LakeRun{}, err
 	}
-	defer unlock()
+	defer func() { _ = guard.Close() }()
+	if err := lock(guard); err != nil {
+		return LakeRun{}, err
+	}
 	w := &lakeWriter{job: &j, run: LakeRun{Manifests: []int{}, Files: []LakeFile{}}}
 	if w.last, w.lastDigest, err = newest(j.Dir); err != nil {
 		return LakeRun{}, err

@@ -273,7 +273,7 @@ func TestLake_OneRunAtATime(t *testing.T) {
 	var second error
 	j.Said = func(int64) { _, second = s.job(dir, 0).Run(t.Context()) }
 	runLake(t, j)
-	if !errors.Is(second, export.ErrLakeBusy) {
+	if !errors.Is(second, export.ErrBusy) {
 		t.Errorf("a second run: %v", second)
 	}
 }

@@ -30,10 +30,11 @@ type LakeContent struct {
 	Unfinished int `json:"unfinished_files"`
 }
 
-// LakeMark is what somebody else knows of a lake: that it had a manifest, by its number and signature.
+// LakeMark is what somebody else knows of a lake: that it had a manifest, by its number, and the key and signature of it.
 type LakeMark struct {
 	Lake      string `json:"lake"`
 	Number    int    `json:"number"`
+	PublicKey string `json:"public_key"`
 	Signature string `json:"signature"`
 }
 

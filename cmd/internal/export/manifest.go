@@ -117,8 +117,8 @@ func (m *Manifest) proven() error {
 	return nil
 }
 
-// ParseManifest checks the text of a manifest, of a file or of a lake, by the key that it names. The mark is
-// that of a lake's, zero for a file's. Errors are ErrNotProven.
+// ParseManifest checks the text of a manifest, of a file or of a lake, by the key that it names. The mark of a
+// file's has the key alone. Errors are ErrNotProven.
 func ParseManifest(text []byte) (LakeMark, error) {
 	var kind struct {
 		What string `json:"what"`
@@ -131,13 +131,13 @@ func ParseManifest(text []byte) (LakeMark, error) {
 		if err == nil && (m.Lake == "" || m.Number < 1) {
 			err = fmt.Errorf("%w: it names no lake and number", ErrNotProven)
 		}
-		return LakeMark{Lake: m.Lake, Number: m.Number, Signature: m.Signature}, err
+		return LakeMark{Lake: m.Lake, Number: m.Number, PublicKey: m.PublicKey, Signature: m.Signature}, err
 	}
 	var m Manifest
 	if err := json.Unmarshal(text, &m); err != nil {
 		return LakeMark{}, fmt.Errorf("%w: it is no manifest", ErrNotProven)
 	}
-	return LakeMark{}, m.proven()
+	return LakeMark{PublicKey: m.PublicKey}, m.proven()
 }
 
 // hashFile returns a file's size and its SHA-256 in hex.

@@ -35,7 +35,7 @@ func (w *work) open(commit, prepare uint64) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.OpenFile(w.partial(), os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := w.openPartial()
 	if err != nil {
 		return err
 	}
@@ -55,6 +55,26 @@ func (w *work) open(commit, prepare uint64) error {
 	}
 	w.out = newOutput(file, h, w.at.Bytes)
 	return nil
+}
+
+// openPartial opens the partial file for this run alone.
+func (w *work) openPartial() (*os.File, error) {
+	file, err := os.OpenFile(w.partial(), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = lock(file)
+	if err == nil { // another run may have published it meanwhile, and then it is no longer ours to write
+		var opened, there os.FileInfo
+		opened, err = file.Stat()
+		if there, _ = os.Stat(w.partial()); err == nil && (there == nil || !os.SameFile(opened, there)) {
+			err = fmt.Errorf("%s: %w", w.partial(), ErrBusy)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
 }
 
 // before is what was saved of the same export.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/cmd/internal/export"
 )
 
 // recordExport records an export that the owner of the data directory made.
@@ -23,7 +24,10 @@ func (s *Server) recordExport(w http.ResponseWriter, r *http.Request) {
 	if !byOwner(r) { // erasures read what stands there
 		e.Path = ""
 	}
-	err = app.RecordExport(r.Context(), s.ledger.Store, e, time.Now())
+	key, err := app.ExportKey(s.ledger.Settings)
+	if err == nil {
+		err = app.RecordExport(r.Context(), s.ledger.Store, app.PublicKey(key), e, time.Now())
+	}
 	if errors.Is(err, app.ErrExport) {
 		s.problem(w, r, http.StatusBadRequest, "export_invalid", err.Error()+".")
 		return
@@ -39,7 +43,11 @@ func (s *Server) recordExport(w http.ResponseWriter, r *http.Request) {
 
 // recordedLake answers which manifest of a lake was recorded last.
 func (s *Server) recordedLake(w http.ResponseWriter, r *http.Request) {
-	mark, err := app.RecordedLake(r.Context(), s.ledger.Store, r.PathValue("id"))
+	var mark export.LakeMark
+	key, err := app.ExportKey(s.ledger.Settings)
+	if err == nil {
+		mark, err = app.RecordedLake(r.Context(), s.ledger.Store, app.PublicKey(key), r.PathValue("id"))
+	}
 	if err != nil {
 		s.logger.ErrorContext(r.Context(), "the log could not be read", errAttr(err))
 		s.problem(w, r, http.StatusServiceUnavailable, "log_unavailable", "The event log could not be read.")

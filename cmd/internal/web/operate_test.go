@@ -12,14 +12,14 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/eventstore"
 )
 
 // lakeManifest is a signed manifest of a lake.
-func lakeManifest(t *testing.T, lake string, number int) string {
+func lakeManifest(t *testing.T, key ed25519.PrivateKey, lake string, number int) string {
 	t.Helper()
-	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	members := map[string]any{"what": "lake", "lake": lake, "number": number, "public_key": base64.StdEncoding.EncodeToString(key[ed25519.SeedSize:])}
 	text, err := json.Marshal(members)
 	if err != nil {
@@ -32,12 +32,19 @@ func lakeManifest(t *testing.T, lake string, number int) string {
 	return string(text)
 }
 
-// TestExports_OnlyProvenManifests: what is no signed manifest, or older than what is recorded, is refused, and
-// what an earlier version took does not stand in the way of what counts.
+// TestExports_OnlyProvenManifests: what is no manifest that this ledger signed, or older than what is recorded, is
+// refused, and what an earlier version took does not stand in the way of what counts.
 func TestExports_OnlyProvenManifests(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
-	for _, bad := range []string{`{"manifest":{"lake":5}}`, `{"manifest":{"lake":"l","number":9,"signature":"x"}}`} {
+	own, err := app.ExportKey(s.ledger.Settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	for _, bad := range []string{
+		`{"manifest":{"lake":5}}`, `{"manifest":{"lake":"l","number":9,"signature":"x"}}`, `{"manifest":` + lakeManifest(t, foreign, "l", 1_000_000) + `}`,
+	} {
 		event := eventstore.EventData{ID: uuid.New(), Type: "ExportProduced", JSON: true, Data: []byte(bad), Metadata: []byte("{}")}
 		if _, err := s.ledger.Store.Append(t.Context(), "exports-default", eventstore.Any, event); err != nil {
 			t.Fatal(err)
@@ -51,16 +58,17 @@ func TestExports_OnlyProvenManifests(t *testing.T) {
 		s.must(&mark, http.MethodGet, "/exports/lakes/l", "")
 		return mark
 	}
-	if got := recorded(); got.Number != 0 {
-		t.Errorf("an unproven manifest counts: %+v", got)
+	if got := recorded(); got.Number != 1_000_000 {
+		t.Errorf("of what was recorded by another key the newest counts, and what is unproven does not: %+v", got)
 	}
-	second := lakeManifest(t, "l", 2)
+	second := lakeManifest(t, own, "l", 2)
 	if status, text := post(second); status != http.StatusOK {
 		t.Fatalf("%d %s", status, text)
 	}
 	for name, manifest := range map[string]string{
 		"Number": `{"lake":5}`, "Kind": `{"what":"lake","lake":5}`, "Unsigned": `{"range":"all"}`, "Array": `[1]`,
-		"Lower": lakeManifest(t, "l", 1), "Changed": strings.Replace(second, `"number":2`, `"number":3`, 1), "Zero": lakeManifest(t, "l", 0),
+		"Lower": lakeManifest(t, own, "l", 1), "Changed": strings.Replace(second, `"number":2`, `"number":3`, 1), "Zero": lakeManifest(t, own, "l", 0),
+		"Foreign": lakeManifest(t, foreign, "l", 3), "ForeignOfAnother": lakeManifest(t, foreign, "m", 1),
 	} {
 		if status, text := post(manifest); status != http.StatusBadRequest || !strings.Contains(text, "export_invalid") {
 			t.Errorf("%s: %d %s", name, status, text)
