@@ -65,6 +65,9 @@ func (c *cli) exportOf(what export.What, short string) *cobra.Command {
 					return *asked[name]
 				}, time.Now())
 			}
+			if err == nil {
+				err = job.Validate()
+			}
 			switch {
 			case err != nil:
 			case lake.dir != "" && (what != export.History || job.Format != export.Parquet || out != ""):

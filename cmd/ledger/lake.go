@@ -105,7 +105,7 @@ func (c *cli) verifyExport() *cobra.Command {
 	verify := &cobra.Command{
 		Example: `  ledger export verify 2026-10.hledger.manifest.json
   ledger export verify /lake --recorded --public-key KEY`,
-		Use: "verify MANIFEST|LAKE", Short: "Check a manifest's signature and its file, or a whole lake",
+		Use: "verify FILE|MANIFEST|LAKE", Short: "Check a manifest's signature and its file, or a whole lake",
 		Long: `verify checks that a file is what its manifest says, and the manifest what was signed. Of a
 lake's folder it checks that no manifest is missing, exchanged or changed, that each goes on
 where the one before ended, and that there are exactly the files that they name.
@@ -127,6 +127,7 @@ machine, not from the lake. That a lake is not an older copy of itself only --re
 }
 
 func (c *cli) verifyManifest(ctx context.Context, path string, keys []string, recorded bool) error {
+	path = export.ManifestOf(path)
 	whose := "; whose key that is --public-key proves"
 	if len(keys) > 0 {
 		whose = ""

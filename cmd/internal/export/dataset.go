@@ -58,6 +58,14 @@ type Spec struct {
 	Params reports.Params
 }
 
+// Validate refuses a format that the dataset does not have.
+func (s Spec) Validate() error {
+	if (s.Format == Hledger || s.Format == Beancount) && s.What != Journal {
+		return fmt.Errorf("%s is a format of the journal, not of %s", s.Format, s.What)
+	}
+	return nil
+}
+
 // dataset is a query in a fixed order.
 type dataset struct {
 	columns []Column

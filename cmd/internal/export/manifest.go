@@ -56,6 +56,14 @@ type Balance struct {
 // manifestSuffix is added to the name of the file.
 const manifestSuffix = ".manifest.json"
 
+// ManifestOf is the manifest beside an exported file, or the path itself where there is none.
+func ManifestOf(path string) string {
+	if _, err := os.Stat(path + manifestSuffix); err == nil {
+		return path + manifestSuffix
+	}
+	return path
+}
+
 func (m *Manifest) text() ([]byte, error) {
 	unsigned := *m
 	unsigned.Signature = ""
@@ -85,7 +93,7 @@ func Verify(manifest, publicKey string) (Manifest, error) {
 		return m, err
 	}
 	if err := json.Unmarshal(text, &m); err != nil {
-		return m, fmt.Errorf("read %s: %w", manifest, err)
+		return m, fmt.Errorf("%w: %s is no manifest", ErrNotProven, manifest)
 	}
 	if publicKey != "" && publicKey != m.PublicKey {
 		return m, fmt.Errorf("%w: it is signed by %s", ErrNotProven, m.PublicKey)

@@ -11,21 +11,22 @@ import (
 // output writes and hashes a file beside whoever makes its content. It belongs to one goroutine; it must be
 // ended.
 type output struct {
-	file  *os.File
-	hash  hash.Hash
-	bytes int64
-	steps chan step
-	empty chan []byte
-	ended chan struct{}
+	file   *os.File
+	hash   hash.Hash
+	bytes  int64
+	steps  chan step
+	empty  chan []byte
+	ended  chan struct{}
+	synced sync.WaitGroup // of the one sync that is under way
 
 	mu  sync.Mutex
 	err error // the first one; what comes after it is not written
 }
 
-// step is content to write, or something to do once all content before it is written.
+// step is content to write, or what to do when all content before it is on disk.
 type step struct {
 	text []byte
-	do   func() error
+	save func(bytes int64, hash []byte) error
 }
 
 // outputSteps bounds what waits to be written, in buffers of the encoders.
@@ -43,6 +44,7 @@ func newOutput(file *os.File, h hash.Hash, bytes int64) *output {
 
 func (o *output) run() {
 	defer close(o.ended)
+	defer o.synced.Wait()
 	for s := range o.steps {
 		if o.failed() == nil {
 			o.fail(o.step(s))
@@ -54,8 +56,8 @@ func (o *output) run() {
 }
 
 func (o *output) step(s step) error {
-	if s.do != nil {
-		return s.do()
+	if s.save != nil {
+		return o.save(s.save)
 	}
 	n, err := o.file.Write(s.text)
 	o.bytes += int64(n)
@@ -65,15 +67,33 @@ func (o *output) step(s step) error {
 
 // Write takes a copy, and tells an error of earlier ones.
 func (o *output) Write(text []byte) (int, error) {
-	if err := o.failed(); err != nil {
+	if err := o.failed(); err != nil || len(text) == 0 {
 		return 0, err
 	}
 	o.steps <- step{text: append((<-o.empty)[:0], text...)}
 	return len(text), nil
 }
 
-// then does something once all that was written before is in the file.
-func (o *output) then(do func() error) { o.steps <- step{do: do} }
+// whenDurable calls save when all that was written before is on disk, with the number of bytes and the state of
+// their hash. Writing goes on meanwhile; one at a time is under way.
+func (o *output) whenDurable(save func(bytes int64, hash []byte) error) { o.steps <- step{save: save} }
+
+func (o *output) save(save func(bytes int64, hash []byte) error) error {
+	o.synced.Wait()
+	bytes := o.bytes
+	state, err := hashState(o.hash)
+	if err != nil {
+		return err
+	}
+	o.synced.Go(func() {
+		err := o.file.Sync()
+		if err == nil {
+			err = save(bytes, state)
+		}
+		o.fail(err)
+	})
+	return nil
+}
 
 // end waits until all is written. Nothing may be written after it.
 func (o *output) end() error {
@@ -91,7 +111,9 @@ func (o *output) failed() error {
 func (o *output) fail(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.err = err
+	if o.err == nil {
+		o.err = err
+	}
 }
 
 // newHash is one that resumeHash can go on with.

@@ -46,7 +46,14 @@ func (w *work) open(commit, prepare uint64) error {
 			w.at, h = before, resumed
 		}
 	}
-	err = file.Truncate(w.at.Bytes)
+	if w.at.Rows == 0 { // what was saved is of other content
+		if err = os.Remove(w.saved()); errors.Is(err, os.ErrNotExist) {
+			err = nil
+		}
+	}
+	if err == nil {
+		err = file.Truncate(w.at.Bytes)
+	}
 	if err == nil {
 		_, err = file.Seek(w.at.Bytes, io.SeekStart)
 	}
@@ -59,6 +66,9 @@ func (w *work) open(commit, prepare uint64) error {
 
 // openPartial opens the partial file for this run alone.
 func (w *work) openPartial() (*os.File, error) {
+	if info, err := os.Stat(w.Out); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is a folder", w.Out)
+	}
 	file, err := os.OpenFile(w.partial(), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -105,15 +115,8 @@ func (w *work) save(r Row) error {
 		at.Last = append(at.Last, n)
 	}
 	at.Sums, at.Moved = w.sums.shown(), w.sums.moves()
-	w.out.then(func() error {
-		err := w.out.file.Sync()
-		if err != nil {
-			return err
-		}
-		at.Bytes = w.out.bytes
-		if at.Hash, err = hashState(w.out.hash); err != nil {
-			return err
-		}
+	w.out.whenDurable(func(bytes int64, hash []byte) error {
+		at.Bytes, at.Hash = bytes, hash
 		return writeWhole(w.saved(), at)
 	})
 	return nil
