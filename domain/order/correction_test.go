@@ -69,3 +69,44 @@ func TestCorrection_IsCheckedAgain(t *testing.T) {
 		t.Errorf("%v, want a refusal", err)
 	}
 }
+
+// TestCorrection_OfALostDispute: a dispute that has its outcome holds nothing (invariant I17), after corrections as well.
+func TestCorrection_OfALostDispute(t *testing.T) {
+	t.Parallel()
+	s := paid(t, registered(t, "100.00", ""), "100.00")
+	s = after(t, s, by("kim", "a", order.RecordDispute{Stage: order.StageChargeback, Amount: ptr(eur("60.00"))}))
+	id := s.Disputes[0].ID
+	s = after(t, s, by("kim", "b", order.SettleDispute{DisputeID: id, Outcome: order.OutcomeLost}))
+	change := func(b order.Balance, direction order.Direction, amount string) order.Adjustment {
+		return order.Adjustment{Balance: b, Direction: direction, Amount: eur(amount), DisputeID: id}
+	}
+	for name, c := range map[string]struct {
+		adjustments []order.Adjustment
+		lost        string // empty is refused
+	}{
+		"LostAlone":  {[]order.Adjustment{change(order.BalanceDisputeLost, order.Decrease, "20.00")}, ""},
+		"HeldAlone":  {[]order.Adjustment{change(order.BalanceDisputeHeld, order.Increase, "20.00")}, ""},
+		"Both":       {[]order.Adjustment{change(order.BalanceDisputeLost, order.Decrease, "20.00"), change(order.BalanceDisputeHeld, order.Decrease, "20.00")}, "40.00"},
+		"OtherOrder": {[]order.Adjustment{change(order.BalanceDisputeHeld, order.Decrease, "20.00"), change(order.BalanceDisputeLost, order.Decrease, "20.00")}, "40.00"},
+		"More":       {[]order.Adjustment{change(order.BalanceDisputeHeld, order.Increase, "5.00"), change(order.BalanceDisputeLost, order.Increase, "5.00")}, "65.00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			own := s.Clone()
+			decided, err := order.Decide(own, by("kim", "c", order.ProposeCorrection{Reason: "the scheme gave it back", Adjustments: c.adjustments}))
+			if c.lost == "" {
+				var refused *order.Rejection
+				if !errors.As(err, &refused) || refused.Code != "correction_impossible" || len(decided) > 0 {
+					t.Fatalf("%v, want a refusal", err)
+				}
+				return
+			}
+			own = after(t, own, by("kim", "c", order.ProposeCorrection{Reason: "the scheme gave it back", Adjustments: c.adjustments}))
+			own = after(t, own, by("lee", "d", order.ApproveCorrection{CorrectionID: own.Corrections[0].ID}))
+			b := own.Balances()
+			if !b.DisputeHeld.IsZero() || !b.DisputeLost.Equal(eur(c.lost)) || own.DisputeState() != order.DisputeLost {
+				t.Errorf("held %s, lost %s, %s", b.DisputeHeld, b.DisputeLost, own.DisputeState())
+			}
+		})
+	}
+}

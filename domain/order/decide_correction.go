@@ -72,7 +72,7 @@ func (d *decider) undecided(id string) (Correction, error) {
 // correctAs records a correction in the name of its actor. One that leaves a balance below zero, or more
 // given back than came in, is refused.
 func (d *decider) correctAs(at At, e LedgerCorrectionRecorded, actor string) error {
-	before := d.s.Balances()
+	before, s0 := d.s.Balances(), d.s.scratch()
 	for i := range e.Adjustments {
 		if err := d.payable(e.Adjustments[i].Amount); err != nil {
 			return err
@@ -90,6 +90,10 @@ func (d *decider) correctAs(at At, e LedgerCorrectionRecorded, actor string) err
 	}
 	if b.exposed() && !before.exposed() {
 		return refuse("correction_impossible", "more would have gone back than ever came in")
+	}
+	if id := d.s.heldAfterOutcome(); id != "" && s0.dispute(id).Held().IsZero() {
+		return refuse("correction_impossible", "dispute %s has its outcome and holds nothing (I17): what is taken from dispute_lost is taken from "+
+			"dispute_held in the same correction, and the other way round", id)
 	}
 	if name := d.s.negative(); name != "" {
 		return refuse("correction_impossible", "%s would fall below zero", name)
@@ -127,6 +131,16 @@ func (s *State) adjustable(a *Adjustment) error {
 			"dispute_held and dispute_lost to a dispute, received_externally to the order", a.Balance)
 	}
 	return nil
+}
+
+// heldAfterOutcome is a dispute that has its outcome and holds money; empty for none (invariant I17).
+func (s *State) heldAfterOutcome() string {
+	for i := range s.Disputes {
+		if c := &s.Disputes[i]; c.Resolved && c.Held().IsPositive() {
+			return c.ID
+		}
+	}
+	return ""
 }
 
 // negative names a balance of a part of the order that is below zero; empty for none.
