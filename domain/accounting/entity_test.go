@@ -16,7 +16,10 @@ func occurrence(source, account string, at time.Time, position uint64) accountin
 	}
 }
 
-func define(tb testing.TB, c *accounting.Calendar, position uint64, d accounting.EntityDefined) {
+func define(tb interface {
+	Helper()
+	Fatal(args ...any)
+}, c *accounting.Calendar, position uint64, d accounting.EntityDefined) {
 	tb.Helper()
 	data, err := json.Marshal(d)
 	if err == nil {
