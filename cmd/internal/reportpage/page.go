@@ -79,12 +79,13 @@ func (Chart) PictureHeight() float64 { return pictureHeight + labelHeight }
 
 // Max is the largest value.
 func (c Chart) Max() string {
+	value, tallest := "", 0.0
 	for _, b := range c.Bars {
-		if b.Height == pictureHeight {
-			return b.Value
+		if b.Height > tallest && !b.Below {
+			value, tallest = b.Value, b.Height
 		}
 	}
-	return ""
+	return value
 }
 
 // Gather reads what the page shows, from one snapshot.
@@ -197,7 +198,7 @@ func section(currency string, tables map[string]rows) (Section, error) {
 	}
 	s.In = perDay(currency, "Money in, per day", sums("totals", day, "captured", "received_externally"))
 	s.Back = perDay(currency, "Refunds, reversals and disputes, per day", sums("totals", day, "refunded", "reversed", "disputed"))
-	s.Disputes = byKey(currency, "Open disputes by last step", sums("disputes-open", func(row map[string]string) string { return row["last_step"] }, "exposure"))
+	s.Disputes = byKey(currency, "Open disputes by last step", sums("disputes-open", func(row map[string]string) string { return stageOf(row["last_step"]) }, "exposure"))
 	ages := [][2]string{{"not due", "not_due"}, {"to 30 days", "to_30_days"}, {"31 to 60", "to_60_days"}, {"61 to 90", "to_90_days"}, {"older", "older"}}
 	labels, values := make([]string, len(ages)), make([]decimal.Decimal, len(ages))
 	for i, age := range ages {
@@ -237,6 +238,14 @@ func shown(amount decimal.Decimal, currency string) string {
 		return amount.StringFixed(c.MinorUnits())
 	}
 	return amount.String()
+}
+
+// stageOf is the stage of the step of a dispute, short enough to stand below a bar.
+func stageOf(step string) string {
+	for _, suffix := range []string{"Received", "Requested", "Filed", "Opened"} {
+		step = strings.TrimSuffix(step, suffix)
+	}
+	return strings.TrimPrefix(strings.ReplaceAll(strings.ReplaceAll(step, "Advice", " advice"), "Faith", " faith"), " ")
 }
 
 func byKey(currency, title string, sums map[string]decimal.Decimal) Chart {
