@@ -97,15 +97,32 @@ func (d *decider) withdrawTo(at At, paymentID string, target money.Money, f Disp
 			DisputeID: dispute, Track: track, PaymentID: paymentID, MovementNo: d.nextMovement(dispute), Amount: delta,
 		})
 	case delta.IsNegative() && p.withdrawnAssumed != uuid.Nil:
-		dispute, _ := d.moneyDispute(p, at.OccurredAt)
+		dispute, assumed := d.s.assumption(p.withdrawnAssumed)
+		// An outcome that was decided on the assumption, or a counter below what was told before it: somebody has to look.
+		if dispute == nil || dispute.Resolved || less(assumed, delta.Neg()) {
+			d.regressed(f.At, "chargebacks", target)
+			return
+		}
 		a := adjustment(BalanceDisputeHeld, p.withdrawnCounter, target, paymentID)
-		a.DisputeID = dispute
-		d.correct("dispute:"+dispute, LedgerCorrectionRecorded{
+		a.DisputeID = dispute.ID
+		d.correct("dispute:"+a.DisputeID, LedgerCorrectionRecorded{
 			CountedAt: at.counted(), CorrectsEventID: p.withdrawnAssumed.String(), Reason: "the disputed amount was learnt", Adjustments: []Adjustment{a},
 		})
 	case delta.IsNegative() && f.ModifiedAt.After(p.disputeCountedAt):
 		d.regressed(f.At, "chargebacks", target)
 	}
+}
+
+// assumption finds the dispute whose withdrawal an event assumed, and the amount that it assumed; nil for none.
+func (s *State) assumption(event uuid.UUID) (*Dispute, money.Money) {
+	for i := range s.Disputes {
+		for _, step := range s.Disputes[i].Steps {
+			if step.Event.ID == event {
+				return &s.Disputes[i], step.Amount
+			}
+		}
+	}
+	return nil, money.Money{}
 }
 
 // assumeWithdrawal books a chargeback whose amount nothing tells: all that is

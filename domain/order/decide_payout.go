@@ -76,6 +76,12 @@ func (d *decider) payout(at At, f PayoutReported) {
 		if !d.s.Payout.completed { // it cannot have come back without going out
 			d.emit(at.with(":implied"), PayoutCompleted{PayoutID: id, Amount: *amount})
 		}
+		out := d.s.Payout.PaidOut
+		if less(out, *amount) {
+			d.emit(at, AnomalyFlagged{Code: FlagUnexpectedTransition, Detail: "the gateway tells that " + amount.Format() +
+				" of the payout came back, and " + out.Format() + " went out: that much is counted"})
+			amount = &out
+		}
 		d.emit(at, PayoutReversed{PayoutID: id, Amount: *amount})
 	}
 }

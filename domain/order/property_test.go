@@ -1,6 +1,7 @@
 package order_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -165,8 +166,34 @@ func TestDecide_AnyHistory(t *testing.T) {
 				t.Fatalf("decided twice from one state (I25), %v:\n%s", err, diff)
 			}
 			checkSteps(t, before, decided)
+			s = endDispute(t, s, i)
+			checkState(t, &s)
 		}
 	})
+}
+
+// endDispute has somebody say how a dispute of the order ended, once in a while; gateways go on telling of it.
+func endDispute(t *rapid.T, s order.State, n int) order.State {
+	if len(s.Disputes) == 0 || !rapid.Bool().Draw(t, "end a dispute") {
+		return s
+	}
+	d := rapid.SampledFrom(s.Disputes).Draw(t, "dispute")
+	c := order.ResolveDispute{
+		Key: fmt.Sprint(n), DisputeID: d.ID, OccurredAt: day.Add(time.Duration(rapid.IntRange(0, 9).Draw(t, "ended")) * time.Hour),
+		Outcome: rapid.SampledFrom([]order.Outcome{order.OutcomeWon, order.OutcomeLost, order.OutcomeSplit}).Draw(t, "outcome"),
+	}
+	if c.Outcome == order.OutcomeSplit {
+		c.Lost = ptr(eur("0.50"))
+	}
+	if _, err := order.Decide(s, c); err != nil {
+		var refused *order.Rejection
+		if !errors.As(err, &refused) {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s, _ = feed(t, s, c)
+	return s
 }
 
 // checkState checks a state against the invariants.
