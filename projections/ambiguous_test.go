@@ -2,8 +2,11 @@ package projections_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/rand"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -14,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/rebuild"
 )
 
 // countMoves makes the database itself count the commits that moved the checkpoint, whether or not
@@ -27,37 +31,26 @@ const countMoves = `
 	CREATE TRIGGER count_move AFTER UPDATE ON ledger_data.checkpoint FOR EACH ROW
 		WHEN (OLD.commit_position IS DISTINCT FROM NEW.commit_position) EXECUTE FUNCTION counted.move()`
 
-// committing is set while an answer to a COMMIT is to be lost. The proxy makes its toxics itself, so
-// they can share nothing else.
-var committing atomic.Bool
+// losing tells of each proxy by its name whether to lose the answer to the COMMIT that just succeeded. A proxy makes its
+// toxics itself: a name is all that they can be given.
+var losing sync.Map
 
-// watchCommits lets everything through and sets committing at every third COMMIT.
-type watchCommits struct{ seen int }
-
-func (w *watchCommits) Pipe(stub *toxics.ToxicStub) {
-	pipe(stub, func(sent []byte) (cut bool) {
-		if bytes.Contains(sent, []byte("COMMIT\x00")) {
-			w.seen++
-			committing.Store(w.seen%3 == 0)
-		}
-		return false
-	})
+// loseAnswers ends the connection instead of passing on that a COMMIT succeeded.
+type loseAnswers struct {
+	Proxy string `json:"proxy"`
 }
 
-// loseAnswers ends the connection instead of passing the answer to a COMMIT on.
-type loseAnswers struct{}
+// committed is how PostgreSQL says so.
+var committed = []byte("COMMIT\x00")
 
-func (*loseAnswers) Pipe(stub *toxics.ToxicStub) {
-	pipe(stub, func([]byte) (cut bool) { return committing.Swap(false) })
-}
-
-func pipe(stub *toxics.ToxicStub, look func(sent []byte) (cut bool)) {
+func (l *loseAnswers) Pipe(stub *toxics.ToxicStub) {
+	lose, _ := losing.Load(l.Proxy)
 	for {
 		select {
 		case <-stub.Interrupt:
 			return
 		case chunk := <-stub.Input:
-			if chunk == nil || look(chunk.Data) {
+			if chunk == nil || (bytes.Contains(chunk.Data, committed) && lose.(func() bool)()) {
 				stub.Close()
 				return
 			}
@@ -80,7 +73,8 @@ func TestRunner_AmbiguousCommits(t *testing.T) {
 	want := project(t, log, nil)
 
 	var confirmed atomic.Int64
-	cfg := config(log, cuttingProxy(t, direct))
+	var seen atomic.Int64
+	cfg := config(log, losingProxy(t, direct, func() bool { return seen.Add(1)%3 == 0 }))
 	cfg.BatchEvents = 5
 	cfg.OnBatch = func(projections.Batch) { confirmed.Add(1) }
 	r := start(t, cfg)
@@ -100,28 +94,75 @@ func moves(tb testing.TB, pool *pgxpool.Pool) (n int64) {
 	return n
 }
 
-// cuttingProxy puts a proxy before the database that loses answers, and returns the URL through it.
-func cuttingProxy(tb testing.TB, direct string) (through string) {
+// losingProxy puts a proxy before the database that loses the answers to commits that it is told to, and returns the URL
+// through it.
+func losingProxy(tb testing.TB, direct string, lose func() bool) (through string) {
 	tb.Helper()
 	u, err := url.Parse(direct)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	toxics.Register("watch_commits", new(watchCommits))
+	name := "postgres " + rand.Text()
+	losing.Store(name, lose)
+	tb.Cleanup(func() { losing.Delete(name) })
 	toxics.Register("lose_answers", new(loseAnswers))
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
-	proxy := toxiproxy.NewProxy(server, "postgres", "127.0.0.1:0", u.Host)
+	proxy := toxiproxy.NewProxy(server, name, "127.0.0.1:0", u.Host)
 	if err := proxy.Start(); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(proxy.Stop)
-	for _, toxic := range []string{
-		`{"type":"watch_commits","stream":"upstream"}`, `{"type":"lose_answers","stream":"downstream"}`,
-	} {
-		if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
-			tb.Fatal(err)
-		}
+	toxic := `{"type":"lose_answers","stream":"downstream","attributes":{"proxy":"` + name + `"}}`
+	if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
+		tb.Fatal(err)
 	}
 	u.Host = proxy.Listen
 	return u.String()
+}
+
+// TestRebuild_AmbiguousCommits cuts the connection between a commit of a rebuild and its confirmation: of a unit, of the
+// swap, of the way back and of a frozen copy. The rebuild says that it failed, the views show the same rows, and the
+// next run ends as if nothing had happened.
+func TestRebuild_AmbiguousCommits(t *testing.T) {
+	t.Parallel()
+	log := newLog(t)
+	appendMany(t, log, newWorld(45).history(t, 20, 150))
+	for _, point := range []rebuild.Point{rebuild.PointUnitFolded, rebuild.PointSwapping, rebuild.PointRollingBack, rebuild.PointFreezing} {
+		t.Run(string(point), func(t *testing.T) {
+			t.Parallel()
+			direct, spill := newDatabase(t), t.TempDir()
+			pool := newPool(t, direct)
+			r := start(t, config(log, direct))
+			reach(t, log, pool)
+			r.stop(t)
+			want := dump(t, pool)
+			flow := wholeFlow
+			if point == rebuild.PointFreezing {
+				flow = freezeFlow
+			}
+			var armed, lost atomic.Bool
+			cfg := rebuildConfig(t, log, losingProxy(t, direct, func() bool { return armed.Load() && lost.CompareAndSwap(false, true) }), spill)
+			cfg.Reached = func(_ context.Context, at rebuild.Point) error {
+				if at == point {
+					armed.Store(true)
+				}
+				return nil
+			}
+			if err := flow(t.Context(), newEngine(t, cfg)); err == nil || !lost.Load() {
+				t.Fatalf("no answer was lost: %v", err)
+			}
+			same(t, "right after it", want, dump(t, pool))
+			if err := flow(t.Context(), newEngine(t, cfg)); err != nil {
+				t.Fatal(err)
+			}
+			same(t, "in the end", want, dump(t, pool))
+			if point == rebuild.PointFreezing {
+				same(t, "the frozen copy", want, dumpSchema(t, pool, "ledger_data_frozen_"+frozenSchema))
+				if err := newEngine(t, cfg).Drop(t.Context(), frozenSchema); err != nil {
+					t.Fatal(err)
+				}
+			}
+			nothingLeft(t, pool, spill)
+		})
+	}
 }

@@ -3,8 +3,10 @@ package projections_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -244,47 +246,59 @@ func TestRunner_ForeignLogBehindCanaries(t *testing.T) {
 	r := start(t, config(log, at))
 	reach(t, log, newPool(t, at))
 	r.stop(t)
+	var refusals sync.WaitGroup // a runner is patient before it refuses
 	for _, canaries := range []int{0, 20} {
-		runner, err := projections.NewRunner(config(logOf(canaries), at))
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), deadline)
-		if err := runner.Run(ctx); !errors.Is(err, projections.ErrForeignLog) {
-			t.Errorf("the same orders with %d other canaries: %v", canaries, err)
-		}
-		cancel()
+		refusals.Go(func() {
+			refusesLog(t, config(logOf(canaries), at), fmt.Sprintf("the same orders with %d other canaries", canaries))
+		})
 	}
+	refusals.Wait()
 	again := start(t, config(log, at))
 	eventually(t, "the log itself is taken", func() bool { return again.Status(t.Context()).Role == projections.Leader })
+}
+
+// refusesLog runs a runner that is to end because the log is another one.
+func refusesLog(tb testing.TB, cfg projections.Config, what string) {
+	tb.Helper()
+	runner, err := projections.NewRunner(cfg)
+	if err != nil {
+		tb.Error(err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(tb.Context(), deadline)
+	defer cancel()
+	if err := runner.Run(ctx); !errors.Is(err, projections.ErrForeignLog) {
+		tb.Errorf("%s: %v", what, err)
+	}
 }
 
 // TestRunner_ForeignLog: read models of one log refuse to go on with another, shorter or longer.
 func TestRunner_ForeignLog(t *testing.T) {
 	t.Parallel()
+	log, at := newLog(t), newDatabase(t)
+	pool := newPool(t, at)
+	appendAll(t, log, newWorld(17).history(t, 5, 60))
+	r := start(t, config(log, at))
+	reach(t, log, pool)
+	r.stop(t)
+	before := dump(t, pool)
+	others := make(map[int]*node.Node)
 	for _, notifications := range []int{10, 200} {
-		log, at := newLog(t), newDatabase(t)
-		pool := newPool(t, at)
-		appendAll(t, log, newWorld(17).history(t, 5, 60))
-		r := start(t, config(log, at))
-		reach(t, log, pool)
-		r.stop(t)
-		before := dump(t, pool)
-
-		other := newLog(t)
-		appendAll(t, other, newWorld(18).history(t, 5, notifications))
-		runner, err := projections.NewRunner(config(other, at))
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), deadline)
-		if err := runner.Run(ctx); !errors.Is(err, projections.ErrForeignLog) {
-			t.Errorf("with another log of %d notifications: %v", notifications, err)
-		}
-		cancel()
-		same(t, "another log", before, dump(t, pool))
-		if err := projections.CatchUp(t.Context(), config(log, at), eventstore.Position{Commit: 1 << 40, Prepare: 1 << 40}); !errors.Is(err, projections.ErrForeignLog) {
+		others[notifications] = newLog(t)
+		appendAll(t, others[notifications], newWorld(18).history(t, 5, notifications))
+	}
+	var refusals sync.WaitGroup // a runner is patient before it refuses
+	for notifications, other := range others {
+		refusals.Go(func() {
+			refusesLog(t, config(other, at), fmt.Sprintf("another log of %d notifications", notifications))
+		})
+	}
+	refusals.Go(func() {
+		err := projections.CatchUp(t.Context(), config(log, at), eventstore.Position{Commit: 1 << 40, Prepare: 1 << 40})
+		if !errors.Is(err, projections.ErrForeignLog) {
 			t.Errorf("caught up beyond the end of the log: %v", err)
 		}
-	}
+	})
+	refusals.Wait()
+	same(t, "another log", before, dump(t, pool))
 }

@@ -3,6 +3,7 @@ package projections_test
 import (
 	"context"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -13,6 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/order-ledger/order-ledger/domain/accounting"
+	"github.com/order-ledger/order-ledger/domain/money"
+	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/fingerprint"
@@ -149,6 +153,68 @@ func TestFingerprint_OfAnotherVersion(t *testing.T) {
 	if err := projections.CheckRows(t.Context(), pool, cfg.Fingerprint); err != nil {
 		t.Errorf("after the rebuild: %v", err)
 	}
+}
+
+// TestFingerprint_SaysWhatChanged: one token more in what folds, decodes, upcasts, counts or writes, and one word more in
+// the definition of a table, and the runner refuses and says in which part.
+func TestFingerprint_SaysWhatChanged(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	appendMany(t, log, newWorld(63).history(t, 4, 30))
+	own := ownFingerprint(t)
+	cfg := config(log, url)
+	cfg.Fingerprint = own
+	r := start(t, cfg)
+	reach(t, log, pool)
+	r.stop(t)
+	before := dump(t, pool)
+	changed := func(source fs.FS, name string) string {
+		digest, err := fingerprint.OfSource(changedFS{FS: source, name: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return digest
+	}
+	for _, c := range []struct{ what, part, now string }{
+		{"the fold", "fold", changed(order.FoldSource(), "evolve.go")},
+		{"the codec", "fold", changed(order.FoldSource(), "codec.go")},
+		{"an upcaster", "fold", changed(order.FoldSource(), "upcast.go")},
+		{"money", "money", changed(money.Source(), "money.go")},
+		{"the books", "accounting", changed(accounting.Source(), "entry.go")},
+		{"rows", "models", changed(projections.ModelSource(), "payments/rows.go")},
+		{"a statement that writes", "models", changed(projections.ModelSource(), "payments/upsert.sql")},
+		{"the definition of a table", "tables", fingerprint.OfText("create table x (y int, z int);\n")},
+	} {
+		if c.now == own[c.part] {
+			t.Errorf("%s: part %s is the same", c.what, c.part)
+			continue
+		}
+		cfg.Fingerprint = maps.Clone(own)
+		cfg.Fingerprint[c.part] = c.now
+		r := start(t, cfg)
+		eventually(t, "the runner to refuse after a change of "+c.what, func() bool { return r.Status(t.Context()).Role == projections.Stale })
+		want := []fingerprint.Change{{Part: c.part, What: "changed"}}
+		if st := r.Status(t.Context()); !cmp.Equal(st.Changed, want) || fingerprint.Describe(st.Changed) != c.part+" changed" {
+			t.Errorf("%s: %+v", c.what, st.Changed)
+		}
+		r.stop(t)
+	}
+	same(t, "the rows", before, dump(t, pool))
+}
+
+// changedFS are files of which one has a declaration, or a line, more.
+type changedFS struct {
+	fs.FS
+	name string
+}
+
+func (c changedFS) ReadFile(name string) ([]byte, error) {
+	content, err := fs.ReadFile(c.FS, name)
+	if name == c.name {
+		content = append(content, "\nvar more = 1\n"...)
+	}
+	return content, err
 }
 
 // TestFingerprint_RebuildIfNeeded: a runner that may rebuild does, once, without leading meanwhile, and

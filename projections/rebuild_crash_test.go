@@ -3,9 +3,10 @@
 package projections_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
-	"github.com/jackc/pgx/v5"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -13,7 +14,9 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,10 +24,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/order-ledger/order-ledger/eventstore/node"
 	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/fingerprint"
 	"github.com/order-ledger/order-ledger/projections/localpg/pgtest"
 	"github.com/order-ledger/order-ledger/projections/rebuild"
 	"github.com/order-ledger/order-ledger/projections/schema"
@@ -69,31 +76,61 @@ func freezeFlow(ctx context.Context, e *rebuild.Engine) error {
 }
 
 // pointsOf are the points that a flow passes, by passing them.
-func pointsOf(tb testing.TB, template string, flow func(context.Context, *rebuild.Engine) error) []rebuild.Point {
+func pointsOf(tb testing.TB, projected projectedLog, flow string) []rebuild.Point {
 	tb.Helper()
-	dir, url := tb.TempDir()+"/log", newDatabase(tb)
-	if err := os.CopyFS(dir, os.DirFS(template)); err != nil {
-		tb.Fatal(err)
-	}
-	projectOnce(tb, dir, url, newPool(tb, url))
-	log, err := node.Open(node.Options{Dir: dir})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer log.Close()
 	var mu sync.Mutex
 	passed := make(map[rebuild.Point]bool)
-	cfg := refusing(rebuildConfig(tb, log, url, tb.TempDir()))
-	cfg.Reached = func(_ context.Context, at rebuild.Point) error {
+	flowFrom(tb, flow, projected.copyLog(tb), projected.copyDatabase(tb), tb.TempDir(), func(at rebuild.Point) {
 		mu.Lock()
 		defer mu.Unlock()
 		passed[at] = true
-		return nil
-	}
-	if err := flow(tb.Context(), newEngine(tb, cfg)); err != nil {
+	})
+	return slices.Collect(maps.Keys(passed))
+}
+
+// projectedLog is a log on disk and a database that it was projected into, of which tests get copies: projecting it for
+// each of them would take most of their time.
+type projectedLog struct{ dir string }
+
+func (p projectedLog) copyLog(tb testing.TB) (dir string) {
+	tb.Helper()
+	dir = tb.TempDir() + "/log"
+	if err := os.CopyFS(dir, os.DirFS(p.dir)); err != nil {
 		tb.Fatal(err)
 	}
-	return slices.Collect(maps.Keys(passed))
+	return dir
+}
+
+// copyDatabase makes a copy; the tables refuse some rows, and so some orders are parked.
+func (p projectedLog) copyDatabase(tb testing.TB) (url string) {
+	tb.Helper()
+	return pgtest.Prepared(tb, "projected "+p.dir, func(ctx context.Context, conn *pgx.Conn) error {
+		if err := migrate(ctx, conn); err != nil {
+			return err
+		}
+		if _, err := conn.Exec(ctx, refuseOpen(schema.Live)); err != nil {
+			return err
+		}
+		log, err := node.Open(node.Options{Dir: p.dir})
+		if err != nil {
+			return err
+		}
+		defer log.Close()
+		head, _, err := log.Head(ctx)
+		if err != nil {
+			return err
+		}
+		cfg := config(log, conn.Config().ConnString())
+		if err := projections.CatchUp(ctx, cfg, head); err != nil {
+			return err
+		}
+		live, err := cfg.Connect(ctx)
+		if err != nil {
+			return err
+		}
+		defer live.Close(ctx)
+		return fingerprint.Store(ctx, live, ownFingerprint(tb))
+	})
 }
 
 // refuseOpen makes PostgreSQL refuse some rows.
@@ -114,25 +151,69 @@ func refusing(cfg rebuild.Config) rebuild.Config {
 	return cfg
 }
 
-// TestPoints_AreAllListed: a point that is not in the list is not tested.
+// TestPoints_AreAllListed: a point that is not in the list is not tested, and one that nothing passes tests nothing.
 func TestPoints_AreAllListed(t *testing.T) {
 	t.Parallel()
-	for file, listed := range map[string]int{"config.go": len(projections.Points()), "rebuild/config.go": len(rebuild.Points())} {
-		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
-		if err != nil {
-			t.Fatal(err)
+	for dir, listed := range map[string][]string{".": texts(projections.Points()), "rebuild": texts(rebuild.Points())} {
+		declared, passed := pointsIn(t, dir)
+		if diff := cmp.Diff(slices.Sorted(maps.Values(declared)), slices.Sorted(slices.Values(listed))); diff != "" || len(listed) == 0 {
+			t.Errorf("%s (-declared +listed):\n%s", dir, diff)
 		}
-		declared := 0
+		for name := range declared {
+			if !passed[name] {
+				t.Errorf("%s: nothing passes %s", dir, name)
+			}
+		}
+	}
+}
+
+func texts[P ~string](points []P) []string {
+	all := make([]string, 0, len(points))
+	for _, p := range points {
+		all = append(all, string(p))
+	}
+	return all
+}
+
+// pointsIn are the points that a package declares, wherever it does, and those that are used where work is done.
+func pointsIn(tb testing.TB, dir string) (declared map[string]string, passed map[string]bool) {
+	tb.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	declared, passed = make(map[string]string), make(map[string]bool)
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			tb.Fatal(err)
+		}
 		ast.Inspect(parsed, func(n ast.Node) bool {
-			if spec, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(spec.Names[0].Name, "Point") {
-				declared += len(spec.Names)
+			switch n := n.(type) {
+			case *ast.ValueSpec:
+				if kind, ok := n.Type.(*ast.Ident); !ok || kind.Name != "Point" {
+					break
+				}
+				for i, at := range n.Names {
+					text, err := strconv.Unquote(n.Values[i].(*ast.BasicLit).Value)
+					if err != nil {
+						tb.Fatal(err)
+					}
+					declared[at.Name] = text
+				}
+				return false
+			case *ast.FuncDecl:
+				return n.Name.Name != "Points"
+			case *ast.Ident:
+				passed[n.Name] = true
 			}
 			return true
 		})
-		if declared != listed || listed == 0 {
-			t.Errorf("%s declares %d points and lists %d", file, declared, listed)
-		}
 	}
+	return declared, passed
 }
 
 // crashLogOf makes a log on disk, with poisoned orders, and closes it.
@@ -164,19 +245,12 @@ func killAt(point string, nth int64) func(string) {
 	}
 }
 
-// runChild starts this test binary again, as the process that is killed at a point; without one it does its
-// work to the end.
-func runChild(tb testing.TB, test, dir, url, spill, point string) {
+// killChild starts this test binary again, as the process that is killed at a point.
+func killChild(tb testing.TB, test, dir, url, spill, point string) {
 	tb.Helper()
 	cmd := exec.CommandContext(tb.Context(), os.Args[0], "-test.run=^"+test+"$")
 	cmd.Env = append(os.Environ(), crashLog+"="+dir, crashURL+"="+url, crashSpill+"="+spill, crashPoint+"="+point)
 	out, err := cmd.CombinedOutput()
-	if point == "" || strings.HasSuffix(point, ":") {
-		if err != nil {
-			tb.Fatalf("after the crash: %v\n%s", err, out)
-		}
-		return
-	}
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		tb.Fatalf("it was not killed there: %v\n%s", err, out)
@@ -189,23 +263,36 @@ func TestRunner_Child(t *testing.T) {
 	if dir == "" {
 		return
 	}
-	log, err := node.Open(node.Options{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
-	url := os.Getenv(crashURL)
-	cfg := config(log, url)
-	cfg.BatchEvents = 40
 	nth := int64(3) // in the middle of the work
 	if os.Getenv(crashPoint) == string(projections.PointLeading) {
 		nth = 1
 	}
 	kill := killAt(os.Getenv(crashPoint), nth)
-	cfg.Passed = func(p projections.Point) { kill(string(p)) }
-	r := start(t, cfg)
-	reach(t, log, newPool(t, url))
-	r.stop(t)
+	projectFrom(t, dir, os.Getenv(crashURL), func(p projections.Point) { kill(string(p)) })
+}
+
+// projectFrom opens the log, projects all of it, and closes it.
+func projectFrom(tb testing.TB, dir, url string, passed func(projections.Point)) {
+	tb.Helper()
+	log := openLog(tb, dir)
+	cfg := config(log, url)
+	cfg.BatchEvents, cfg.Passed = 40, passed
+	r := start(tb, cfg)
+	reach(tb, log, newPool(tb, url))
+	r.stop(tb)
+	if err := log.Close(); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// openLog opens a log on disk, which the caller closes.
+func openLog(tb testing.TB, dir string) *node.Node {
+	tb.Helper()
+	log, err := node.Open(node.Options{Dir: dir})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return log
 }
 
 // Whenever a ledger that projects is killed, the next one ends with the rows of an uninterrupted one.
@@ -219,8 +306,8 @@ func TestRunner_KilledAtEveryPoint(t *testing.T) {
 			if err := os.CopyFS(dir, os.DirFS(template)); err != nil {
 				t.Fatal(err)
 			}
-			runChild(t, "TestRunner_Child", dir, url, "", string(point))
-			runChild(t, "TestRunner_Child", dir, url, "", "")
+			killChild(t, "TestRunner_Child", dir, url, "", string(point))
+			projectFrom(t, dir, url, nil)
 			same(t, "in the end", want, dump(t, newPool(t, url)))
 		})
 	}
@@ -232,20 +319,25 @@ func TestRebuild_Child(t *testing.T) {
 	if dir == "" {
 		return
 	}
-	log, err := node.Open(node.Options{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
 	name, point, _ := strings.Cut(os.Getenv(crashPoint), ":")
 	kill := killAt(point, 1)
-	cfg := refusing(rebuildConfig(t, log, os.Getenv(crashURL), os.Getenv(crashSpill)))
+	flowFrom(t, name, dir, os.Getenv(crashURL), os.Getenv(crashSpill), func(at rebuild.Point) { kill(string(at)) })
+}
+
+// flowFrom opens the log, does all that a flow does, and closes it.
+func flowFrom(tb testing.TB, name, dir, url, spill string, passed func(rebuild.Point)) {
+	tb.Helper()
+	log := openLog(tb, dir)
+	cfg := refusing(rebuildConfig(tb, log, url, spill))
 	cfg.Reached = func(_ context.Context, at rebuild.Point) error {
-		kill(string(at))
+		passed(at)
 		return nil
 	}
-	if err := flows()[name](t.Context(), newEngine(t, cfg)); err != nil {
-		t.Fatal(err)
+	if err := flows()[name](tb.Context(), newEngine(tb, cfg)); err != nil {
+		tb.Fatal(err)
+	}
+	if err := log.Close(); err != nil {
+		tb.Fatal(err)
 	}
 }
 
@@ -253,14 +345,20 @@ func TestRebuild_Child(t *testing.T) {
 // them at every moment, and nothing is left behind. Some orders are parked, by the fold and by PostgreSQL.
 func TestRebuild_KilledAtEveryPoint(t *testing.T) {
 	t.Parallel()
-	template, _ := crashLogOf(t)
+	dir, _ := crashLogOf(t)
+	projected := projectedLog{dir}
+	pool := newPool(t, projected.copyDatabase(t))
+	want := dump(t, pool)
+	if len(parkedOrders(t, pool)) < 2 {
+		t.Fatal("nothing was refused")
+	}
 	everywhere := make(map[rebuild.Point]bool)
-	for name, flow := range flows() {
-		for _, point := range pointsOf(t, template, flow) {
+	for flow := range flows() {
+		for _, point := range pointsOf(t, projected, flow) {
 			everywhere[point] = true
-			t.Run(name+"/"+string(point), func(t *testing.T) {
+			t.Run(flow+"/"+string(point), func(t *testing.T) {
 				t.Parallel()
-				killedAt(t, template, name, point)
+				killedAt(t, projected, want, flow, point)
 			})
 		}
 	}
@@ -271,53 +369,23 @@ func TestRebuild_KilledAtEveryPoint(t *testing.T) {
 	}
 }
 
-func killedAt(t *testing.T, template, flow string, point rebuild.Point) {
+func killedAt(t *testing.T, projected projectedLog, want, flow string, point rebuild.Point) {
 	t.Helper()
-	dir, spill, url := t.TempDir()+"/log", t.TempDir(), newDatabase(t)
-	if err := os.CopyFS(dir, os.DirFS(template)); err != nil {
-		t.Fatal(err)
-	}
+	dir, spill, url := projected.copyLog(t), t.TempDir(), projected.copyDatabase(t)
 	pool := newPool(t, url)
-	projectOnce(t, dir, url, pool)
-	want := dump(t, pool)
-	if len(parkedOrders(t, pool)) < 2 {
-		t.Fatal("nothing was refused")
-	}
-	runChild(t, "TestRebuild_Child", dir, url, spill, flow+":"+string(point))
+	killChild(t, "TestRebuild_Child", dir, url, spill, flow+":"+string(point))
 	same(t, "right after the crash", want, dump(t, pool))
-	runChild(t, "TestRebuild_Child", dir, url, spill, flow+":")
+	flowFrom(t, flow, dir, url, spill, func(rebuild.Point) {})
 	same(t, "in the end", want, dump(t, pool))
 	if flow == "freeze" {
 		same(t, "the frozen copy", want, dumpSchema(t, pool, "ledger_data_frozen_"+frozenSchema))
-		log, err := node.Open(node.Options{Dir: dir})
-		if err != nil {
-			t.Fatal(err)
-		}
+		log := openLog(t, dir)
 		defer log.Close()
 		if err := newEngine(t, rebuildConfig(t, log, url, spill)).Drop(t.Context(), frozenSchema); err != nil {
 			t.Fatal(err)
 		}
 	}
 	nothingLeft(t, pool, spill)
-}
-
-func projectOnce(tb testing.TB, dir, url string, pool *pgxpool.Pool) {
-	tb.Helper()
-	log, err := node.Open(node.Options{Dir: dir})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if _, err := pool.Exec(tb.Context(), refuseOpen(schema.Live)); err != nil {
-		tb.Fatal(err)
-	}
-	cfg := config(log, url)
-	cfg.Fingerprint = ownFingerprint(tb)
-	r := start(tb, cfg)
-	reach(tb, log, pool)
-	r.stop(tb)
-	if err := log.Close(); err != nil {
-		tb.Fatal(err)
-	}
 }
 
 // nothingLeft looks for schemas and files that a rebuild made.
@@ -342,9 +410,26 @@ func nothingLeft(tb testing.TB, pool *pgxpool.Pool, spill string) {
 
 var errKilledPostgres = errors.New("PostgreSQL was killed here")
 
-// Whenever PostgreSQL is killed, the same is true.
+// Whenever PostgreSQL is killed, the same is true. It takes a while to come back each time: several servers share the points.
 func TestRebuild_PostgresKilledAtEveryPoint(t *testing.T) {
 	t.Parallel()
+	const servers = 4
+	for i := range servers {
+		t.Run(fmt.Sprintf("Server%d", i+1), func(t *testing.T) {
+			t.Parallel()
+			var points []rebuild.Point
+			for j, point := range rebuild.Points() {
+				if j%servers == i {
+					points = append(points, point)
+				}
+			}
+			postgresKilledAt(t, points)
+		})
+	}
+}
+
+func postgresKilledAt(t *testing.T, points []rebuild.Point) {
+	t.Helper()
 	log := newLog(t)
 	appendMany(t, log, newWorld(42).history(t, 20, 150))
 	server := pgtest.Server(t)
@@ -361,7 +446,7 @@ func TestRebuild_PostgresKilledAtEveryPoint(t *testing.T) {
 	if len(parkedOrders(t, pool)) == 0 {
 		t.Fatal("nothing was refused")
 	}
-	for _, point := range rebuild.Points() {
+	for _, point := range points {
 		flow := wholeFlow
 		if point == rebuild.PointFreezing {
 			flow = freezeFlow
@@ -413,4 +498,150 @@ func TestRebuild_PostgresKilledAtEveryPoint(t *testing.T) {
 	if st := again.Status(t.Context()); st.Role == projections.Stale {
 		t.Errorf("the runner is %s", st.Role)
 	}
+}
+
+// Whenever PostgreSQL is killed under the runner that leads, it goes on by itself where the committed rows end: nothing
+// is missing and nothing is there twice. Events come in all the time.
+func TestRunner_PostgresKilledAtEveryPoint(t *testing.T) {
+	t.Parallel()
+	log := newLog(t)
+	server := pgtest.Server(t)
+	url := server.URL()
+	applyTo(t, url)
+	pool := newPool(t, url)
+	w := newWorld(43)
+	w.rich = true
+	appendMany(t, log, w.history(t, 10, 60))
+
+	var next atomic.Pointer[projections.Point] // where to kill, once
+	var killed atomic.Int64                    // processes
+	cfg := config(log, url)
+	cfg.BatchEvents = 20
+	cfg.Passed = func(at projections.Point) {
+		point := next.Load()
+		if point == nil || at != *point || !next.CompareAndSwap(point, nil) {
+			return
+		}
+		pid, err := server.PID()
+		if err == nil {
+			err = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		if err != nil {
+			t.Errorf("kill PostgreSQL: %v", err)
+		}
+		killed.Add(1)
+	}
+	r := start(t, cfg)
+	reach(t, log, pool)
+	for i, point := range projections.Points() {
+		next.Store(&point)
+		if point == projections.PointLeading { // passed by the next session
+			killRunnersOf(t, pool)
+		}
+		for _, a := range w.history(t, 2, 40) {
+			appendAll(t, log, []appended{a})
+		}
+		eventually(t, "PostgreSQL to be killed at "+string(point), func() bool { return killed.Load() == int64(i+1) })
+		eventually(t, "the views to be back after "+string(point), func() bool {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			pool.Reset()
+			head, _, err := log.Head(ctx)
+			if err != nil {
+				return false
+			}
+			at, known, err := checkpoint.NewReader(pool).Checkpoint(ctx)
+			return err == nil && known && at.Compare(head) >= 0
+		})
+		agree(t, pool, oracle{events: readTold(t, log)})
+	}
+	r.stop(t)
+	same(t, "in the end", project(t, log, nil), dump(t, pool))
+}
+
+// killRunnersOf ends all connections but those of the pool.
+func killRunnersOf(tb testing.TB, pool *pgxpool.Pool) {
+	tb.Helper()
+	const sql = `SELECT count(pg_terminate_backend(l.pid)) FROM pg_locks l WHERE l.locktype = 'advisory' AND l.classid = 1279607879 AND l.objid = 1
+		AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+	var n int
+	if err := pool.QueryRow(tb.Context(), sql).Scan(&n); err != nil || n != 1 {
+		tb.Fatalf("%d leaders were found, %v", n, err)
+	}
+}
+
+// TestRebuild_HoldingChild is the process of TestRebuild_OnlyOneProcessAtATime that does not let go; by itself it does nothing.
+func TestRebuild_HoldingChild(t *testing.T) {
+	dir := os.Getenv(crashLog)
+	if dir == "" {
+		return
+	}
+	log, err := node.Open(node.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := rebuildConfig(t, log, os.Getenv(crashURL), os.Getenv(crashSpill))
+	cfg.Reached = func(ctx context.Context, at rebuild.Point) error {
+		if at == rebuild.PointUnitLoaded {
+			os.Stdout.WriteString("holding\n")
+			<-ctx.Done() // until it is killed
+		}
+		return nil
+	}
+	_ = newEngine(t, cfg).Run(t.Context())
+}
+
+// A second process that rebuilds is told that one is at work; when that is killed, the second goes on with its work.
+func TestRebuild_OnlyOneProcessAtATime(t *testing.T) {
+	t.Parallel()
+	template, want := crashLogOf(t)
+	url, spill := newDatabase(t), t.TempDir()
+	pool := newPool(t, url)
+	dirs := [2]string{t.TempDir() + "/log", t.TempDir() + "/log"}
+	for _, dir := range dirs { // a log has one process; copies of it are the same log
+		if err := os.CopyFS(dir, os.DirFS(template)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestRebuild_HoldingChild$")
+	child.Env = append(os.Environ(), crashLog+"="+dirs[0], crashURL+"="+url, crashSpill+"="+spill)
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	holds := false
+	for !holds && lines.Scan() {
+		holds = lines.Text() == "holding"
+	}
+	log := openLog(t, dirs[1])
+	defer log.Close()
+	e := newEngine(t, rebuildConfig(t, log, url, spill))
+	var verbs sync.WaitGroup // each is patient for a while
+	for name, verb := range map[string]func(*rebuild.Engine) error{
+		"run": func(e *rebuild.Engine) error { return e.Run(t.Context()) }, "swap": func(e *rebuild.Engine) error { return e.Swap(t.Context(), "") },
+		"rollback": func(e *rebuild.Engine) error { return e.Rollback(t.Context()) }, "drop": func(e *rebuild.Engine) error { return e.Drop(t.Context(), "") },
+	} {
+		verbs.Go(func() {
+			err := verb(newEngine(t, rebuildConfig(t, log, url, spill)))
+			if !holds || !errors.Is(err, rebuild.ErrBusy) || !strings.Contains(err.Error(), "another rebuild is at work") {
+				t.Errorf("%s beside another process, which works: %t: %v", name, holds, err)
+			}
+		})
+	}
+	verbs.Wait()
+	if sets, err := e.Status(t.Context()); err != nil || len(sets) != 1 || sets[0].Stage != rebuild.Loading || sets[0].Loaded == 0 {
+		t.Errorf("the status beside it: %+v, %v", sets, err)
+	}
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = child.Wait() // it was killed
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatalf("after the other was killed: %v", err)
+	}
+	same(t, "what both made", want, dumpSchema(t, pool, besideNext))
 }

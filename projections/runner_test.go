@@ -72,7 +72,7 @@ func TestRunner_AnyRestarts(t *testing.T) {
 	want := project(t, log, nil)
 	at := newDatabase(t)
 	pool := newPool(t, at)
-	for seed := range uint64(25) {
+	for seed := range uint64(10) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		wipe(t, pool)
 		for range 1 + random.IntN(3) {

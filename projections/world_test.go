@@ -56,9 +56,17 @@ func appendMany(tb testing.TB, log eventstore.Appender, all []appended) {
 
 // world makes up histories of orders. Equal seeds make equal histories.
 type world struct {
-	random *rand.Rand
+	random dice
 	orders []*simulated
 	n      int
+	// rich makes facts of every sort, and ends of disputes; otherwise those that move money.
+	rich bool
+}
+
+// dice are what a world is made up by.
+type dice interface {
+	IntN(n int) int
+	Uint32() uint32
 }
 
 type simulated struct {
@@ -142,6 +150,10 @@ func (w *world) notify(tb testing.TB, s *simulated) (appended, bool) {
 	tb.Helper()
 	var facts []order.Fact
 	for range 1 + w.random.IntN(3) {
+		if w.rich && w.random.IntN(2) == 0 {
+			facts = append(facts, w.richFact(s, w.now()))
+			continue
+		}
 		facts = append(facts, w.fact(s, w.now()))
 	}
 	return w.notifyOf(tb, s, facts...)
@@ -157,33 +169,43 @@ func (w *world) notifyOf(tb testing.TB, s *simulated, facts ...order.Fact) (appe
 	w.n++
 	digest := sha256.Sum256(fmt.Appendf(nil, "%s body %d", s.id, w.n))
 	hexDigest := hex.EncodeToString(digest[:])
+	registration := order.Registration{
+		Source: "decta", SourceAccount: "default", Kind: s.kind, IsTest: s.test,
+		SourceOrderID: "src-" + s.id[:8], MerchantReference: "SO-" + s.id[20:], AmountDue: &s.due,
+	}
+	if w.rich {
+		w.leaveOut(s, &registration)
+	}
 	decided, err := order.Decide(s.state, order.Observe{
 		OrderID: s.id, ReceivedAt: now, Facts: facts,
 		Evidence: order.NotificationRecorded{
 			NotificationID: w.id(), Gateway: "decta", Account: "default", Via: "webhook", Verified: "none",
 			BodySHA256: hexDigest, Body: fmt.Appendf(nil, `{"id":"%s","n":%d,"name":"Ünï\"cödé"}`, s.id, w.n),
 		},
-		Registration: order.Registration{
-			Source: "decta", SourceAccount: "default", Kind: s.kind, IsTest: s.test,
-			SourceOrderID: "src-" + s.id[:8], MerchantReference: "SO-" + s.id[20:], AmountDue: &s.due,
-		},
+		Registration: registration,
 	})
 	if err != nil {
 		tb.Fatalf("decide: %v", err)
 	}
 	a := appended{stream: s.stream}
-	for _, d := range decided {
-		m := order.Metadata{
-			CorrelationID: hexDigest[:16], LedgerID: w.id(), OccurredAt: d.OccurredAt, OccurredAtBasis: d.Basis,
-			ReceivedAt: now, RecordedAt: now.Add(time.Millisecond), Source: "decta", SourceAccount: "default",
-			SourceStatus: d.SourceStatus, Actor: "system", Translator: "decta/1", Flags: d.Flags,
+	record := func(decided []order.Decided) {
+		for _, d := range decided {
+			m := order.Metadata{
+				CorrelationID: hexDigest[:16], LedgerID: w.id(), OccurredAt: d.OccurredAt, OccurredAtBasis: d.Basis,
+				ReceivedAt: now, RecordedAt: now.Add(time.Millisecond), Source: "decta", SourceAccount: "default",
+				SourceStatus: d.SourceStatus, Actor: "system", Translator: "decta/1", Flags: d.Flags,
+			}
+			revision := uint64(0)
+			if s.state.Exists {
+				revision = s.state.Revision + 1
+			}
+			s.state.Apply(order.Recorded{Event: d.Event, ID: d.ID, Revision: revision, Metadata: m})
+			a.events = append(a.events, encode(tb, d.ID, d.Event, m))
 		}
-		revision := uint64(0)
-		if s.state.Exists {
-			revision = s.state.Revision + 1
-		}
-		s.state.Apply(order.Recorded{Event: d.Event, ID: d.ID, Revision: revision, Metadata: m})
-		a.events = append(a.events, encode(tb, d.ID, d.Event, m))
+	}
+	record(decided)
+	if w.rich {
+		record(w.endDispute(tb, s, now))
 	}
 	return a, len(a.events) > 0
 }

@@ -1,0 +1,184 @@
+package projections_test
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/order-ledger/order-ledger/projections/rebuild"
+	"github.com/order-ledger/order-ledger/projections/schema"
+)
+
+// statements notes what is said to PostgreSQL, and the points that are passed meanwhile.
+type statements struct {
+	mu   sync.Mutex
+	said []string
+}
+
+func (s *statements) note(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.said = append(s.said, text)
+}
+
+func (s *statements) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	s.note(data.SQL)
+	return ctx
+}
+
+func (s *statements) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// TestRebuild_SwapKeepsReadersShortly is why readers wait for a swap, and for the way back, no longer than they may,
+// however large the tables are: whatever takes locks that readers wait for is one statement, the last one, which has
+// that much time or gives way; it changes names in catalogs, reads and writes no table of rows, and locks no more than
+// the views. Before it is committed readers see the old rows, after it the new ones.
+func TestRebuild_SwapKeepsReadersShortly(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	appendMany(t, log, newWorld(46).history(t, 10, 80))
+	r := start(t, config(log, url))
+	reach(t, log, pool)
+	r.stop(t)
+	files := tableFiles(t, pool)
+
+	var said statements
+	cfg := rebuildConfig(t, log, url, t.TempDir())
+	cfg.ReadersWait = rebuild.DefaultReadersWait
+	cfg.Connect = func(ctx context.Context, name string) (*pgx.Conn, error) {
+		config, err := pgx.ParseConfig(url)
+		if err != nil {
+			return nil, err
+		}
+		schema.Use(config, name)
+		config.Tracer = &said
+		return pgx.ConnectConfig(ctx, config)
+	}
+	cfg.Reached = func(_ context.Context, at rebuild.Point) error {
+		said.note("passed " + string(at))
+		if at == rebuild.PointSwapping || at == rebuild.PointRollingBack {
+			onlyViewsAreLocked(t, pool)
+		}
+		return nil
+	}
+	e := newEngine(t, cfg)
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Verify(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	next := tableFilesOf(t, pool, besideNext)
+	if err := e.Swap(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	lastOfItsTransaction(t, said.said, rebuild.PointSwapping)
+	if diff := cmp.Diff(next, tableFiles(t, pool)); diff != "" {
+		t.Errorf("tables were written anew by the swap:\n%s", diff)
+	}
+	if err := e.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lastOfItsTransaction(t, said.said, rebuild.PointRollingBack)
+	if diff := cmp.Diff(files, tableFiles(t, pool)); diff != "" {
+		t.Errorf("tables were written anew by the way back:\n%s", diff)
+	}
+}
+
+// catalogOnly matches what an exchange may be made of.
+var catalogOnly = regexp.MustCompile(`^(ALTER SCHEMA \S+ RENAME TO \S+|CREATE OR REPLACE (FUNCTION|VIEW) )`)
+
+// lastOfItsTransaction looks at the last transaction that passed the point.
+func lastOfItsTransaction(tb testing.TB, said []string, point rebuild.Point) {
+	tb.Helper()
+	at := len(said) - 1
+	for at >= 0 && said[at] != "passed "+string(point) {
+		at--
+	}
+	if at < 2 || at+1 >= len(said) {
+		tb.Fatalf("%s was not passed", point)
+	}
+	if !strings.EqualFold(said[at+1], "commit") {
+		tb.Errorf("after everything was exchanged came %q", said[at+1])
+	}
+	const wait = "SET LOCAL statement_timeout = 50"
+	if rebuild.DefaultReadersWait != 50*time.Millisecond || said[at-2] != wait {
+		tb.Errorf("before the exchange came %q, want %q", said[at-2], wait)
+	}
+	block := said[at-1]
+	if !strings.HasPrefix(block, "DO ") {
+		tb.Fatalf("the exchange is not one statement: %.200s", block)
+	}
+	exchanged := 0
+	for _, one := range executed.FindAllStringSubmatch(block, -1) {
+		exchanged++
+		if !catalogOnly.MatchString(one[1]) {
+			tb.Errorf("the exchange does more than change names: %.200s", one[1])
+		}
+	}
+	if exchanged < 20 {
+		tb.Errorf("%d statements were found in the block", exchanged)
+	}
+	// What was said before it since the transaction began takes no lock that readers of the views wait for.
+	for i := at - 2; i >= 0 && !strings.HasPrefix(said[i], "begin"); i-- {
+		if found := regexp.MustCompile(`(?i)^\s*(ALTER|DROP|TRUNCATE|CREATE|LOCK|VACUUM|CLUSTER|REINDEX)\b`).FindString(said[i]); found != "" {
+			tb.Errorf("before the exchange came %.200s", said[i])
+		}
+	}
+}
+
+// executed matches the statements of a block.
+var executed = regexp.MustCompile(`EXECUTE \$statement\$((?s:.*?))\$statement\$`)
+
+// onlyViewsAreLocked looks from outside at an exchange that is not committed.
+func onlyViewsAreLocked(tb testing.TB, pool *pgxpool.Pool) {
+	tb.Helper()
+	rows, err := pool.Query(tb.Context(), `SELECT n.nspname || '.' || c.relname || ' ' || c.relkind::text
+		FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE l.mode = 'AccessExclusiveLock' AND l.granted AND n.nspname <> 'pg_catalog'
+		  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	locked, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if len(locked) == 0 {
+		tb.Error("nothing is locked: this was not looked at in time")
+	}
+	for _, l := range locked {
+		if !strings.HasPrefix(l, "ledger.") || !strings.HasSuffix(l, " v") {
+			tb.Errorf("%s is locked against readers", l)
+		}
+	}
+}
+
+func tableFiles(tb testing.TB, pool *pgxpool.Pool) []string {
+	tb.Helper()
+	return tableFilesOf(tb, pool, schema.Live)
+}
+
+// tableFilesOf names the files of the tables and indexes of a schema.
+func tableFilesOf(tb testing.TB, pool *pgxpool.Pool, name string) []string {
+	tb.Helper()
+	rows, err := pool.Query(tb.Context(), `SELECT relname || ' ' || pg_relation_filenode(oid) FROM pg_class
+		WHERE relnamespace = $1::text::regnamespace AND relkind IN ('r', 'i')`, name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	files, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	slices.Sort(files)
+	return files
+}
