@@ -196,12 +196,13 @@ func (a *API) route(op *operation) *Route {
 	}
 	rt.Answers = append(rt.Answers, done)
 	if slices.Contains(op.headers, "Last-Modified") {
-		rt.Params = append(rt.Params, Param("If-None-Match", "header", "An ETag: 304 when it is still of this revision.", nil))
+		rt.Params = append(rt.Params, Param("If-None-Match", "header", "An ETag: 304 when it is still of this revision.", nil),
+			Param("If-Modified-Since", "header", "A Last-Modified: 304 when nothing was learnt since. If-None-Match goes before it, and tells more exactly.", nil))
 		rt.Answers = append(rt.Answers, Answer{Status: http.StatusNotModified, Headers: op.headers})
 	}
 	if op.body != nil {
 		op.schema = a.registry.Schema(op.body, true, op.id)
-		rt.Body = &Content{Type: "application/json", Schema: op.body}
+		rt.Body, rt.BodyOptional = &Content{Type: "application/json", Schema: op.body}, a.bodyMayBeEmpty(op)
 	}
 	return rt
 }

@@ -447,6 +447,16 @@ func TestNumberOfARefusedRequest(t *testing.T) {
 	s.want(s.call("POST", "/orders/", fmt.Sprintf(body, "A-2"), "Idempotency-Key", "k3"), 201)
 }
 
+// TestEmptyBodies: what needs no member takes no body; what needs one says which.
+func TestEmptyBodies(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.want(s.call("POST", "/orders/", "", "Content-Type", ""), 415)
+	id := s.issue(`{"products":[{"title":"Cup","price":"1.00"}],"register_only":true}`)
+	s.want(s.call("POST", "/orders/"+id+"/received", "", "Content-Type", "", "Idempotency-Key", "k1"), 200, "order.payment_state", "PAID")
+	s.want(s.call("POST", "/orders/"+id+"/received", "{}", "Idempotency-Key", "k1"), 200, "order.payment_state", "PAID")
+}
+
 // TestIfMatch: the second of two who act on what they saw is told.
 func TestIfMatch(t *testing.T) {
 	t.Parallel()

@@ -37,10 +37,10 @@ type NewOrder struct {
 	RefundLimitPercent string    `json:"refund_limit_percentage,omitempty" pattern:"^[0-9]{1,4}(\\.[0-9]{1,2})?$" doc:"How much of the amount due may be refunded; 0 and left out are no limit besides what was captured."`
 	IsTest             bool      `json:"is_test,omitempty"`
 	RegisterOnly       bool      `json:"register_only,omitempty" doc:"The merchant creates the order at the gateway itself, with number as its reference."`
-	SuccessRedirect    string    `json:"success_redirect,omitempty" format:"uri" pattern:"^https?://[^/?#]" maxLength:"2000"`
-	InProgressRedirect string    `json:"in_progress_redirect,omitempty" format:"uri" pattern:"^https?://[^/?#]" maxLength:"2000"`
-	FailureRedirect    string    `json:"failure_redirect,omitempty" format:"uri" pattern:"^https?://[^/?#]" maxLength:"2000"`
-	CancelRedirect     string    `json:"cancel_redirect,omitempty" format:"uri" pattern:"^https?://[^/?#]" maxLength:"2000"`
+	SuccessRedirect    string    `json:"success_redirect,omitempty" format:"uri" pattern:"^https?://[^/?#]" patternDescription:"an absolute http or https URL" maxLength:"2000"`
+	InProgressRedirect string    `json:"in_progress_redirect,omitempty" format:"uri" pattern:"^https?://[^/?#]" patternDescription:"an absolute http or https URL" maxLength:"2000"`
+	FailureRedirect    string    `json:"failure_redirect,omitempty" format:"uri" pattern:"^https?://[^/?#]" patternDescription:"an absolute http or https URL" maxLength:"2000"`
+	CancelRedirect     string    `json:"cancel_redirect,omitempty" format:"uri" pattern:"^https?://[^/?#]" patternDescription:"an absolute http or https URL" maxLength:"2000"`
 }
 
 // Client is who pays.

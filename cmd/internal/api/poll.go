@@ -15,6 +15,11 @@ const (
 	pollAgainMax = 900
 )
 
+// settled is how long after a change nothing older can come into the views. Until then more of the same second may:
+// Last-Modified, which has seconds only, is given one early, so that nobody who asks by it is told that all is as it
+// was when it is not.
+const settled = time.Minute
+
 // Conditional says which revision of an order an answer is of, and when to ask again: who waits as long as
 // nothing happened asks at growing intervals. To who has the revision it answers 304, and returns true.
 func Conditional(w http.ResponseWriter, r *http.Request, found *detail.Order, now time.Time) bool {
@@ -22,9 +27,17 @@ func Conditional(w http.ResponseWriter, r *http.Request, found *detail.Order, no
 	changed := found.LastRecordedAt()
 	h := w.Header()
 	h.Set("ETag", tag)
-	h.Set("Last-Modified", changed.UTC().Format(http.TimeFormat))
+	second := changed.UTC().Truncate(time.Second)
+	if now.Sub(changed) < settled {
+		second = second.Add(-time.Second)
+	}
+	h.Set("Last-Modified", second.Format(http.TimeFormat))
 	if found.Open() {
 		h.Set("Retry-After", strconv.Itoa(pollAgain(changed, now)))
+	}
+	if since, err := http.ParseTime(r.Header.Get("If-Modified-Since")); err == nil && r.Header.Get("If-None-Match") == "" && !changed.Truncate(time.Second).After(since) {
+		w.WriteHeader(http.StatusNotModified)
+		return true
 	}
 	for candidate := range strings.SplitSeq(r.Header.Get("If-None-Match"), ",") {
 		if candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/"); candidate == tag || candidate == "*" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/domain/money"
@@ -77,7 +78,7 @@ func asProblem(err error) *Problem {
 		}
 		return p
 	case errors.As(err, &moved):
-		return problem(http.StatusPreconditionFailed, "order_changed", moved.Error()+".")
+		return problem(http.StatusPreconditionFailed, "order_changed", "The order is at revision "+strconv.FormatUint(moved.Actual, 10)+", not "+strconv.FormatUint(moved.Expected, 10)+": somebody else changed it.")
 	case errors.As(err, &taken):
 		p := problem(http.StatusConflict, "reference_taken", "Another order of the account goes by this number: "+taken.OrderID+".")
 		p.Errors = []FieldError{{Field: "number", Message: "is taken"}}

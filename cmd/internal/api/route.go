@@ -38,8 +38,10 @@ type Route struct {
 	OfViews bool
 	Params  []*huma.Param
 	// Body is what is sent; nil is nothing.
-	Body    *Content
-	Answers []Answer
+	Body *Content
+	// BodyOptional: nothing may be sent in place of Body.
+	BodyOptional bool
+	Answers      []Answer
 	// Refusals are the statuses of problem details that are of this route, besides those that its access
 	// and parameters bring along.
 	Refusals []int
@@ -75,7 +77,7 @@ func OK(headers []string, content ...Content) []Answer {
 // responseHeaders says what the headers of answers mean.
 var responseHeaders = map[string]string{
 	"ETag":             "What the answer is of: the revision of an order, or a digest. If-None-Match and If-Match take it.",
-	"Last-Modified":    "When the ledger last learnt something of the order.",
+	"Last-Modified":    "When the ledger last learnt something of the order; a second early in the first minute.",
 	"Location":         "Where the order is.",
 	"Link":             "rel=next: what to ask for next.",
 	"Retry-After":      "Seconds until it makes sense to ask again.",
@@ -181,7 +183,7 @@ func (a *API) describe(rt *Route) {
 		described.Parameters = append(described.Parameters, freshParams()...)
 	}
 	if rt.Body != nil {
-		described.RequestBody = &huma.RequestBody{Required: true, Content: a.content(rt.ID, *rt.Body)}
+		described.RequestBody = &huma.RequestBody{Required: !rt.BodyOptional, Content: a.content(rt.ID, *rt.Body)}
 	}
 	for _, answer := range rt.Answers {
 		about := answer.About

@@ -106,6 +106,7 @@ func (s *Server) orderRoutes() []*api.Route {
 		query("as_of", "The order as it was: a date, a time, or a position of the log."),
 		choice("by", "Which clock as_of means.", "recorded", "occurred"),
 		api.Param("If-None-Match", "header", "An ETag: 304 when it is still of this revision.", nil),
+		api.Param("If-Modified-Since", "header", "A Last-Modified: 304 when nothing was learnt since. If-None-Match goes before it, and tells more exactly.", nil),
 	}
 	read := func(id, path string) *api.Route {
 		return &api.Route{
