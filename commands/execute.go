@@ -24,19 +24,20 @@ func (in *Intake) Load(ctx context.Context, c order.Category, orderID string) (o
 // RaiseAlarm appends an alarm to an order's stream, once for each key; raised is false when it was
 // there already.
 func (in *Intake) RaiseAlarm(ctx context.Context, c order.Category, orderID string, alarm order.RaiseAlarm) (raised bool, err error) {
-	raised, err = in.execute(ctx, link{OrderID: orderID, Category: c}, alarm, alarm.Key, "")
+	wrote, err := in.execute(ctx, link{OrderID: orderID, Category: c}, alarm, alarm.Key, "")
 	if err != nil {
 		return false, fmt.Errorf("raise %s on order %s: %w", alarm.Code, orderID, err)
 	}
-	return raised, nil
+	return wrote.Events > 0, nil
 }
 
 // RecordGatewayAnswer appends to an order's stream what became of a call to the gateway.
-func (in *Intake) RecordGatewayAnswer(ctx context.Context, c order.Category, orderID string, answer order.RecordGatewayAnswer) error {
-	if _, err := in.execute(ctx, link{OrderID: orderID, Category: c}, answer, "answered:"+answer.Answer.CommandID, ""); err != nil {
-		return fmt.Errorf("record on order %s what the gateway answered: %w", orderID, err)
+func (in *Intake) RecordGatewayAnswer(ctx context.Context, c order.Category, orderID string, answer order.RecordGatewayAnswer) (Written, error) {
+	wrote, err := in.execute(ctx, link{OrderID: orderID, Category: c}, answer, "answered:"+answer.Answer.CommandID, "")
+	if err != nil {
+		return Written{}, fmt.Errorf("record on order %s what the gateway answered: %w", orderID, err)
 	}
-	return nil
+	return wrote, nil
 }
 
 // RecordErasure appends to an order's stream that its personal data was erased, once.
@@ -47,9 +48,15 @@ func (in *Intake) RecordErasure(ctx context.Context, c order.Category, orderID s
 	return nil
 }
 
+// Written is what was appended to an order's stream at once: how many events, and where the last of them stands.
+type Written struct {
+	Events   int
+	Revision uint64
+	Position eventstore.Position
+}
+
 // execute decides a command on the state as it is and appends, again when somebody else was faster.
-// It reports whether anything was written.
-func (in *Intake) execute(ctx context.Context, target link, cmd order.Command, key, actor string) (bool, error) {
+func (in *Intake) execute(ctx context.Context, target link, cmd order.Command, key, actor string) (Written, error) {
 	for attempt := range appendAttemptsMax {
 		wrote, err := in.tryCommand(ctx, target, cmd, key, actor)
 		var wrong *eventstore.WrongExpectedRevisionError
@@ -57,26 +64,29 @@ func (in *Intake) execute(ctx context.Context, target link, cmd order.Command, k
 			return wrote, err
 		}
 		if err := pause(ctx, attempt); err != nil {
-			return false, err
+			return Written{}, err
 		}
 	}
-	return false, fmt.Errorf("%w: %d attempts lost against other writers", eventstore.ErrUnavailable, appendAttemptsMax)
+	return Written{}, fmt.Errorf("%w: %d attempts lost against other writers", eventstore.ErrUnavailable, appendAttemptsMax)
 }
 
-func (in *Intake) tryCommand(ctx context.Context, target link, cmd order.Command, key, actor string) (bool, error) {
+func (in *Intake) tryCommand(ctx context.Context, target link, cmd order.Command, key, actor string) (Written, error) {
 	defer in.orders.lock(target.OrderID)()
 	state, err := in.load(ctx, target)
 	if err != nil {
-		return false, err
+		return Written{}, err
 	}
 	decided, err := order.Decide(*state, cmd)
 	if err != nil || len(decided) == 0 {
-		return false, err
+		return Written{}, err
 	}
 	now := in.clock().UTC()
-	_, err = in.append(ctx, target, state, decided, envelope{
+	result, err := in.append(ctx, target, state, decided, envelope{
 		notification:   Notification{Gateway: state.Source, Account: state.SourceAccount, ReceivedAt: now.Truncate(time.Microsecond)},
 		notificationID: in.ids.next(now), eventID: key, actor: actor, recordedAt: now,
 	})
-	return err == nil, err
+	if err != nil {
+		return Written{}, err
+	}
+	return Written{Events: len(decided), Revision: result.Revision, Position: result.Position}, nil
 }

@@ -115,6 +115,8 @@ type Receipt struct {
 	// Position in the log of what was written; zero for Answered, and for a
 	// Duplicate.
 	Position eventstore.Position
+	// Written is the same for what was Accepted, with its revisions.
+	Written Written
 }
 
 // UnknownGatewayError says that no translator serves a gateway.
@@ -231,6 +233,7 @@ func (in *Intake) try(ctx context.Context, n Notification, digest, version strin
 	}
 	return Receipt{
 		Outcome: Accepted, OrderID: target.OrderID, NotificationID: notificationID, Position: result.Position,
+		Written: Written{Events: len(decided), Revision: result.Revision, Position: result.Position},
 	}, nil
 }
 

@@ -54,12 +54,40 @@ type Done struct {
 	// Revision and Position are those of the command's last event.
 	Revision uint64
 	Position eventstore.Position
+	// Through is how far the request has led since: to the last event that it appended, what became of it at the gateway
+	// included. Its revision is one that the caller knows all events up to.
+	Through Through
 	// At is when the command was recorded, UTC.
 	At time.Time
 	// CommandID names the command in the events about it.
 	CommandID string
 	// Replayed: the command was carried out before, and this is its answer from the log.
 	Replayed bool
+}
+
+// Through is a place in an order's stream and in the log.
+type Through struct {
+	Revision uint64
+	Position eventstore.Position
+}
+
+// Led notes that the request has led to more events of its order. Events of others in between are none that the caller
+// knows of.
+func (d *Done) Led(w Written) {
+	if w.Events == 0 {
+		return
+	}
+	if d.Through.Revision+uint64(w.Events) == w.Revision {
+		d.Through.Revision = w.Revision
+	}
+	d.Reached(w.Position)
+}
+
+// Reached notes that what the request has led to stands in the log up to a position.
+func (d *Done) Reached(p eventstore.Position) {
+	if p.Compare(d.Through.Position) > 0 {
+		d.Through.Position = p
+	}
 }
 
 // ErrOrderNotFound says that there is no order with an id.
@@ -270,5 +298,6 @@ func (o *Orders) try(ctx context.Context, target link, r Request, digest string,
 	return Done{
 		OrderID: target.OrderID, Category: target.Category, State: after, Request: r.Body, CommandID: id,
 		Revision: result.Revision, Position: result.Position, At: now,
+		Through: Through{Revision: result.Revision, Position: result.Position},
 	}, nil
 }

@@ -53,7 +53,7 @@ func (o *Orders) replay(ctx context.Context, target link, r Request, digest stri
 	if correlation == "" {
 		return Done{}, fmt.Errorf("stream %q: %w: a command that was there is not", target.stream(), eventstore.ErrUnavailable)
 	}
-	done.State = state
+	done.State, done.Through = state, Through{Revision: done.Revision, Position: done.Position}
 	return done, nil
 }
 

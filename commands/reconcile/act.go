@@ -13,6 +13,7 @@ import (
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/commands/gateways/httpcall"
 	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/eventstore"
 )
 
 // actionTimeout bounds what a command waits for the gateway.
@@ -47,12 +48,34 @@ func (r *Reconciler) CarryOut(ctx context.Context, done *commands.Done, creation
 	// What was begun is brought to its end, whether or not the caller still waits.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actionTimeout)
 	defer cancel()
-	return r.perform(ctx, a, done.Category, s, &s.GatewayActions[i], creation)
+	duplicate := false
+	answer, err := r.perform(ctx, a, done.Category, s, &s.GatewayActions[i], creation, func(receipt commands.Receipt) {
+		duplicate = duplicate || receipt.Outcome == commands.Duplicate
+		if receipt.OrderID == done.OrderID {
+			done.Led(receipt.Written)
+			return
+		}
+		done.Reached(receipt.Position)
+	})
+	if err == nil && duplicate { // a webhook has told it meanwhile
+		err = r.reachOrder(ctx, done)
+	}
+	return answer, err
 }
 
-// perform asks the gateway, and records what came of it.
+// reachOrder notes that what the order is by now belongs to what the caller is told.
+func (r *Reconciler) reachOrder(ctx context.Context, done *commands.Done) error {
+	now, err := r.c.Intake.Load(ctx, done.Category, done.OrderID)
+	if err == nil {
+		done.Reached(eventstore.Position{Commit: now.Position, Prepare: now.Position})
+	}
+	return err
+}
+
+// perform asks the gateway, and records what came of it; wrote is told each time something was.
 func (r *Reconciler) perform(
 	ctx context.Context, a *account, category order.Category, s *order.State, asked *order.GatewayAction, creation commands.GatewayOrder,
+	wrote func(commands.Receipt),
 ) (order.GatewayActionAnswered, error) {
 	answer := order.GatewayActionAnswered{CommandID: asked.CommandID, Outcome: order.GatewayAccepted}
 	told, err := call(ctx, a.Client, s, asked, creation)
@@ -72,11 +95,13 @@ func (r *Reconciler) perform(
 		logger.WarnContext(ctx, "the gateway did not carry out a command", slog.String("outcome", string(answer.Outcome)), slog.Any("error", err))
 	}
 	record := order.RecordGatewayAnswer{Answer: answer, At: r.c.Clock().UTC()}
-	if err := r.c.Intake.RecordGatewayAnswer(context.WithoutCancel(ctx), category, s.ID, record); err != nil {
+	recorded, err := r.c.Intake.RecordGatewayAnswer(context.WithoutCancel(ctx), category, s.ID, record)
+	if err != nil {
 		return order.GatewayActionAnswered{}, err
 	}
+	wrote(commands.Receipt{OrderID: s.ID, Position: recorded.Position, Written: recorded})
 	if answer.Outcome == order.GatewayAccepted {
-		if err := r.learn(ctx, a.Client, s, &told); err != nil { // it is asked again, until it tells
+		if err := r.learn(ctx, a.Client, s, &told, wrote); err != nil { // it is asked again, until it tells
 			logger.WarnContext(ctx, "the gateway does not tell yet what a command changed", slog.Any("error", err))
 		}
 	}
@@ -110,7 +135,7 @@ func (r *Reconciler) finish(ctx context.Context, a *account, category order.Cate
 			}
 		}
 		ctx, cancel := context.WithTimeout(ctx, actionTimeout)
-		answer, err := r.perform(ctx, a, category, s, asked, creation)
+		answer, err := r.perform(ctx, a, category, s, asked, creation, func(commands.Receipt) {})
 		cancel()
 		if err != nil {
 			return done, err
@@ -127,6 +152,7 @@ func (r *Reconciler) answered(ctx context.Context, done *commands.Done) (order.G
 	if err != nil {
 		return answer, fmt.Errorf("look for the answer to command %s: %w", done.CommandID, err)
 	}
+	done.Reached(eventstore.Position{Commit: now.Position, Prepare: now.Position})
 	for i := range now.GatewayActions {
 		if a := &now.GatewayActions[i]; a.CommandID == done.CommandID && a.Outcome != "" {
 			answer.Outcome, answer.Reason, answer.SourceOrderID, answer.Checkout = a.Outcome, a.Reason, a.SourceOrderID, a.Checkout
@@ -140,15 +166,15 @@ func (r *Reconciler) answered(ctx context.Context, done *commands.Done) (order.G
 }
 
 // learn records what the gateway tells of an order after it did something.
-func (r *Reconciler) learn(ctx context.Context, g commands.Gateway, s *order.State, told *commands.GatewayAnswer) error {
+func (r *Reconciler) learn(ctx context.Context, g commands.Gateway, s *order.State, told *commands.GatewayAnswer, wrote func(commands.Receipt)) error {
 	if len(refs(s)) > 0 {
-		return r.ask(ctx, g, s)
+		return r.ask(ctx, g, s, wrote)
 	}
 	created := commands.GatewayRefs{OrderID: told.OrderID} // the order does not know yet
 	if told.PaymentID != "" && told.PaymentID != told.OrderID {
 		created.PaymentIDs = []string{told.PaymentID}
 	}
-	return r.fetch(ctx, g, created)
+	return r.fetch(ctx, g, created, wrote)
 }
 
 func call(

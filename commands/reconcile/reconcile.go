@@ -260,7 +260,7 @@ func (r *Reconciler) look(ctx context.Context, a *account, e entry) (time.Time, 
 	}
 	due := r.dueAlarms(a, &s)
 	if a.Client != nil && (e.confirm || len(due) > 0 || r.polls(a, &s)) {
-		asked = errors.Join(asked, r.ask(httpcall.Polling(ctx), a.Client, &s))
+		asked = errors.Join(asked, r.ask(httpcall.Polling(ctx), a.Client, &s, func(commands.Receipt) {}))
 		if s, err = r.c.Intake.Load(ctx, category, id); err != nil {
 			return again, err
 		}
@@ -321,10 +321,10 @@ func (r *Reconciler) dueAlarms(a *account, s *order.State) []order.RaiseAlarm {
 }
 
 // ask takes in what the gateway's GETs tell about an order.
-func (r *Reconciler) ask(ctx context.Context, g commands.Gateway, s *order.State) error {
+func (r *Reconciler) ask(ctx context.Context, g commands.Gateway, s *order.State, wrote func(commands.Receipt)) error {
 	var failed []error
 	for _, ref := range refs(s) {
-		failed = append(failed, r.fetch(ctx, g, ref))
+		failed = append(failed, r.fetch(ctx, g, ref, wrote))
 	}
 	if err := errors.Join(failed...); err != nil {
 		return fmt.Errorf("ask %s/%s about order %s: %w", g.Gateway(), g.Account(), s.ID, err)
@@ -333,14 +333,17 @@ func (r *Reconciler) ask(ctx context.Context, g commands.Gateway, s *order.State
 }
 
 // fetch records what the gateway tells about an order.
-func (r *Reconciler) fetch(ctx context.Context, g commands.Gateway, ref commands.GatewayRefs) error {
+func (r *Reconciler) fetch(ctx context.Context, g commands.Gateway, ref commands.GatewayRefs, wrote func(commands.Receipt)) error {
 	bodies, err := g.Fetch(ctx, ref)
 	failed := []error{err}
 	for _, body := range bodies {
-		_, err := r.c.Intake.Accept(ctx, commands.Notification{
+		receipt, err := r.c.Intake.Accept(ctx, commands.Notification{
 			Gateway: g.Gateway(), Account: g.Account(), Via: commands.ViaReconciliation, Body: body, Verified: "api",
 			ReceivedAt: r.c.Clock().UTC().Truncate(time.Microsecond),
 		})
+		if err == nil {
+			wrote(receipt)
+		}
 		failed = append(failed, err)
 	}
 	return errors.Join(failed...)

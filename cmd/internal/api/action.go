@@ -208,7 +208,7 @@ func (a *API) do(
 			return nil, err
 		}
 		return &answer{
-			body: show(&done), position: done.Position.String(), revision: &done.Revision, gateway: told.Outcome,
+			body: show(&done), position: done.Through.Position.String(), revision: &done.Through.Revision, gateway: told.Outcome,
 		}, nil
 	}
 }
@@ -240,8 +240,10 @@ func (a *API) carryOut(r *request, done *commands.Done, creation commands.Gatewa
 		return told, err
 	}
 	if told.Outcome == order.GatewayRefused {
-		return told, problem(http.StatusConflict, "gateway_refused", "The gateway refused, or could not be asked ("+told.Reason+
+		p := problem(http.StatusConflict, "gateway_refused", "The gateway refused, or could not be asked ("+told.Reason+
 			"). That is recorded on order "+done.OrderID+"; nothing was done.")
+		p.position = done.Through.Position.String()
+		return told, p
 	}
 	return told, nil
 }

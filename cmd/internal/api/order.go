@@ -227,7 +227,7 @@ func (a *API) register(r *request) (*answer, error) {
 	if told.Outcome == order.GatewayUnknown {
 		body.Status = "draft"
 	}
-	return &answer{body: body, position: done.Position.String(), revision: &done.Revision, location: "/orders/" + done.OrderID + "/", gateway: told.Outcome}, nil
+	return &answer{body: body, position: done.Through.Position.String(), revision: &done.Through.Revision, location: "/orders/" + done.OrderID + "/", gateway: told.Outcome}, nil
 }
 
 // wrongRedirects are the redirects that no customer can be sent to.

@@ -24,6 +24,9 @@ type Problem struct {
 	Errors []FieldError `json:"errors,omitempty"`
 	// RequestID finds the request in the ledger's log.
 	RequestID string `json:"request_id,omitempty"`
+
+	// position is where the log stands when something was recorded all the same.
+	position string
 }
 
 // FieldError says what is wrong with a field; it never repeats what was sent.
@@ -110,6 +113,9 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		a.Logger.WarnContext(r.Context(), "personal data not sealed", slog.Any("error", err))
 	}
 	h := w.Header()
+	if p.position != "" {
+		h.Set(positionHeader, p.position)
+	}
 	switch p.Status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", "Bearer")

@@ -211,6 +211,8 @@ func (a *API) refusal(status int, ofViews bool) *huma.Response {
 	switch status {
 	case http.StatusUnauthorized:
 		headers = append(headers, "WWW-Authenticate")
+	case http.StatusConflict: // when something was recorded all the same
+		headers = append(headers, positionHeader)
 	case http.StatusTooManyRequests:
 		headers = append(headers, "Retry-After")
 	case http.StatusServiceUnavailable:
