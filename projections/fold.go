@@ -20,6 +20,7 @@ import (
 	"github.com/order-ledger/order-ledger/projections/history"
 	"github.com/order-ledger/order-ledger/projections/journal"
 	"github.com/order-ledger/order-ledger/projections/parked"
+	"github.com/order-ledger/order-ledger/projections/quarantine"
 	"github.com/order-ledger/order-ledger/projections/settlements"
 )
 
@@ -189,7 +190,7 @@ func (f *folder) quarantine(it *item) {
 	f.pending.quarantined = append(f.pending.quarantined, it.event)
 	switch {
 	case f.verdict.refusesRow(it.position):
-		f.pending.quarantine.AddUnreadable(it.event, gatewayOf(it.event.Stream), "refused by the database")
+		f.pending.quarantine.AddUnreadable(it.event, gatewayOf(it.event.Stream), quarantine.Refused)
 	case it.err != nil:
 		f.pending.quarantine.AddUnreadable(it.event, gatewayOf(it.event.Stream), it.err.Error())
 	case !ok:

@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/domain/settlement"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/history"
 	"github.com/order-ledger/order-ledger/projections/journal"
 	"github.com/order-ledger/order-ledger/projections/parked"
+	"github.com/order-ledger/order-ledger/projections/settlements"
 )
 
 // Heal writes everything that the views hold about one order again from the log, as of where they
@@ -32,6 +35,9 @@ func Heal(ctx context.Context, db Beginner, log eventstore.Reader, orderID strin
 		if err := clearOrder(ctx, tx, orderID, held, at); err != nil {
 			return err
 		}
+		if strings.HasPrefix(orderID, settlement.BookingStreamPrefix) {
+			return healBooking(ctx, tx, log, at, orderID)
+		}
 		changed := false
 		for _, c := range []order.Category{order.CategoryOrder, order.CategoryTestOrder, order.CategoryPayout} {
 			parkedAnew, err := healStream(ctx, tx, log, at, order.StreamName(c, orderID), held)
@@ -50,6 +56,34 @@ func Heal(ctx context.Context, db Beginner, log eventstore.Reader, orderID strin
 		return fmt.Errorf("heal order %q: %w", orderID, err)
 	}
 	return nil
+}
+
+// healBooking writes what a line of a statement posts that belongs to no order into a transaction that has none of it.
+func healBooking(ctx context.Context, tx pgx.Tx, log eventstore.Reader, at checkpoint.Checkpoint, stream string) error {
+	calendar, err := journal.Calendar(ctx, log)
+	if err != nil {
+		return err
+	}
+	var lines journal.Rows
+	for ev, err := range log.ReadStream(ctx, stream, eventstore.StreamRead{}) {
+		if errors.Is(err, eventstore.ErrStreamNotFound) || errors.Is(err, eventstore.ErrStreamDeleted) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", stream, err)
+		}
+		if ev.Position.Compare(at.Position) > 0 {
+			break
+		}
+		booked, metadata, err := settlements.ReadBooking(&ev)
+		if err != nil {
+			continue // what nobody can read has no rows
+		}
+		if err := lines.AddStatement(&ev, metadata, booked, calendar); err != nil {
+			continue
+		}
+	}
+	return lines.Copy(ctx, tx.Conn().PgConn())
 }
 
 func clearOrder(ctx context.Context, tx pgx.Tx, orderID string, held []parked.Order, at checkpoint.Checkpoint) error {

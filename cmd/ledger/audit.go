@@ -45,7 +45,7 @@ A running ledger audits all the time by itself: see /metrics, ledger_audit_….`
 				return err
 			}
 			if report.Drifted > report.Healed {
-				return &exitError{code: exitDiffers, err: fmt.Errorf("%d of %d orders differ from the log", report.Drifted-report.Healed, report.Orders)}
+				return &exitError{code: exitDiffers, err: fmt.Errorf("%d differ from the log, of %d orders and what belongs to none", report.Drifted-report.Healed, report.Orders)}
 			}
 			return nil
 		},
@@ -53,7 +53,7 @@ A running ledger audits all the time by itself: see /metrics, ledger_audit_….`
 	cmd.Flags().StringSliceVar(&request.Orders, "orders", nil, "orders, by any of their ids or references")
 	cmd.Flags().IntVar(&request.Sample, "sample", 0, "how many orders to choose at random")
 	cmd.Flags().StringVar(&request.Seed, "seed", "", "chooses the sample: the same seed chooses the same orders; without one they are others each time")
-	cmd.Flags().BoolVar(&request.All, "all", false, "all orders, those that only the log knows included")
+	cmd.Flags().BoolVar(&request.All, "all", false, "everything: all orders, those that only the log knows included, and what belongs to none")
 	cmd.Flags().BoolVar(&request.Heal, "heal", false, "write the rows of orders that differ again from the log")
 	return cmd
 }

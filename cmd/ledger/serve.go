@@ -11,11 +11,13 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
@@ -88,6 +90,8 @@ SIGHUP has it read the subscribers of webhooks (webhooks: in the file of --confi
 		"age of the views from which /readyz says degraded; 0 is never")
 	c.duration(cmd, &c.settings.AuditInterval, "audit-interval", "LEDGER_AUDIT_INTERVAL", audit.DefaultInterval,
 		"time between two rounds of the standing auditor; 0 audits nothing")
+	c.value(cmd, &fromOne{target: &c.settings.AuditOrders}, "audit-orders", "LEDGER_AUDIT_ORDERS", strconv.Itoa(audit.DefaultOrders), "a number from 1 on",
+		"how many orders a round of the standing auditor takes in turn, and how many of those that changed last")
 	cmd.Flags().BoolVar(&c.settings.RebuildIfNeeded, "rebuild-if-needed", c.env("LEDGER_REBUILD_IF_NEEDED") != "",
 		"rebuild the views when another version of the ledger made them [LEDGER_REBUILD_IF_NEEDED]")
 	return cmd
@@ -95,19 +99,50 @@ SIGHUP has it read the subscribers of webhooks (webhooks: in the file of --confi
 
 // duration adds a flag and its environment twin. What is 0 is switched off.
 func (c *cli) duration(cmd *cobra.Command, target *time.Duration, name, variable string, fallback time.Duration, usage string) {
-	value := &offDuration{target: target}
-	text := fallback.String()
+	c.value(cmd, &offDuration{target: target}, name, variable, fallback.String(), "a duration like 30s or 5m, 0 or more", usage)
+}
+
+// value adds a flag and its environment twin; takes says what it takes. What is wrong in the environment is told when the command runs.
+func (c *cli) value(cmd *cobra.Command, target pflag.Value, name, variable, fallback, takes, usage string) {
+	text := fallback
 	if v := c.env(variable); v != "" {
 		text = v
 	}
-	err := value.Set(text)
-	cmd.Flags().Var(value, name, usage+" ["+variable+"]")
+	err := target.Set(text)
+	cmd.Flags().Var(target, name, usage+" ["+variable+"]")
 	if err != nil {
 		cmd.PreRunE = func(*cobra.Command, []string) error {
-			return &exitError{code: exitUsage, err: fmt.Errorf("%s takes a duration like 30s or 5m, 0 or more, not %q", variable, text)}
+			return &exitError{code: exitUsage, err: fmt.Errorf("%s takes %s, not %q", variable, takes, text)}
 		}
 	}
 }
+
+// fromOne is a whole number from 1 on.
+type fromOne struct{ target *int }
+
+// String, Set and Type implement pflag.Value.
+func (n *fromOne) String() string {
+	if n.target == nil {
+		return ""
+	}
+	return strconv.Itoa(*n.target)
+}
+
+// Set reads a number.
+func (n *fromOne) Set(text string) error {
+	value, err := strconv.Atoi(text)
+	if err == nil && value < 1 {
+		err = fmt.Errorf("%d is not a number from 1 on", value)
+	}
+	if err != nil {
+		return err
+	}
+	*n.target = value
+	return nil
+}
+
+// Type names it in the help.
+func (n *fromOne) Type() string { return "number" }
 
 // offDuration is a duration of which 0 means off, which settings hold as a negative one.
 type offDuration struct{ target *time.Duration }

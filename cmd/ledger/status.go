@@ -68,7 +68,7 @@ func (c *cli) status() *cobra.Command {
 				{"parked orders", report.Parked}, {"database", report.Database},
 			})
 			if report.Health != nil {
-				t.AppendRow(table.Row{"orders that differ from the log", report.Health.Drifted})
+				t.AppendRow(table.Row{"differ from the log", fmt.Sprintf("%d orders, %d other streams", report.Health.Drifted, report.Health.DriftedOthers)})
 			}
 			if report.Health != nil && report.Health.Webhooks != nil {
 				t.AppendRow(table.Row{"outgoing webhooks", webhooksLine(report.Health.Webhooks)})

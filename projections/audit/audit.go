@@ -9,11 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/domain/settlement"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/detail"
@@ -52,9 +54,12 @@ type Beginner interface {
 	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
 }
 
-// Order audits one order by our id. The views are read in one snapshot; an order that neither the log
+// Order audits one order by our id, or the stream of a line of a statement that is booked without an order. The views are read in one snapshot; an order that neither the log
 // nor the views know is refold.ErrNotFound.
 func Order(ctx context.Context, db Beginner, log eventstore.Reader, orderID string) (Finding, error) {
+	if strings.HasPrefix(orderID, settlement.BookingStreamPrefix) {
+		return booking(ctx, db, log, orderID)
+	}
 	rows, err := readRows(ctx, db, orderID)
 	if err != nil {
 		return Finding{}, fmt.Errorf("audit order %q: %w", orderID, err)
@@ -64,7 +69,7 @@ func Order(ctx context.Context, db Beginner, log eventstore.Reader, orderID stri
 	if err != nil {
 		return Finding{}, fmt.Errorf("audit order %q: %w", orderID, err)
 	}
-	if len(streams) == 0 && rows.order == nil && len(rows.history) == 0 && len(rows.journal) == 0 {
+	if len(streams) == 0 && rows.empty() {
 		return Finding{}, fmt.Errorf("audit order %q: %w", orderID, refold.ErrNotFound)
 	}
 	var trail []history.Line
@@ -81,11 +86,19 @@ func Order(ctx context.Context, db Beginner, log eventstore.Reader, orderID stri
 			return Finding{}, fmt.Errorf("audit order %q: %w", orderID, err)
 		}
 		trail, posted = append(trail, e.History...), append(posted, e.Journal...)
+		if held != nil {
+			f.compareParked(held, e.History)
+		}
 		if e.Unfoldable != nil {
 			f.differ("parked", e.Unfoldable.Error(), "")
 		}
 		if shown == nil && len(e.History) > 0 {
 			shown = &e
+		}
+	}
+	for i := range rows.parked {
+		if h := &rows.parked[i]; !slices.Contains(streams, h.Stream) {
+			f.compareParked(h, nil)
 		}
 	}
 	if err := f.compareOrder(shown, rows); err != nil {
@@ -96,6 +109,7 @@ func Order(ctx context.Context, db Beginner, log eventstore.Reader, orderID stri
 	})
 	f.compareHistory(trail, rows.history)
 	f.compareJournal(posted, rows.journal)
+	f.compareTables(streams, rows)
 	return f, nil
 }
 
@@ -201,6 +215,12 @@ type snapshot struct {
 	history []history.Line
 	journal []journal.Line
 	parked  []parked.Order
+	// tables are the rows as the tables hold them.
+	tables []tableRow
+}
+
+func (s *snapshot) empty() bool {
+	return s.order == nil && len(s.history) == 0 && len(s.journal) == 0 && len(s.parked) == 0 && len(s.tables) == 0
 }
 
 func (s *snapshot) parkedAt(stream string) *parked.Order {
@@ -235,6 +255,9 @@ func readRows(ctx context.Context, db Beginner, orderID string) (*snapshot, erro
 	if s.journal, err = journal.Stored(ctx, tx, orderID); err != nil {
 		return nil, err
 	}
-	s.parked, err = parked.OfOrder(ctx, tx, orderID)
+	if s.parked, err = parked.OfOrder(ctx, tx, orderID); err != nil {
+		return nil, err
+	}
+	s.tables, err = tableRows(ctx, tx, storable.Text(orderID))
 	return &s, err
 }

@@ -6,13 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/domain/settlement"
 	"github.com/order-ledger/order-ledger/eventstore"
-	"github.com/order-ledger/order-ledger/projections/checkpoint"
-	"github.com/order-ledger/order-ledger/projections/internal/storable"
 	"github.com/order-ledger/order-ledger/projections/refold"
 )
 
@@ -35,7 +34,7 @@ type Database interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// next returns up to limit ids of orders of all categories that the views hold, after one, in order.
+// next returns up to limit ids of orders of all categories that the views hold anything of, after one, in order.
 func next(ctx context.Context, db Database, after string, limit int) ([]string, error) {
 	return ids(ctx, db, nextSQL, after, limit)
 }
@@ -57,15 +56,9 @@ func ids(ctx context.Context, db Database, sql string, args ...any) ([]string, e
 	return found, nil
 }
 
-// All yields the ids of all orders: those that the views hold, and those that only the log holds up to
-// where the views stand when it begins.
-func All(ctx context.Context, db Database, log eventstore.Reader) iter.Seq2[string, error] {
+// held yields the ids of all orders that the views hold anything of.
+func held(ctx context.Context, db Database) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		at, err := checkpoint.Read(ctx, db)
-		if err != nil {
-			yield("", err)
-			return
-		}
 		for after := ""; ; {
 			page, err := next(ctx, db, after, pageOrders)
 			if err != nil {
@@ -78,58 +71,45 @@ func All(ctx context.Context, db Database, log eventstore.Reader) iter.Seq2[stri
 				}
 			}
 			if len(page) < pageOrders {
-				break
+				return
 			}
 			after = page[len(page)-1]
 		}
-		for id, err := range missing(ctx, db, log, at) {
-			if !yield(id, err) || err != nil {
+	}
+}
+
+// Each yields ids.
+func Each(ids []string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, id := range ids {
+			if !yield(id, nil) {
 				return
 			}
 		}
 	}
 }
 
-// missing yields the orders whose first event stands in the log up to a checkpoint and that have no
-// row.
-func missing(ctx context.Context, db Database, log eventstore.Reader, at checkpoint.Checkpoint) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		var page []string
-		check := func() bool {
-			unknown, err := ids(ctx, db, unknownSQL, page)
-			page = page[:0]
-			if err != nil {
-				yield("", err)
-				return false
-			}
-			for _, id := range unknown {
-				if !yield(id, nil) {
-					return false
-				}
-			}
-			return true
+// windowEvents is how much of the log is compared at once.
+const windowEvents = 20_000
+
+// All audits everything: the orders that the views hold anything of, those that only the log knows up to where the views
+// stand, and what belongs to no order.
+func All(ctx context.Context, db Database, log eventstore.Reader, heal Heal) (Report, error) {
+	r, err := Pass(ctx, db, log, held(ctx, db), heal)
+	for complete, after := false, (*eventstore.Position)(nil); err == nil && !complete; {
+		var w Window
+		if w, err = Besides(ctx, db, log, after, windowEvents, heal != nil); err != nil {
+			break
 		}
-		for ev, err := range log.ReadAll(ctx, eventstore.AllRead{}) {
-			if err != nil {
-				yield("", fmt.Errorf("read the log: %w", err))
-				return
-			}
-			if !at.Reached(ev.Position) {
-				break
-			}
-			if ev.Revision != 0 {
-				continue
-			}
-			if _, id, ok := order.ParseStreamName(ev.Stream); ok {
-				if page = append(page, storable.Text(id)); len(page) == pageOrders && !check() {
-					return
-				}
-			}
+		for i := range w.Findings {
+			r.addBesides(&w.Findings[i])
 		}
-		if len(page) > 0 {
-			check()
-		}
+		var missing Report
+		missing, err = Pass(ctx, db, log, Each(w.Missing), heal)
+		r.add(&missing)
+		complete, after = w.Complete, &w.To
 	}
+	return r, err
 }
 
 // Heal writes the rows of one order again from the log.
@@ -142,9 +122,10 @@ type Report struct {
 	Orders  int `json:"orders"`
 	Drifted int `json:"drifted"`
 	Healed  int `json:"healed"`
-	// Statements counts the statements of gateways and banks among those that drifted; their findings have
-	// the name of their stream in place of an order's id.
+	// Statements counts the statements of gateways and banks among those that drifted, Others the streams of
+	// quarantine and of periods; their findings have the name of their stream in place of an order's id.
 	Statements int `json:"statements,omitempty"`
+	Others     int `json:"others,omitempty"`
 	// Seed is what the sample was chosen by; empty when there was none.
 	Seed string `json:"seed,omitempty"`
 	// Findings are the orders that differ, at most FindingsMost of them.
@@ -153,6 +134,29 @@ type Report struct {
 
 // FindingsMost bounds the findings that a report carries; the counts go on.
 const FindingsMost = 1000
+
+// add sums two passes up.
+func (r *Report) add(more *Report) {
+	r.Orders, r.Drifted, r.Healed = r.Orders+more.Orders, r.Drifted+more.Drifted, r.Healed+more.Healed
+	room := FindingsMost - len(r.Findings)
+	r.Findings = append(r.Findings, more.Findings[:min(room, len(more.Findings))]...)
+}
+
+// addBesides counts a finding about what belongs to no order.
+func (r *Report) addBesides(f *Finding) {
+	if strings.HasPrefix(f.OrderID, settlement.StreamPrefix) {
+		r.Statements++
+	} else {
+		r.Others++
+	}
+	r.Drifted++
+	if f.Healed {
+		r.Healed++
+	}
+	if len(r.Findings) < FindingsMost {
+		r.Findings = append(r.Findings, *f)
+	}
+}
 
 // Pass audits orders one after the other, and heals those that differ when heal is not nil. An order
 // that neither the log nor the views know is refold.ErrNotFound.

@@ -13,13 +13,22 @@ import (
 // AddStatement appends the rows of a line of a statement that is booked without an order, or released. The name of its
 // stream stands where other rows have that of an order.
 func (r *Rows) AddStatement(ev *eventstore.RecordedEvent, m *order.Metadata, booked *settlement.LineBooked, c *accounting.Calendar) error {
+	rows, err := StatementLines(ev, m, booked, c)
+	if err == nil {
+		r.add(ev.Stream, rows)
+	}
+	return err
+}
+
+// StatementLines are the rows that AddStatement appends.
+func StatementLines(ev *eventstore.RecordedEvent, m *order.Metadata, booked *settlement.LineBooked, c *accounting.Calendar) ([]Line, error) {
 	lines, err := accounting.StatementEntry(booked, ev.Type == settlement.LineReleasedType)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	day, err := settlement.ParseDay(booked.ValueDate)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	where := c.Book(accounting.Occurrence{
 		Source: m.Source, Account: m.SourceAccount, Entity: booked.Entity, OccurredAt: day.UTC(), Basis: order.BasisSourceDay,
@@ -35,6 +44,5 @@ func (r *Rows) AddStatement(ev *eventstore.RecordedEvent, m *order.Metadata, boo
 			Source: storable.Text(m.Source), SourceAccount: storable.Text(m.SourceAccount), Entity: storable.Text(where.Entity),
 		}
 	}
-	r.add(ev.Stream, rows)
-	return nil
+	return rows, nil
 }

@@ -22,6 +22,9 @@ var insertSQL string
 // digestForm is what a digest looks like: SHA-256 in lower-case hexadecimal.
 var digestForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
+// Refused is the detail of a row that stands for one that PostgreSQL refused.
+const Refused = "refused by the database"
+
 // Rows collects what ledger_data.quarantine is to hold, column by column. The zero value is empty.
 type Rows struct {
 	eventID                                               [][16]byte

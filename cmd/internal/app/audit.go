@@ -59,10 +59,11 @@ func (a *AuditRequest) Run(ctx context.Context, db AuditDatabase, log eventstore
 		}
 		heal = func(ctx context.Context, id string) error { return projections.Heal(ctx, db, log, id) }
 	}
+	if a.All {
+		return audit.All(ctx, db, log, heal)
+	}
 	var orders iter.Seq2[string, error]
 	switch {
-	case a.All:
-		orders = audit.All(ctx, db, log)
 	case a.Sample > 0:
 		if a.Seed == "" {
 			a.Seed = rand.Text()
@@ -71,37 +72,13 @@ func (a *AuditRequest) Run(ctx context.Context, db AuditDatabase, log eventstore
 		if err != nil {
 			return audit.Report{}, err
 		}
-		orders = each(chosen)
+		orders = audit.Each(chosen)
 	default:
 		orders = named(ctx, log, accounts, a.Orders)
 	}
 	report, err := audit.Pass(ctx, db, log, orders, heal)
 	report.Seed = a.Seed
-	if err != nil || !a.All {
-		return report, err
-	}
-	statements, err := audit.Statements(ctx, db, log, a.Heal)
-	report.Statements = len(statements)
-	for i := range statements {
-		if statements[i].Healed {
-			report.Healed++
-		}
-		report.Drifted++
-		if len(report.Findings) < audit.FindingsMost {
-			report.Findings = append(report.Findings, statements[i])
-		}
-	}
 	return report, err
-}
-
-func each(ids []string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		for _, id := range ids {
-			if !yield(id, nil) {
-				return
-			}
-		}
-	}
 }
 
 // OrderNamed finds the id of an order by any of its names; a name that the log does not know is taken for an id.

@@ -134,7 +134,7 @@ func Open(s config.Settings, logger *slog.Logger, say func(string)) (*Ledger, er
 		return nil, errors.Join(err, store.Close())
 	}
 	l.Auditor = audit.NewStanding(audit.StandingConfig{
-		Log: store, Logger: logger.With(slog.String("worker", "auditor")), Clock: time.Now, Interval: s.AuditInterval,
+		Log: store, Logger: logger.With(slog.String("worker", "auditor")), Clock: time.Now, Interval: s.AuditInterval, Orders: s.AuditOrders,
 		Database: func() audit.Database {
 			pool, _ := l.Database.Pool()
 			if pool == nil || len(l.Runner.Stale()) > 0 { // rows of another version differ, as is known

@@ -44,6 +44,8 @@ type Settings struct {
 	// CanaryInterval, AuditInterval and StaleAfter are of ledgers that serve. Zero means the defaults of
 	// the packages freshness and audit; a negative interval switches the work off.
 	CanaryInterval, AuditInterval, StaleAfter time.Duration
+	// AuditOrders is how many orders a round of the standing auditor takes in turn; 0 is the default.
+	AuditOrders int
 	// RebuildIfNeeded has a ledger that serves rebuild views that another version of the program made.
 	RebuildIfNeeded bool
 

@@ -25,8 +25,10 @@ type Health struct {
 	Database  string `json:"database"`
 	Parked    int    `json:"parked_orders"`
 	// Drifted counts the orders in which the standing auditor found the views to differ from the log.
-	Drifted   int    `json:"drifted_orders"`
-	LastError string `json:"last_error,omitempty"`
+	Drifted int `json:"drifted_orders"`
+	// DriftedOthers counts streams of quarantine, periods and statements of which that is so.
+	DriftedOthers int    `json:"drifted_others"`
+	LastError     string `json:"last_error,omitempty"`
 	// RebuildNeeded tells how the program that made the views differs from this one; empty when it does
 	// not. The views are not served until they are rebuilt.
 	RebuildNeeded []fingerprint.Change `json:"rebuild_needed,omitempty"`
@@ -67,8 +69,10 @@ func (s *Server) health(ctx context.Context) Health {
 	st := s.ledger.Runner.Status(ctx)
 	h := Health{
 		Status: "ready", Log: st.Head.String(), Views: st.Checkpoint.String(), Behind: st.Behind, Projector: string(st.Role),
-		Database: "ready", Parked: st.Parked, Drifted: s.ledger.Auditor.Status().DriftedNow, LastError: st.LastError,
+		Database: "ready", Parked: st.Parked, LastError: st.LastError,
 	}
+	audited := s.ledger.Auditor.Status()
+	h.Drifted, h.DriftedOthers = audited.DriftedNow, audited.OthersNow
 	pool, err := s.ledger.Database.Pool()
 	switch {
 	case pool == nil && err != nil:
