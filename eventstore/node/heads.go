@@ -58,10 +58,9 @@ func (h *namedHead) view(metadata bool) headView {
 // headCache keeps the heads of the streams in use, so that an append to a hot stream costs no read.
 // Only the decider uses it.
 type headCache struct {
-	db    *pebble.DB
-	heads *simplelru.LRU[string, *namedHead]
-	// lookups is open while a group is being decided; the look-ups of a group share it.
-	lookups *pebble.Iterator
+	db      *pebble.DB
+	heads   *simplelru.LRU[string, *namedHead]
+	lookups lookups
 	key     []byte
 }
 
@@ -70,7 +69,7 @@ func newHeadCache(db *pebble.DB, size int) (*headCache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("head cache: %w", err)
 	}
-	return &headCache{db: db, heads: heads}, nil
+	return &headCache{db: db, heads: heads, lookups: lookups{db: db}}, nil
 }
 
 // get returns the head of a stream, from memory or from disk. name is never a metadata stream's. The
@@ -111,38 +110,15 @@ func (c *headCache) load(name string) (*namedHead, error) {
 	return h, nil
 }
 
-// lookUp finds a stream's directory entry. Most names that it is asked for do not exist: they are the
-// first events of new streams. So it asks the Bloom filters of all levels, which Get does not.
+// lookUp finds a stream's directory entry.
 func (c *headCache) lookUp(name string) (directoryEntry, bool, error) {
-	if c.lookups == nil {
-		it, err := c.db.NewIter(&pebble.IterOptions{
-			LowerBound: []byte{keyDirectory}, UpperBound: prefixEnd(keyDirectory), UseL6Filters: true,
-		})
-		if err != nil {
-			return directoryEntry{}, false, err
-		}
-		c.lookups = it
-	}
 	c.key = directoryKey(c.key, name)
-	if !c.lookups.SeekPrefixGE(c.key) {
-		return directoryEntry{}, false, c.lookups.Error()
-	}
-	v, err := c.lookups.ValueAndErr()
-	if err != nil {
+	v, ok, err := c.lookups.get(c.key)
+	if err != nil || !ok {
 		return directoryEntry{}, false, err
 	}
 	dir, err := parseDirectoryEntry(v)
 	return dir, err == nil, err
-}
-
-// endGroup lets go of the files that look-ups hold on to.
-func (c *headCache) endGroup() error {
-	if c.lookups == nil {
-		return nil
-	}
-	err := c.lookups.Close()
-	c.lookups = nil
-	return err
 }
 
 // load reads the end of the stream with an id; id 0 has none.

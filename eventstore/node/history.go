@@ -12,8 +12,9 @@ import (
 // history looks up what a stream holds already. It sees all that was decided before, whether it is
 // synced, applied, or still in the group that is being decided.
 type history struct {
-	db  *pebble.DB
-	key []byte
+	db      *pebble.DB
+	lookups *lookups
+	key     []byte
 }
 
 // revisionOf returns the newest revision of an event id in a stream.
@@ -26,14 +27,13 @@ func (p *history) revisionOf(h *streamHead, id uuid.UUID) (revision uint64, foun
 		}
 	}
 	p.key = eventIDKey(p.key, h.id, id)
-	v, closer, err := p.db.Get(p.key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return 0, false, nil
-	}
+	v, found, err := p.lookups.get(p.key)
 	if err != nil {
 		return 0, false, fmt.Errorf("look up event id: %w", err)
 	}
-	defer closer.Close()
+	if !found {
+		return 0, false, nil
+	}
 	if len(v) != 8 {
 		return 0, false, fmt.Errorf("look up event id: malformed entry %x", v)
 	}

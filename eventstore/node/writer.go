@@ -64,7 +64,7 @@ func newWriter(n *Node, t tail) (*writer, error) {
 	return &writer{
 		node:         n,
 		heads:        heads,
-		past:         &history{db: n.db},
+		past:         &history{db: n.db, lookups: &heads.lookups},
 		nextPosition: t.position + 1,
 		lastStream:   t.stream,
 	}, nil
@@ -110,7 +110,7 @@ func (w *writer) decideGroup(requests []*request) *group {
 		a.result, a.err = w.decideRequest(g, r)
 		g.answers = append(g.answers, a)
 	}
-	if err := w.heads.endGroup(); err != nil {
+	if err := w.heads.lookups.endGroup(); err != nil {
 		w.node.opts.Logger.Error("close look-up iterator", slog.Any("error", err))
 	}
 	g.head = w.nextPosition - 1

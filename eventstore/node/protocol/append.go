@@ -45,7 +45,10 @@ func (s *streamsService) Append(call streams.Streams_AppendServer) error {
 		call.SetTrailer(failure.trailers)
 		return failure
 	}
-	return call.SendAndClose(appended(result, len(events)))
+	if result.Position == (eventstore.Position{}) {
+		return call.SendAndClose(nothingInNoStream())
+	}
+	return call.SendMsg(appendAnswer(result))
 }
 
 // receiveAppend reads a whole append. A malformed one is read to its end
@@ -59,36 +62,35 @@ func (s *streamsService) receiveAppend(call streams.Streams_AppendServer, held *
 		drain(call)
 		return name, expected, nil, err
 	}
-	first, err := call.Recv()
-	if err != nil {
+	var message appendMessage
+	if err := call.RecvMsg(&message); err != nil {
 		return "", expected, nil, received(err)
 	}
-	options := first.GetOptions()
-	if options == nil {
+	if !message.isOptions {
 		return refuse(fail(codes.Unknown, "Exception was thrown by handler."))
 	}
-	name = string(options.GetStreamIdentifier().GetStreamName())
-	if expected, err = expectedOf(options); err != nil {
-		return refuse(err)
+	if name, expected = message.name, message.expected; message.err != nil {
+		return refuse(message.err)
 	}
 	size := 0
 	for {
-		message, err := call.Recv()
+		err := call.RecvMsg(&message)
 		if errors.Is(err, io.EOF) {
 			return name, expected, events, nil
 		}
 		if err != nil {
 			return name, expected, nil, received(err)
 		}
-		p := message.GetProposedMessage()
-		event, err := proposed(p.GetId(), p.GetMetadata(), p.GetData(), p.GetCustomMetadata())
-		if err == nil {
-			err = held.take(&event)
+		if message.isOptions { // a second time
+			message.err = acceptable(&message.event, false, false)
+		}
+		if err = message.err; err == nil {
+			err = held.take(&message.event)
 		}
 		if err != nil {
 			return refuse(err)
 		}
-		events = append(events, event)
+		events = append(events, message.event)
 		if size += eventstore.AppendSize(events[len(events)-1:]); size > eventstore.MaxAppendSize {
 			return refuse(&eventstore.TooLargeError{Size: size, Limit: eventstore.MaxAppendSize})
 		}
@@ -105,19 +107,17 @@ func received(err error) error {
 
 // proposed checks one event of a client.
 func proposed(id *shared.UUID, metadata map[string]string, data, custom []byte) (eventstore.EventData, error) {
-	eventType, hasType := metadata["type"]
-	contentType, hasContentType := metadata["content-type"]
-	if !hasType || !hasContentType {
-		return eventstore.EventData{}, fail(codes.InvalidArgument, "Required Metadata Property 'type' or 'content-type' is missing.",
-			"exception", "missing-required-metadata-property", "required-metadata-properties", "type,content-type")
+	event := eventstore.EventData{Type: metadata["type"], JSON: metadata["content-type"] == contentJSON, Data: data, Metadata: custom}
+	_, hasType := metadata["type"]
+	_, hasContentType := metadata["content-type"]
+	var err error
+	if event.ID, err = parseUUID(id); err != nil {
+		event.ID = uuid.Nil // as bad as none
 	}
-	parsed, err := parseUUID(id)
-	if err != nil || parsed == uuid.Nil || eventType == "" {
-		return eventstore.EventData{}, fail(codes.Unknown, "Exception was thrown by handler.")
+	if err := acceptable(&event, hasType, hasContentType); err != nil {
+		return eventstore.EventData{}, err
 	}
-	return eventstore.EventData{
-		ID: parsed, Type: eventType, JSON: contentType == "application/json", Data: data, Metadata: custom,
-	}, nil
+	return event, nil
 }
 
 // expectation is what the requests that change a stream have in common.
@@ -143,18 +143,12 @@ func expectedOf(o expectation) (eventstore.ExpectedRevision, error) {
 	}
 }
 
-func appended(r eventstore.AppendResult, events int) *streams.AppendResp {
-	success := &streams.AppendResp_Success{
-		CurrentRevisionOption: &streams.AppendResp_Success_CurrentRevision{CurrentRevision: r.Revision},
-		PositionOption: &streams.AppendResp_Success_Position{Position: &streams.AppendResp_Position{
-			CommitPosition: r.Position.Commit, PreparePosition: r.Position.Prepare,
-		}},
-	}
-	if events == 0 && r.Position == (eventstore.Position{}) { // nothing written to no stream
-		success.CurrentRevisionOption = &streams.AppendResp_Success_NoStream{NoStream: &shared.Empty{}}
-		success.PositionOption = &streams.AppendResp_Success_NoPosition{NoPosition: &shared.Empty{}}
-	}
-	return &streams.AppendResp{Result: &streams.AppendResp_Success_{Success: success}}
+// nothingInNoStream answers an append of no events to a stream that does not exist.
+func nothingInNoStream() *streams.AppendResp {
+	return &streams.AppendResp{Result: &streams.AppendResp_Success_{Success: &streams.AppendResp_Success{
+		CurrentRevisionOption: &streams.AppendResp_Success_NoStream{NoStream: &shared.Empty{}},
+		PositionOption:        &streams.AppendResp_Success_NoPosition{NoPosition: &shared.Empty{}},
+	}}}
 }
 
 // wrongVersion is the in-band answer to a version conflict, in today's fields

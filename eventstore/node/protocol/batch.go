@@ -24,7 +24,7 @@ const (
 	// batchesRunningMax the appends that one call has under way.
 	batchesPendingMax    = 256
 	batchBytesPendingMax = 16 << 20
-	batchesRunningMax    = 64
+	batchesRunningMax    = 256
 )
 
 // batch is one append of a BatchAppend call, as far as it has arrived.
@@ -66,7 +66,8 @@ func (s *streamsService) BatchAppend(call streams.Streams_BatchAppendServer) err
 	}
 	defer b.end()
 	for {
-		req, err := call.Recv()
+		var message batchMessage
+		err := call.RecvMsg(&message)
 		if errors.Is(err, io.EOF) {
 			b.done.Wait()
 			b.sending.Lock()
@@ -76,7 +77,7 @@ func (s *streamsService) BatchAppend(call streams.Streams_BatchAppendServer) err
 		if err != nil {
 			return err
 		}
-		if err := b.take(req); err != nil {
+		if err := b.take(&message); err != nil {
 			failure := s.statusOf(call.Context(), "", err)
 			call.SetTrailer(failure.trailers)
 			return failure
@@ -93,7 +94,8 @@ func (b *batchCall) end() {
 }
 
 // take adds a message to its batch and starts the append when it is the last.
-func (b *batchCall) take(req *streams.BatchAppendReq) error {
+func (b *batchCall) take(message *batchMessage) error {
+	req := &message.req
 	id, err := parseUUID(req.GetCorrelationId())
 	if err != nil {
 		return fail(codes.InvalidArgument, "the correlation id is no UUID")
@@ -111,8 +113,8 @@ func (b *batchCall) take(req *streams.BatchAppendReq) error {
 		current.options = o
 	}
 	before := current.held.bytes
-	for _, p := range req.GetProposedMessages() {
-		current.add(p)
+	for i := range message.events {
+		current.add(&message.events[i])
 	}
 	b.bytes += current.held.bytes - before
 	if b.bytes > batchBytesPendingMax {
@@ -132,11 +134,11 @@ func (b *batchCall) take(req *streams.BatchAppendReq) error {
 
 // add takes an event up; after a mistake or without room the batch holds nothing
 // any more.
-func (to *batch) add(p *streams.BatchAppendReq_ProposedMessage) {
+func (to *batch) add(p *proposedEvent) {
 	if to.err != nil {
 		return
 	}
-	event, err := proposed(p.GetId(), p.GetMetadata(), p.GetData(), p.GetCustomMetadata())
+	event, err := p.event, p.err
 	size := eventstore.AppendSize([]eventstore.EventData{event})
 	if err == nil && to.size+size > eventstore.MaxAppendSize {
 		err = &eventstore.TooLargeError{Size: to.size + size, Limit: eventstore.MaxAppendSize}

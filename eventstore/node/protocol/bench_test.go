@@ -86,6 +86,12 @@ func benchmarkClient(b *testing.B, address string) *esdb.Client {
 
 func startNothing(b *testing.B, events int, disk *onlySyncs) *esdb.Client {
 	b.Helper()
+	client, _ := startNothingAt(b, events, disk)
+	return client
+}
+
+func startNothingAt(b *testing.B, events int, disk *onlySyncs) (client *esdb.Client, address string) {
+	b.Helper()
 	n := &nothing{disk: disk}
 	for i := range events {
 		id := &shared.UUID{Value: &shared.UUID_Structured_{Structured: &shared.UUID_Structured{MostSignificantBits: 1, LeastSignificantBits: int64(i)}}}
@@ -107,19 +113,25 @@ func startNothing(b *testing.B, events int, disk *onlySyncs) *esdb.Client {
 	streams.RegisterStreamsServer(server, n)
 	go func() { _ = server.Serve(listener) }()
 	b.Cleanup(server.Stop)
-	return benchmarkClient(b, listener.Addr().String())
+	address = listener.Addr().String()
+	return benchmarkClient(b, address), address
 }
 
 // startDurable is the node on disk, every append synced.
 func startDurable(b *testing.B) (*node.Node, *esdb.Client) {
+	b.Helper()
+	n, address := startDurableAt(b)
+	return n, benchmarkClient(b, address)
+}
+
+func startDurableAt(b *testing.B) (n *node.Node, address string) {
 	b.Helper()
 	n, err := node.Open(node.Options{Dir: b.TempDir()})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = n.Close() })
-	s := serve(b, protocol.Options{Node: n})
-	return n, benchmarkClient(b, s.Addr().String())
+	return n, serve(b, protocol.Options{Node: n}).Addr().String()
 }
 
 // share runs n pieces of work by a number of callers and returns the time of
@@ -140,48 +152,87 @@ func share(callers, n int, work func(caller int)) time.Duration {
 	return time.Since(start)
 }
 
-// BenchmarkAppend compares appends of one event by the official client, in turns: to the node,
-// durable; to a server that does nothing; and to one that does nothing but sync, which is what
-// durability leaves to be reached.
+// servers are the node and its two yardsticks, in the order in which turns are taken.
+type servers [3]*esdb.Client
+
+func startServers(b *testing.B) servers {
+	b.Helper()
+	_, durable := startDurable(b)
+	return servers{durable, startNothing(b, 0, nil), startNothing(b, 0, startOnlySyncs(b))}
+}
+
+// BenchmarkAppend compares appends by the official client, in turns: to the node, durable; to a server that
+// does nothing; and to one that does nothing but sync, which is what durability leaves to be reached.
 func BenchmarkAppend(b *testing.B) {
-	for _, callers := range []int{1, 16, 64, 256} {
+	for _, callers := range []int{1, 16, 64, 256, 1024} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
-			_, durable := startDurable(b)
-			clients := [...]*esdb.Client{durable, startNothing(b, 0, nil), startNothing(b, 0, startOnlySyncs(b))}
-			var took [len(clients)]time.Duration
-			var latencies [len(clients)][]time.Duration
-			appends, perTurn := 0, 50+10*callers
-			for b.Loop() {
-				for i, client := range clients {
-					turn, each := appendRound(b, client, callers, perTurn)
-					took[i] += turn
-					latencies[i] = append(latencies[i], each...)
-				}
-				appends += perTurn
-			}
-			report(b, "appends/s", appends, [2]time.Duration(took[:2]))
-			b.ReportMetric(100*took[2].Seconds()/took[0].Seconds(), "%of-only-syncing")
-			for i, who := range []string{"", "nothing-", "only-syncing-"} {
-				slices.Sort(latencies[i])
-				b.ReportMetric(float64(latencies[i][len(latencies[i])/2].Microseconds()), who+"p50-µs")
-				b.ReportMetric(float64(latencies[i][len(latencies[i])*99/100].Microseconds()), who+"p99-µs")
-			}
+			benchmarkAppends(b, callers, 1, 50+10*callers)
 		})
 	}
 }
 
+// BenchmarkAppendMany is BenchmarkAppend with many events in each append, as who copies or imports does it.
+func BenchmarkAppendMany(b *testing.B) {
+	for _, callers := range []int{16, 64} {
+		for _, events := range []int{10, 100, 500} {
+			b.Run(fmt.Sprintf("callers=%d/events=%d", callers, events), func(b *testing.B) {
+				benchmarkAppends(b, callers, events, max(callers, 10*callers*10/events))
+			})
+		}
+	}
+}
+
+func benchmarkAppends(b *testing.B, callers, events, perTurn int) {
+	b.Helper()
+	clients := startServers(b)
+	compare(b, "appends/s", perTurn, func(server int) (time.Duration, []time.Duration) {
+		return appendRound(b, clients[server], callers, events, perTurn)
+	})
+}
+
+// compare takes turns of work to each of the servers and reports what became of it.
+func compare(b *testing.B, unit string, perTurn int, turn func(server int) (took time.Duration, each []time.Duration)) {
+	b.Helper()
+	var took [len(servers{})]time.Duration
+	var latencies [len(servers{})][]time.Duration
+	done := 0
+	for b.Loop() {
+		for i := range took {
+			turned, each := turn(i)
+			took[i] += turned
+			latencies[i] = append(latencies[i], each...)
+		}
+		done += perTurn
+	}
+	report(b, unit, done, [2]time.Duration(took[:2]))
+	b.ReportMetric(100*took[2].Seconds()/took[0].Seconds(), "%of-only-syncing")
+	for i, who := range []string{"", "nothing-", "only-syncing-"} {
+		reportLatencies(b, who, latencies[i])
+	}
+}
+
+func reportLatencies(b *testing.B, who string, latencies []time.Duration) {
+	b.Helper()
+	slices.Sort(latencies)
+	b.ReportMetric(float64(latencies[len(latencies)/2].Microseconds()), who+"p50-µs")
+	b.ReportMetric(float64(latencies[len(latencies)*99/100].Microseconds()), who+"p99-µs")
+}
+
 // appendRound makes n appends by a number of callers, each to a stream of its own, and returns the
 // time of the whole and of each.
-func appendRound(b *testing.B, client *esdb.Client, callers, n int) (took time.Duration, each []time.Duration) {
+func appendRound(b *testing.B, client *esdb.Client, callers, events, n int) (took time.Duration, each []time.Duration) {
 	b.Helper()
 	latencies := make([][]time.Duration, callers)
 	took = share(callers, n, func(caller int) {
-		event := esdb.EventData{
-			EventID: uuid.New(), EventType: "Benchmarked", ContentType: esdb.ContentTypeJson,
-			Data: make([]byte, benchmarkBody), Metadata: []byte(`{}`),
+		batch := make([]esdb.EventData, events)
+		for i := range batch {
+			batch[i] = esdb.EventData{
+				EventID: uuid.New(), EventType: "Benchmarked", ContentType: esdb.ContentTypeJson,
+				Data: make([]byte, benchmarkBody), Metadata: []byte(`{}`),
+			}
 		}
 		start := time.Now()
-		if _, err := client.AppendToStream(b.Context(), fmt.Sprintf("order-%d", caller), esdb.AppendToStreamOptions{}, event); err != nil {
+		if _, err := client.AppendToStream(b.Context(), fmt.Sprintf("order-%d", caller), esdb.AppendToStreamOptions{}, batch...); err != nil {
 			b.Error(err)
 		}
 		latencies[caller] = append(latencies[caller], time.Since(start))
@@ -215,6 +266,7 @@ func BenchmarkReadAll(b *testing.B) {
 	}
 	clients := [2]*esdb.Client{durable, startNothing(b, events, nil)}
 	var took [2]time.Duration
+	var latencies [2][]time.Duration
 	total := 0
 	for b.Loop() {
 		for i, client := range clients {
@@ -222,11 +274,14 @@ func BenchmarkReadAll(b *testing.B) {
 			if got := readEverything(b, client); got != events {
 				b.Fatalf("%d events, want %d", got, events)
 			}
-			took[i] += time.Since(start)
+			latencies[i] = append(latencies[i], time.Since(start))
+			took[i] += latencies[i][len(latencies[i])-1]
 		}
 		total += events
 	}
 	report(b, "events/s", total, took)
+	reportLatencies(b, "", latencies[0])
+	reportLatencies(b, "nothing-", latencies[1])
 }
 
 // BenchmarkReadStream compares reading short streams one after the other, as a writer does that loads what
@@ -247,11 +302,12 @@ func BenchmarkReadStream(b *testing.B) {
 	}
 	clients := [2]*esdb.Client{durable, startNothing(b, events, nil)}
 	var took [2]time.Duration
+	var latencies [2][]time.Duration
 	total := 0
 	for b.Loop() {
 		for i, client := range clients {
-			start := time.Now()
 			for r := range reads {
+				start := time.Now()
 				read, err := client.ReadStream(b.Context(), fmt.Sprintf("order-%d", r%streams), esdb.ReadStreamOptions{}, math.MaxInt64)
 				if err != nil {
 					b.Fatal(err)
@@ -259,12 +315,16 @@ func BenchmarkReadStream(b *testing.B) {
 				if got := readToEnd(b, read); got != events {
 					b.Fatalf("%d events, want %d", got, events)
 				}
+				latency := time.Since(start)
+				took[i] += latency
+				latencies[i] = append(latencies[i], latency)
 			}
-			took[i] += time.Since(start)
 		}
 		total += reads
 	}
 	report(b, "reads/s", total, took)
+	reportLatencies(b, "", latencies[0])
+	reportLatencies(b, "nothing-", latencies[1])
 }
 
 func readEverything(b *testing.B, client *esdb.Client) (n int) {

@@ -18,25 +18,33 @@ import (
 // costs more than everything else together, so events are written to the wire
 // directly.
 
-// frameCodec is the protobuf codec, but for answers that are encoded already, and for messages that
-// nobody wants.
+// frameCodec is the protobuf codec, but for events and appends, which are many, and for messages that nobody
+// wants.
 type frameCodec struct{ encoding.CodecV2 }
 
 func newFrameCodec() frameCodec { return frameCodec{encoding.GetCodecV2("proto")} }
 
 // Marshal implements encoding.CodecV2.
 func (c frameCodec) Marshal(v any) (mem.BufferSlice, error) {
-	if f, ok := v.(eventFrame); ok {
-		return mem.BufferSlice{f.encode()}, nil
+	switch v := v.(type) {
+	case eventFrame:
+		return mem.BufferSlice{v.encode()}, nil
+	case appendAnswer:
+		return mem.BufferSlice{v.encode()}, nil
 	}
 	return c.CodecV2.Marshal(v)
 }
 
 // Unmarshal implements encoding.CodecV2.
 func (c frameCodec) Unmarshal(data mem.BufferSlice, v any) error {
-	if d, ok := v.(*discarded); ok {
-		d.bytes = data.Len()
+	switch v := v.(type) {
+	case *discarded:
+		v.bytes = data.Len()
 		return nil
+	case *appendMessage:
+		return v.unmarshal(data.Materialize())
+	case *batchMessage:
+		return v.unmarshal(data.Materialize())
 	}
 	return c.CodecV2.Unmarshal(data, v)
 }

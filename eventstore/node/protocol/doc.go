@@ -20,6 +20,12 @@
 //     too: they are of another log.
 //   - $acl is stored and not enforced: whoever has a user may do everything.
 //
+// # Memory
+//
+// Unfinished appends hold at most Options.AppendBytes. Messages of which a part has arrived and events that
+// clients do not take hold at most Options.ConnectionBytes: beyond that the connection that holds the most
+// for the longest is closed. Connections, calls, headers and windows are bounded too.
+//
 // # Persistent subscriptions
 //
 // A group begins to read with its first consumer and keeps its state in the

@@ -322,6 +322,8 @@ func eventIDs(wire []*shared.UUID) []uuid.UUID {
 
 // serve sends a consumer its messages until one of both ends it.
 func (g *group) serve(call persistent.PersistentSubscriptions_ReadServer, c *consumer, uuidAsText bool, left <-chan error) error {
+	kept := taken{connection: connectionOf(call.Context())}
+	defer kept.all()
 	for {
 		select {
 		case <-c.dropped:
@@ -331,9 +333,11 @@ func (g *group) serve(call persistent.PersistentSubscriptions_ReadServer, c *con
 		case <-c.more:
 		}
 		for m, retries := g.next(c); m != nil; m, retries = g.next(c) {
+			kept.next(&m.event)
 			if err := call.Send(&persistent.ReadResp{Content: &persistent.ReadResp_Event{Event: wireMessage(m, retries, uuidAsText)}}); err != nil {
 				return err
 			}
 		}
+		kept.all()
 	}
 }

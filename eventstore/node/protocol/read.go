@@ -20,7 +20,8 @@ const linkType = "$>"
 
 // Read serves counted reads and subscriptions of one stream and of $all.
 func (s *streamsService) Read(req *streams.ReadReq, call streams.Streams_ReadServer) error {
-	r := &reading{service: s, call: call, options: req.GetOptions()}
+	r := &reading{service: s, call: call, options: req.GetOptions(), taken: taken{connection: connectionOf(call.Context())}}
+	defer r.taken.all()
 	r.uuidAsText = r.options.GetUuidOption().GetString_() != nil
 	var name string
 	var err error
@@ -56,6 +57,7 @@ type reading struct {
 	call       streams.Streams_ReadServer
 	options    *streams.ReadReq_Options
 	uuidAsText bool
+	taken      taken
 }
 
 func (r *reading) direction() eventstore.Direction {
@@ -194,6 +196,7 @@ func (r *reading) sendEvent(e *eventstore.RecordedEvent) error {
 			f.event = &target
 		}
 	}
+	r.taken.next(e)
 	return r.call.SendMsg(f)
 }
 
@@ -297,6 +300,7 @@ func (r *reading) follow(open func(context.Context) iter.Seq2[eventstore.Message
 	if err := r.call.Send(confirmation); err != nil {
 		return err
 	}
+	live := false
 	for m, err := range open(ctx) {
 		if err != nil {
 			if cause := context.Cause(ctx); cause != nil {
@@ -306,12 +310,16 @@ func (r *reading) follow(open func(context.Context) iter.Seq2[eventstore.Message
 		}
 		switch m := m.(type) {
 		case eventstore.EventAppeared:
-			err = r.sendEvent(&m.Event)
+			if err = r.sendEvent(&m.Event); live {
+				r.taken.all() // the next may be long in coming
+			}
 		case eventstore.CheckpointReached:
 			err = r.call.Send(&streams.ReadResp{Content: &streams.ReadResp_Checkpoint_{Checkpoint: &streams.ReadResp_Checkpoint{
 				CommitPosition: m.Position.Commit, PreparePosition: m.Position.Prepare,
 			}}})
 		case eventstore.CaughtUp:
+			live = true
+			r.taken.all()
 			err = r.call.Send(&streams.ReadResp{Content: &streams.ReadResp_CaughtUp_{CaughtUp: &streams.ReadResp_CaughtUp{}}})
 		}
 		if err != nil {

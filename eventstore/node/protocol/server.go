@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/order-ledger/order-ledger/eventstore/node"
@@ -38,6 +39,9 @@ const (
 	// keepaliveTime is after how long a silent client is pinged, and then how
 	// long it may take to answer before its connection is closed.
 	keepaliveTime = 10 * time.Second
+	// handlersKept is how many goroutines are kept to run calls, with the stacks that calls need: growing a
+	// new one for each costs as much as storing an event. More calls at a time get new ones.
+	handlersKept = 256
 	// callsMax bounds the calls that all connections together may have open.
 	callsMax = 4096
 	// stopTimeout is how long running calls may take to end on Stop.
@@ -65,7 +69,10 @@ type Options struct {
 	// AppendBytes bounds the memory of all appends that are being received or wait
 	// for the writer; more are answered with Unavailable. 0 is 128 MiB.
 	AppendBytes int64
-	Logger      *slog.Logger // nil discards
+	// ConnectionBytes bounds what all connections together hold of messages that have arrived in part and of
+	// events that are not taken; the connection that holds the most for the longest is closed. 0 is 256 MiB.
+	ConnectionBytes int64
+	Logger          *slog.Logger // nil discards
 }
 
 // Server serves one node until it is stopped.
@@ -117,13 +124,16 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		grpc.MaxRecvMsgSize(messageBytesMax), grpc.MaxSendMsgSize(answerBytesMax),
 		grpc.ForceServerCodecV2(newFrameCodec()),
 		grpc.MaxConcurrentStreams(streamsPerConnectionMax),
+		grpc.NumStreamWorkers(handlersKept),
+		grpc.InitialWindowSize(streamWindowBytes), grpc.InitialConnWindowSize(connectionWindowBytes),
+		grpc.MaxHeaderListSize(headerBytesMax), grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.ChainUnaryInterceptor(guard.unary, auth.unary), grpc.ChainStreamInterceptor(guard.stream, auth.stream),
 	}
+	transport := insecure.NewCredentials()
 	if o.Certificate != nil {
-		options = append(options, grpc.Creds(credentials.NewTLS(&tls.Config{
-			Certificates: []tls.Certificate{*o.Certificate}, MinVersion: tls.VersionTLS12,
-		})))
+		transport = credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{*o.Certificate}, MinVersion: tls.VersionTLS12})
 	}
+	options = append(options, grpc.Creds(metered{transport}))
 	s.grpc = grpc.NewServer(options...)
 	service := &streamsService{node: o.Node, logger: o.Logger, stopping: s.stopping, budget: newBudget(o.AppendBytes)}
 	if s.persistent, err = newPersistentService(ctx, service); err != nil {
@@ -134,7 +144,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	persistent.RegisterPersistentSubscriptionsServer(s.grpc, s.persistent)
 	serverfeatures.RegisterServerFeaturesServer(s.grpc, featuresService{})
 	gossip.RegisterGossipServer(s.grpc, gossipService{instance: uuid.New(), address: s.advertised})
-	go func() { s.served <- s.grpc.Serve(listener) }()
+	go func() { s.served <- s.grpc.Serve(newConnections(listener, o.ConnectionBytes)) }()
 	return s, nil
 }
 
