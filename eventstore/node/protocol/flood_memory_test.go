@@ -33,8 +33,8 @@ const (
 	// halves and in the end: Go's heap grows to twice what is in use, and the rest is the program, the log's caches and
 	// buffers of connections. Without a bound it takes 240 and 1,000 MiB.
 	floodHeld       = 16 << 20
-	halvesResident  = 180 << 20
-	readersResident = 320 << 20
+	halvesResident  = raceMemory * 180 << 20
+	readersResident = raceMemory * 320 << 20
 
 	// Half-sent messages of 150 MiB in all, and slow readers of as much again and more.
 	halfConnections, halfCalls, halfBytes = 160, 16, 60_000
