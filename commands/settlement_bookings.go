@@ -35,7 +35,9 @@ func (s *Settlements) book(ctx context.Context, st *storedStatement, strangers, 
 		}
 		as := settlement.BookingOf(st.imported.Side, l, reason)
 		if ofOrder && as == settlement.BookedFee {
-			as = "" // the order has it
+			if as = ""; settlement.StatusOf(reason) == settlement.Unmatched { // else the order has it
+				as = settlement.BookedSuspense
+			}
 		}
 		b := settlement.LineBooked{
 			StatementID: st.id, Line: l.Number, Kind: l.Kind, Side: st.imported.Side, As: as, Entity: entity, Gross: l.Gross, Fee: l.Fee,
@@ -51,7 +53,7 @@ func (s *Settlements) book(ctx context.Context, st *storedStatement, strangers, 
 				}
 				return err
 			})
-		case settled && st.matched != nil && st.matched.Unmatched > 0: // it may have been unknown before
+		case settled: // it may have been unknown before: to this statement, to one that repeats it, or to an import that did not end
 			group.Go(func() error { return s.release(ctx, st, streams[l.Number], string(reason), actor) })
 		}
 	}
@@ -70,12 +72,16 @@ func (s *Settlements) bookedFees(ctx context.Context, st *storedStatement, group
 				continue
 			}
 			group.Go(func() error {
-				_, _, err := s.readBooking(ctx, streams[st.lines[i].Number])
-				if errors.Is(err, eventstore.ErrStreamNotFound) {
+				booked, _, err := s.readBooking(ctx, streams[st.lines[i].Number])
+				switch {
+				case errors.Is(err, eventstore.ErrStreamNotFound):
 					return nil
+				case err != nil:
+					return err
+				case booked.As == settlement.BookedFee: // what is in suspense may have become known
+					strangers[i] = settlement.UnknownReference
 				}
-				strangers[i] = settlement.UnknownReference
-				return err
+				return nil
 			})
 		}
 	}

@@ -173,6 +173,81 @@ func TestSettlements_AFeeIsBookedOnce(t *testing.T) {
 	}
 }
 
+// TestSettlements_AFeeGivenBackIsBooked: a fee that comes back of an order that no line of a fee charged moved money too.
+func TestSettlements_AFeeGivenBackIsBooked(t *testing.T) {
+	t.Parallel()
+	log := openNode(t)
+	in := newIntake(log)
+	paidOrders(t, in, 1)
+	settlements := commands.NewSettlements(in)
+	back := side{settlement.AtGateway}.statement(lineOf(settlement.Payment, "10.00", "0.19", "PO-1", "p0"),
+		lineOf(settlement.FeeReversal, "0.20", "", "PO-1", "p0"), lineOf(settlement.Payout, "10.01", "", "PO-1"))
+	if receipt, err := settlements.Import(t.Context(), back, "kim"); err != nil || receipt.Matched != 1 || receipt.Unmatched != 1 {
+		t.Fatalf("%+v, %v", receipt, err)
+	}
+	suspense := map[string]string{"1105": "10.01", "2200": "-10.00", "5200": "0.19", "9900": "-0.20"}
+	if _, err := settlements.Match(t.Context(), back.ID(), "kim"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(suspense, bookOf(t, log)); diff != "" {
+		t.Fatalf("(-want +got):\n%s", diff)
+	}
+	// The fee that it takes back comes with another report.
+	charged := side{settlement.AtGateway}.statement(lineOf(settlement.Fee, "0.20", "", "PO-0", "p0"))
+	if _, err := settlements.Import(t.Context(), charged, "kim"); err != nil {
+		t.Fatal(err)
+	}
+	if receipt, err := settlements.Match(t.Context(), back.ID(), "kim"); err != nil || receipt.Matched != 2 {
+		t.Fatalf("%+v, %v", receipt, err)
+	}
+	if diff := cmp.Diff(map[string]string{"1010": "-0.20", "1105": "10.01", "2200": "-10.00", "5200": "0.19"}, bookOf(t, log)); diff != "" {
+		t.Errorf("once the fee is known (-want +got):\n%s", diff)
+	}
+}
+
+// TestSettlements_SuspenseOfAnInterruptedImport: what an import put in suspense before it was killed does not stay there
+// when the line matches at the next one.
+func TestSettlements_SuspenseOfAnInterruptedImport(t *testing.T) {
+	t.Parallel()
+	log := openNode(t)
+	s := side{settlement.AtGateway}.statement(lineOf(settlement.Payment, "5.00", "0.10", "PO-1", "nobody's"))
+	killed := &cutting{Log: log, at: 3} // lines and statement, the booking, that all were looked at
+	if _, err := commands.NewSettlements(newIntake(killed)).Import(t.Context(), s, "kim"); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"1010": "4.90", "9900": "-4.90"}, bookOf(t, log)); diff != "" {
+		t.Fatalf("(-want +got):\n%s", diff)
+	}
+	in := newIntake(log)
+	accept(t, in, "default", `{"order":"nobody's","paid":"5.00"}`)
+	if finished, err := commands.NewSettlements(in).Finish(t.Context(), s.ID()); err != nil || !finished {
+		t.Fatal(finished, err)
+	}
+	if diff := cmp.Diff(map[string]string{"1010": "4.90", "2200": "-5.00", "5200": "0.10"}, bookOf(t, log)); diff != "" {
+		t.Errorf("finished (-want +got):\n%s", diff)
+	}
+}
+
+// TestSettlements_ARepeatedLineIsReleased: a line that is in suspense leaves it when another statement has it and matches.
+func TestSettlements_ARepeatedLineIsReleased(t *testing.T) {
+	t.Parallel()
+	log := openNode(t)
+	in := newIntake(log)
+	settlements := commands.NewSettlements(in)
+	line := lineOf(settlement.Payment, "5.00", "0.10", "PO-1", "nobody's")
+	if _, err := settlements.Import(t.Context(), side{settlement.AtGateway}.statement(line), "kim"); err != nil {
+		t.Fatal(err)
+	}
+	accept(t, in, "default", `{"order":"nobody's","paid":"5.00"}`)
+	repeated := side{settlement.AtGateway}.statement(line, lineOf(settlement.Fee, "1.00", "", "PO-1"))
+	if _, err := settlements.Import(t.Context(), repeated, "kim"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"1010": "3.90", "2200": "-5.00", "5200": "1.10"}, bookOf(t, log)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestSettlements_EntityOfTheAccount: what names no order is in the books of whoever keeps those of the account.
 func TestSettlements_EntityOfTheAccount(t *testing.T) {
 	t.Parallel()

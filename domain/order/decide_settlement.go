@@ -30,12 +30,26 @@ func decideMatchSettlement(state State, c MatchSettlement) ([]Decided, error) {
 	lines := slices.DeleteFunc(slices.Clone(c.Lines), func(l settlement.Line) bool {
 		return d.s.Seen(EventID(d.orderID, settledKey(c.StatementID, &l), SettlementMatched{}.EventType()))
 	})
+	for i := range lines {
+		lines[i] = d.s.inOrderCurrency(&lines[i])
+	}
 	fees := feesOf(c.Lines)
 	backward := func(l settlement.Line) bool { return l.Kind.IsReversal() && l.Kind != settlement.ChargebackReversal }
 	d.matchLines(&c, slices.DeleteFunc(slices.Clone(lines), backward), d.s.Movements(), fees)
 	// What takes a line back comes after all that could be taken back.
 	d.matchLines(&c, slices.DeleteFunc(lines, func(l settlement.Line) bool { return !backward(l) }), d.s.reversals(), fees)
 	return d.done()
+}
+
+// inOrderCurrency is the line in the currency of the order where the account is in that one and the customer's bank took
+// another: the order asked for what arrived. Fees are of the account in any case.
+func (s *State) inOrderCurrency(l *settlement.Line) settlement.Line {
+	line := *l
+	fee := l.Kind == settlement.Fee || l.Kind == settlement.FeeReversal
+	if !fee && l.Exchange != nil && l.Exchange.Amount.Currency() == s.Currency {
+		line.Gross, line.Exchange = l.Exchange.Amount, nil
+	}
+	return line
 }
 
 func (d *decider) matchLines(c *MatchSettlement, lines []settlement.Line, movements []settlement.Movement, fees map[int]lineFee) {

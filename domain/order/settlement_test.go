@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/domain/settlement"
 )
@@ -67,6 +68,8 @@ func TestDecide_MatchSettlement(t *testing.T) {
 	at := func(key string, days int) order.At {
 		return order.At{Key: key, OccurredAt: day.AddDate(0, 0, days), Basis: order.BasisStatusChange}
 	}
+	abroad := statementLine(1, settlement.Payment, "108.42", "1.90", "pay-1") // EUR: the account's; the customer's bank took dollars
+	abroad.Gross, abroad.Exchange = money.MustParse("108.42", "USD"), &settlement.Exchange{Amount: eur("100.00"), Rate: "1.0842", Inverse: true}
 	for name, c := range map[string]struct {
 		before []order.Command
 		now    order.MatchSettlement
@@ -74,6 +77,7 @@ func TestDecide_MatchSettlement(t *testing.T) {
 	}{
 		"SettlesWithFee": {nil, match("a", statementLine(1, settlement.Payment, "100.00", "1.90", "pay-1")),
 			[]string{"matched payment 100.00", "settled 100.00 fee 1.90 on source_day 2026-10-03"}},
+		"PaidFromAbroad": {nil, match("a", abroad), []string{"matched payment 100.00", "settled 100.00 fee 1.90 on source_day 2026-10-03"}},
 		"FeeOfSettled": {[]order.Command{observe("two", order.Registration{}, settled)}, match("a", statementLine(1, settlement.Payment, "100.00", "1.90", "pay-1")),
 			[]string{"matched payment 100.00", "fee processing 1.90 from settlement true"}},
 		"Refund": {nil, match("a", statementLine(1, settlement.Refund, "30.00", "0.10", "pay-1")),
