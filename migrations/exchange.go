@@ -59,7 +59,9 @@ func Exchange(ctx context.Context, tx pgx.Tx, next, retired string, most time.Du
 	if changed == 0 {
 		return fmt.Errorf("exchange tables: no view in schema ledger reads schema %s", Live)
 	}
-	// One statement, so that one limit is for all of it.
+	// One statement, so that one limit is for all of it. The limit ends with it: a COMMIT that is canceled because the machine
+	// is busy would undo an exchange that readers have waited for already.
+	statements = append(statements, "SET LOCAL statement_timeout = 0")
 	if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d", max(1, most.Milliseconds()))); err != nil {
 		return fmt.Errorf("exchange tables: %w", err)
 	}

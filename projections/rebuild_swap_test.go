@@ -2,10 +2,12 @@ package projections_test
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,7 +120,11 @@ func lastOfItsTransaction(tb testing.TB, said []string, point rebuild.Point) {
 		tb.Fatalf("the exchange is not one statement: %.200s", block)
 	}
 	exchanged := 0
-	for _, one := range executed.FindAllStringSubmatch(block, -1) {
+	done := executed.FindAllStringSubmatch(block, -1)
+	if last := done[len(done)-1][1]; last != "SET LOCAL statement_timeout = 0" {
+		tb.Errorf("the commit of the exchange can be canceled: the last of it is %.200s", last)
+	}
+	for _, one := range done[:len(done)-1] {
 		exchanged++
 		if !catalogOnly.MatchString(one[1]) {
 			tb.Errorf("the exchange does more than change names: %.200s", one[1])
@@ -181,4 +187,40 @@ func tableFilesOf(tb testing.TB, pool *pgxpool.Pool, name string) []string {
 	}
 	slices.Sort(files)
 	return files
+}
+
+// After the way back the live tables are behind those that were live since: the next rebuild waits for the ledger to bring
+// them up, and says so when none runs.
+func TestRebuild_WaitsForLiveTablesThatAreBehind(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	w := newWorld(35)
+	appendMany(t, log, w.history(t, 5, 20))
+	r := start(t, config(log, url))
+	reach(t, log, pool)
+	cfg := rebuildConfig(t, log, url, t.TempDir())
+	if _, err := newEngine(t, cfg).All(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	appendMany(t, log, w.history(t, 5, 20))
+	reach(t, log, pool)
+	r.stop(t)
+	if err := newEngine(t, cfg).Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	var asked atomic.Int64
+	later := cfg
+	later.Clock = func() time.Time { return time.Now().Add(time.Duration(asked.Add(1)) * time.Minute) }
+	if _, err := newEngine(t, later).All(t.Context(), ""); !errors.Is(err, rebuild.ErrLiveBehind) {
+		t.Fatalf("with nobody who projects: %v", err)
+	}
+	again := start(t, config(log, url))
+	if _, err := newEngine(t, cfg).All(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	reach(t, log, pool)
+	again.stop(t)
+	same(t, "swapped again", project(t, log, nil), dump(t, pool))
 }

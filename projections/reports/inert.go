@@ -22,7 +22,9 @@ func Inert(text string) string {
 }
 
 // unseen tells blanks, control characters and those without a width.
-func unseen(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }
+func unseen(r rune) bool {
+	return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
+}
 
 func isNumber(text string) bool {
 	digits, points := 0, 0
