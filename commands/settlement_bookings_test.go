@@ -205,6 +205,37 @@ func TestSettlements_AFeeGivenBackIsBooked(t *testing.T) {
 	}
 }
 
+// TestSettlements_IDsOfOneStatement: banks that number the entries of each statement from 1 have no fee of the next month for
+// one of this month.
+func TestSettlements_IDsOfOneStatement(t *testing.T) {
+	t.Parallel()
+	log := openNode(t)
+	settlements := commands.NewSettlements(newIntake(log))
+	month := func(back int, amounts ...string) *settlement.Statement {
+		var lines []settlement.Line
+		for _, kind := range []settlement.Kind{settlement.Fee, settlement.Payment} {
+			l := lineOf(kind, amounts[len(lines)], "", "")
+			l.ID = string(kind) + "/0"
+			lines = append(lines, l)
+		}
+		s := side{settlement.AtBank}.statement(lines...)
+		for i := range s.Lines {
+			s.Lines[i].ValueDate = time.Now().UTC().AddDate(0, 0, -back).Format(time.DateOnly)
+		}
+		return s
+	}
+	again := month(0, "0.50", "7.00")
+	again.StatementRef = "the same lines in a camt.054"
+	for _, s := range []*settlement.Statement{month(31, "0.50", "5.00"), month(0, "0.50", "7.00"), again} {
+		if _, err := settlements.Import(t.Context(), s, "kim"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(map[string]string{"1010": "11.00", "5200": "1.00", "9900": "-12.00"}, bookOf(t, log)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestSettlements_SuspenseOfAnInterruptedImport: what an import put in suspense before it was killed does not stay there
 // when the line matches at the next one.
 func TestSettlements_SuspenseOfAnInterruptedImport(t *testing.T) {

@@ -115,8 +115,8 @@ func BookingOf(side Side, l *Line, reason Reason) Booking {
 }
 
 // BookingStreams names the streams of the bookings of a statement's lines, by the lines' numbers. A line is the same as
-// one of another statement of the account when it has the same id or, without ids and of payouts, when it says the
-// same; the second equal line of one statement is another one.
+// one of another statement of the account when it has the same id, day and amount or, without ids and of payouts, when it
+// says the same; the second equal line of one statement is another one.
 func BookingStreams(h *Header, lines []Line) map[int]string {
 	streams, equal := make(map[int]string, len(lines)), make(map[string]int)
 	for i := range lines {
@@ -125,8 +125,8 @@ func BookingStreams(h *Header, lines []Line) map[int]string {
 		switch {
 		case l.Kind.OfPayout() && l.SettlementRef != "":
 			key += "|" + strings.Join([]string{l.SettlementRef, l.ValueDate, l.Gross.Format()}, "|")
-		case l.ID != "":
-			key += "|id|" + l.ID
+		case l.ID != "": // many banks number the entries of each statement from 1: the id alone tells no month from another
+			key += "|id|" + strings.Join([]string{l.ID, l.ValueDate, l.Gross.Format()}, "|")
 		default:
 			content, err := json.Marshal([]any{l.ValueDate, l.Gross, l.Fee, l.Net, l.SettlementRef, l.References})
 			if err != nil {
