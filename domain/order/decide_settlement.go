@@ -37,8 +37,54 @@ func decideMatchSettlement(state State, c MatchSettlement) ([]Decided, error) {
 	backward := func(l settlement.Line) bool { return l.Kind.IsReversal() && l.Kind != settlement.ChargebackReversal }
 	d.matchLines(&c, slices.DeleteFunc(slices.Clone(lines), backward), d.s.Movements(), fees)
 	// What takes a line back comes after all that could be taken back.
-	d.matchLines(&c, slices.DeleteFunc(lines, func(l settlement.Line) bool { return !backward(l) }), d.s.reversals(), fees)
+	lines = slices.DeleteFunc(lines, func(l settlement.Line) bool { return !backward(l) })
+	standing := d.s.reversals()
+	lines = slices.DeleteFunc(lines, func(l settlement.Line) bool {
+		repeated := d.s.tookBack(&c, &l, standing)
+		if repeated {
+			d.mismatch(c.StatementID, &l, nil, settlement.AlreadyMatched)
+		}
+		return repeated
+	})
+	d.matchLines(&c, lines, standing, fees)
 	return d.done()
+}
+
+// tookBack tells whether another statement had the line already, which takes something back: of the same day and amount, and
+// about what the line names most exactly. The second equal line of one statement is another one.
+func (s *State) tookBack(c *MatchSettlement, l *settlement.Line, standing []settlement.Movement) bool {
+	equal := 0
+	for i := range c.Lines {
+		o := &c.Lines[i]
+		if o.Number <= l.Number && o.Kind == l.Kind && o.ValueDate == l.ValueDate && s.inOrderCurrency(o).Gross.Equal(l.Gross) && slices.Equal(o.References, l.References) {
+			equal++
+		}
+	}
+	named := namedMost(l, standing)
+	for i := range s.Settlements {
+		m := &s.Settlements[i]
+		if m.StatementID != c.StatementID && m.Kind == l.Kind && m.ValueDate == l.ValueDate && m.Amount.Equal(l.Gross) &&
+			(len(named) == 0 || slices.Contains(named, m.Movement)) {
+			equal--
+		}
+	}
+	return equal <= 0
+}
+
+// namedMost are the movements that go by the most exact name that a line has for any; none when it names none.
+func namedMost(l *settlement.Line, movements []settlement.Movement) []string {
+	for _, reference := range l.References {
+		var named []string
+		for i := range movements {
+			if v := &movements[i]; v.Kind == l.Kind && slices.Contains(v.References, reference) {
+				named = append(named, v.ID)
+			}
+		}
+		if len(named) > 0 {
+			return named
+		}
+	}
+	return nil
 }
 
 // inOrderCurrency is the line in the currency of the order where the account is in that one and the customer's bank took
