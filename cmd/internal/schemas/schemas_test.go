@@ -196,7 +196,7 @@ func TestCatalogue(t *testing.T) {
 			missing = append(missing, eventType)
 		}
 	}
-	if len(missing) > 0 || len(events) != len(order.EventTypes())+17 {
+	if len(missing) > 0 || len(events) != len(order.EventTypes())+19 {
 		t.Errorf("%d entries, without %v", len(events), missing)
 	}
 	for _, e := range events {
