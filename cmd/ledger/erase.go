@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -89,10 +90,11 @@ func (c *cli) runErase(ctx context.Context, request app.EraseRequest) (app.Erase
 }
 
 func (c *cli) showErasures(a app.EraseAnswer) error {
-	leftovers, unread := 0, 0
+	leftovers, unread, lost := 0, 0, 0
 	for i := range a.Receipts {
 		leftovers += len(a.Receipts[i].Leftovers)
 		unread += len(a.Receipts[i].Unread)
+		lost += a.Receipts[i].Lost
 	}
 	if c.json {
 		if err := c.printJSON(a); err != nil {
@@ -107,6 +109,9 @@ func (c *cli) showErasures(a app.EraseAnswer) error {
 				{"events searched for the data in clear", r.EventsScanned}, {"rows of the read models searched", r.RowsScanned},
 				{"files of exports searched", r.FilesScanned},
 			})
+			if r.Lost > 0 {
+				t.AppendRow(table.Row{"of them not searched for, as their keys were lost", r.Lost})
+			}
 			for _, l := range r.Leftovers {
 				where := fmt.Sprintf("%s revision %d", l.Stream, l.Revision)
 				switch {
@@ -126,6 +131,13 @@ func (c *cli) showErasures(a app.EraseAnswer) error {
 			t.Render()
 		}
 		c.say("%d orders erased; public key of the receipts (Ed25519): %s", len(a.Receipts), base64.StdEncoding.EncodeToString(a.PublicKey))
+	}
+	if len(a.Lost) > 0 {
+		return &exitError{code: exitDiffers, err: fmt.Errorf("the keys of %d orders are lost or damaged, and nobody can tell whose they are: %s",
+			len(a.Lost), strings.Join(a.Lost, ", "))}
+	}
+	if lost > 0 {
+		return &exitError{code: exitDiffers, err: fmt.Errorf("the keys of %d values are not here or damaged: where they still may be, as on another machine, erase again", lost)}
 	}
 	if leftovers > 0 {
 		return &exitError{code: exitDiffers, err: fmt.Errorf("the data stands in clear in %d places", leftovers)}

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +30,9 @@ master key is not copied; keep it elsewhere.`,
 		Example: "  ledger keys backup /backups/keys",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := os.Stat(c.settings.KeysDir()); err != nil {
+				return &exitError{code: exitNotFound, err: fmt.Errorf("there are no keys to back up: %w", err)}
+			}
 			done, err := privacy.Merge(cmd.Context(), c.settings.KeysDir(), args[0])
 			if err != nil {
 				return fmt.Errorf("back the keys up: %w", err)
@@ -54,8 +57,8 @@ meanwhile; restore the log first.`,
 		Example: "  ledger keys restore /backups/keys",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := os.Stat(filepath.Join(args[0], "sheets")); err != nil {
-				return &exitError{code: exitNotFound, err: fmt.Errorf("%s is no copy of keys: %w", args[0], err)}
+			if held, err := privacy.HoldsKeys(args[0]); err != nil || !held { // of any version
+				return &exitError{code: exitNotFound, err: errors.Join(fmt.Errorf("%s is no copy of keys", args[0]), err)}
 			}
 			var report struct {
 				privacy.Merged

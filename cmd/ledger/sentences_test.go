@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,6 +89,37 @@ func TestBackup_ForMachines(t *testing.T) {
 		code, out, errs := call(t, c.args...)
 		if code != exitOK || !json.Valid([]byte(out)) || !strings.Contains(out, c.says) {
 			t.Errorf("ledger %v: exit code %d, %q, %s", c.args, code, out, errs)
+		}
+	}
+}
+
+// TestKeysRestore_OfAnEarlierVersion brings back a copy of keys as earlier versions keep them: of files only, without
+// sheets. A folder without keys is no copy, and none is made of a data directory that is not there.
+func TestKeysRestore_OfAnEarlierVersion(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	data, copied := filepath.Join(dir, "data"), filepath.Join(dir, "copy")
+	n, err := node.Open(node.Options{Dir: filepath.Join(data, "events")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const key = "ledger-key-1\nwrapped"
+	name := filepath.Join("orders", "01M8K95NACJ2K81W3XEWHZYATX")
+	if err := errors.Join(os.MkdirAll(filepath.Join(copied, "orders"), 0o700), os.WriteFile(filepath.Join(copied, name), []byte(key), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := call(t, "keys", "restore", copied, "--data-dir", data); code != exitOK {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+	if restored, err := os.ReadFile(filepath.Join(data, "keys", name)); err != nil || string(restored) != key {
+		t.Errorf("restored %q, %v", restored, err)
+	}
+	for _, args := range [][]string{{"restore", dir, "--data-dir", data}, {"backup", copied, "--data-dir", filepath.Join(dir, "other")}} {
+		if code, _, errs := call(t, append([]string{"keys"}, args...)...); code != exitNotFound {
+			t.Errorf("ledger keys %v: exit code %d, %s", args, code, errs)
 		}
 	}
 }

@@ -22,8 +22,10 @@ type Receipt struct {
 	OrderID  string    `json:"order_id"`
 	ErasedAt time.Time `json:"erased_at"` // UTC
 	Actor    string    `json:"actor"`
-	// Tokens is how many tokens of the order's stream became unreadable.
+	// Tokens is how many tokens of the order's stream became unreadable; Lost of them were already, as their keys were
+	// lost or damaged, so that nobody could search for what was sealed in them.
 	Tokens int `json:"tokens"`
+	Lost   int `json:"lost,omitempty"`
 	// EventsScanned events of the whole log, RowsScanned rows of the read models and FilesScanned files of
 	// exports were searched for the data in clear; Leftovers are the places where some of it stands, and
 	// Unread files that could not be looked into. They are to be looked at by people.
@@ -80,12 +82,12 @@ type Target struct {
 }
 
 // OrdersOf finds the orders whose sealed data names a person: some text of it is the subject, be it in
-// other case. It opens all there is, for an index of people would outlive their erasure.
-func (e *Eraser) OrdersOf(ctx context.Context, subject string) ([]Target, error) {
-	var found []Target
+// other case. It opens all there is, for an index of people would outlive their erasure. Lost are the ids of orders
+// whose keys were lost or damaged: nobody can tell whom they name.
+func (e *Eraser) OrdersOf(ctx context.Context, subject string) (found []Target, lost []string, err error) {
 	for recorded, err := range e.Log.ReadAll(ctx, eventstore.AllRead{}) {
 		if err != nil {
-			return nil, fmt.Errorf("look for a person's orders: %w", err)
+			return nil, nil, fmt.Errorf("look for a person's orders: %w", err)
 		}
 		category, id, ok := order.ParseStreamName(recorded.Stream)
 		if !ok || slices.Contains(found, Target{category, id}) {
@@ -93,24 +95,33 @@ func (e *Eraser) OrdersOf(ctx context.Context, subject string) ([]Target, error)
 		}
 		token, err := tokenOf(&recorded)
 		if err != nil {
-			return nil, fmt.Errorf("look for a person's orders: %w", err)
+			return nil, nil, fmt.Errorf("look for a person's orders: %w", err)
 		}
 		if token == "" {
 			continue
 		}
 		plaintext, err := e.Vault.Open(ctx, id, token)
-		if errors.Is(err, ErrErased) {
+		switch {
+		case errors.Is(err, ErrErased):
+			continue
+		case isLost(err):
+			if !slices.Contains(lost, id) {
+				lost = append(lost, id)
+			}
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("look for a person's orders: order %s: %w", id, err)
+			return nil, nil, fmt.Errorf("look for a person's orders: order %s: %w", id, err)
 		}
 		if slices.ContainsFunc(texts(plaintext), func(text []byte) bool { return strings.EqualFold(string(text), subject) }) {
 			found = append(found, Target{category, id})
 		}
 	}
-	return found, nil
+	return found, lost, nil
 }
+
+// isLost tells whether a token cannot be opened as its key is not there or is damaged.
+func isLost(err error) bool { return errors.Is(err, ErrNoKey) || errors.Is(err, errDamagedSheet) }
 
 // erasure is one order's on its way.
 type erasure struct {
@@ -167,6 +178,8 @@ func (e *Eraser) begin(ctx context.Context, target Target, actor string) (erasur
 		plaintext, err := e.Vault.Open(ctx, target.OrderID, token)
 		switch {
 		case errors.Is(err, ErrErased): // an erasure was interrupted behind the key's end
+		case isLost(err): // what is left of the key, and any copy that comes back, is to be destroyed all the same
+			out.receipt.Lost++
 		case err != nil:
 			return out, err
 		default:

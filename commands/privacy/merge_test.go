@@ -1,6 +1,7 @@
 package privacy_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"os"
 	"path/filepath"
@@ -105,7 +106,7 @@ func TestEraser_OldBackups(t *testing.T) {
 	}
 	defer func() { _ = restored.Close() }()
 	before := &privacy.Eraser{Vault: l.vault.Vault, Log: restored}
-	if orders, err := before.OrdersOf(t.Context(), "ada.byron@example.com"); err != nil || len(orders) != 0 {
+	if orders, _, err := before.OrdersOf(t.Context(), "ada.byron@example.com"); err != nil || len(orders) != 0 {
 		t.Errorf("the old log names %v, %v", orders, err)
 	}
 	l.vault.shows(t, l.id, l.token, privacy.Erased)
@@ -161,4 +162,95 @@ func TestErase_SealedMeanwhile(t *testing.T) {
 	if _, err := l.vault.Open(t.Context(), l.id, late); !errors.Is(err, privacy.ErrErased) {
 		t.Error(err)
 	}
+}
+
+// TestMerge_DamagedSheet: what a disk lost of a sheet is not taken for destroyed keys; the copy keeps them, and
+// other sheets are copied all the same.
+func TestMerge_DamagedSheet(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(sheet []byte) []byte{
+		"Zeros": func(sheet []byte) []byte { return make([]byte, len(sheet)) },
+		"Cut":   func(sheet []byte) []byte { return sheet[:len(sheet)/2] },
+		"Empty": func([]byte) []byte { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v, copied, id := newVault(t), t.TempDir(), newID()
+			token, err := v.Seal(t.Context(), id, []byte(buyer))
+			if err != nil {
+				t.Fatal(err)
+			}
+			merge(t, v.dir, copied)
+			sheets, err := filepath.Glob(filepath.Join(v.dir, "sheets", "*"))
+			if err != nil || len(sheets) != 1 {
+				t.Fatal(sheets, err)
+			}
+			whole, err := os.ReadFile(sheets[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(sheets[0], damage(whole), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			v.open(t)
+			if text, err := v.Show(t.Context(), id, token); err == nil {
+				t.Errorf("a damaged sheet shows %q", text)
+			}
+			if _, err := v.Seal(t.Context(), newID(), []byte(buyer)); err != nil {
+				t.Fatal(err)
+			}
+			if done, err := privacy.Merge(t.Context(), v.dir, copied); err == nil || done != (privacy.Merged{Copied: 1}) {
+				t.Errorf("%+v, %v; want the other sheet copied, and an error", done, err)
+			}
+			elsewhere := &vault{dir: copied, master: v.master}
+			elsewhere.open(t)
+			elsewhere.shows(t, id, token, buyer)
+		})
+	}
+}
+
+// TestMerge_KeyFileCutOff: a key of an earlier version whose file was emptied when the machine stopped is destroyed in
+// the copy too.
+func TestMerge_KeyFileCutOff(t *testing.T) {
+	t.Parallel()
+	from, to := t.TempDir(), t.TempDir()
+	path := filepath.Join(from, "orders", oldID)
+	content, err := base64.StdEncoding.DecodeString(oldFile)
+	if err = errors.Join(err, os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, content, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	merge(t, from, to)
+	copied := &vault{dir: to, master: make([]byte, privacy.KeyBytes)}
+	copied.open(t)
+	copied.shows(t, oldID, oldToken, oldText)
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	merge(t, from, to)
+	copied.shows(t, oldID, oldToken, privacy.Erased)
+}
+
+// TestErase_LostKeys: an order whose keys were lost can be erased, and others are found; a copy of the keys that turns
+// up later does not bring its data back.
+func TestErase_LostKeys(t *testing.T) {
+	t.Parallel()
+	l, copied := newLedger(t), t.TempDir()
+	merge(t, l.vault.dir, copied)
+	if err := os.RemoveAll(filepath.Join(l.vault.dir, "sheets")); err != nil {
+		t.Fatal(err)
+	}
+	l.vault.open(t)
+	l.eraser.Vault = l.vault.Vault
+	found, lost, err := l.eraser.OrdersOf(t.Context(), "ada.byron@example.com")
+	if err != nil || len(found) != 0 || len(lost) != 1 || lost[0] != l.id {
+		t.Errorf("found %v, lost %v, %v", found, lost, err)
+	}
+	if receipt, err := l.erase(t, "operator:kim"); err != nil || receipt.Tokens != 1 || receipt.Lost != 1 {
+		t.Errorf("%+v, %v", receipt, err)
+	}
+	merge(t, copied, l.vault.dir)
+	if _, err := l.eraser.DestroyErased(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l.vault.shows(t, l.id, l.token, privacy.Erased)
 }

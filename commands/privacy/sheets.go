@@ -193,9 +193,16 @@ func (s *Sheets) Key(ctx context.Context, name string) ([]byte, error) {
 	if _, err := f.ReadAt(slot, at); err != nil {
 		return nil, fmt.Errorf("read key %s: %w", name, err)
 	}
+	if isDestroyed(slot) {
+		head := make([]byte, len(sheetMagic))
+		if _, err := f.ReadAt(head, 0); err != nil || string(head) != sheetMagic { // the disk lost more than a key
+			return nil, fmt.Errorf("read key %s: %w", name, errDamagedSheet)
+		}
+		return nil, ErrErased
+	}
 	encrypted, ok := bytes.CutPrefix(slot, []byte(slotMagic))
 	if !ok {
-		return nil, ErrErased
+		return nil, fmt.Errorf("read key %s: %w", name, errDamagedSheet)
 	}
 	aead, err := s.keyOf(ctx, f, sheet)
 	if err != nil {
@@ -203,10 +210,13 @@ func (s *Sheets) Key(ctx context.Context, name string) ([]byte, error) {
 	}
 	key, err := aead.Decrypt(encrypted, []byte(name))
 	if err != nil {
-		return nil, fmt.Errorf("read key %s: %w", name, err)
+		return nil, fmt.Errorf("read key %s: %w: %w", name, errDamagedSheet, err)
 	}
 	return key, nil
 }
+
+// isDestroyed tells whether a slot had a key that was destroyed; what is neither that nor a key is damage.
+func isDestroyed(slot []byte) bool { return len(bytes.Trim(slot, "\x00")) == 0 }
 
 // keyOf unwraps the key of a sheet.
 func (s *Sheets) keyOf(ctx context.Context, sheet io.ReaderAt, name string) (*subtle.AESGCM, error) {

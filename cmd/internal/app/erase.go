@@ -34,6 +34,8 @@ type EraseRequest struct {
 // EraseAnswer is what was erased.
 type EraseAnswer struct {
 	Receipts []privacy.Receipt `json:"receipts"`
+	// Lost are orders whose keys were lost or damaged: nobody can tell whether they name the subject.
+	Lost []string `json:"lost,omitempty"`
 	// PublicKey verifies the receipts' signatures (Ed25519).
 	PublicKey []byte `json:"public_key"`
 }
@@ -65,8 +67,9 @@ func (r *EraseRequest) Run(ctx context.Context, s config.Settings, log *Store, i
 		Vault: vault, Log: log, Intake: intake, Rows: rows, Files: ExportSearch(append(here, r.Exports...)), OutOfReach: away, Sign: sign, Clock: time.Now,
 	}
 	var targets []privacy.Target
+	var lost []string
 	if r.Subject != "" {
-		targets, err = eraser.OrdersOf(ctx, r.Subject)
+		targets, lost, err = eraser.OrdersOf(ctx, r.Subject)
 	} else {
 		var stream string
 		if stream, err = ResolveStream(ctx, log, accounts, r.Order); err == nil {
@@ -81,7 +84,7 @@ func (r *EraseRequest) Run(ctx context.Context, s config.Settings, log *Store, i
 		return EraseAnswer{}, err
 	}
 	receipts, err := eraser.Erase(ctx, r.Actor, targets...)
-	return EraseAnswer{Receipts: receipts, PublicKey: sign[len(sign)-32:]}, err
+	return EraseAnswer{Receipts: receipts, Lost: lost, PublicKey: sign[len(sign)-32:]}, err
 }
 
 // RowSearch reads all tables of the ledger, copies that wait to be swapped in or are kept included.

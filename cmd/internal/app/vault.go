@@ -83,15 +83,13 @@ func writeOnce(path, text string) error {
 }
 
 // RestoreKeys merges a copy of the folder of keys into the ledger's, and destroys those again of what the log
-// says is erased.
+// says is erased, also when not all could be merged.
 func RestoreKeys(ctx context.Context, s config.Settings, log eventstore.Reader, from string) (done privacy.Merged, erased int, err error) {
-	if done, err = privacy.Merge(ctx, from, s.KeysDir()); err != nil {
-		return done, 0, err
-	}
+	done, mergeErr := privacy.Merge(ctx, from, s.KeysDir())
 	vault, err := privacy.OpenVault(s.KeysDir(), nil) // destroying asks no master key
 	if err != nil {
-		return done, 0, err
+		return done, 0, errors.Join(mergeErr, err)
 	}
 	erased, err = (&privacy.Eraser{Vault: vault, Log: log}).DestroyErased(ctx)
-	return done, erased, err
+	return done, erased, errors.Join(mergeErr, err)
 }
