@@ -58,6 +58,12 @@ func NewSheets(dir string, master MasterKey) (*Sheets, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("key directory: %w", err)
 	}
+	// The folder's name, what stands beside it, such as a master key that was just made, and the name of the vault are to
+	// survive a power failure as the keys do.
+	vault := filepath.Dir(dir)
+	if err := errors.Join(syncDir(vault), syncDir(filepath.Dir(vault))); err != nil {
+		return nil, err
+	}
 	opened, err := lru.New[string, *subtle.AESGCM](sheetKeysMax)
 	if err != nil {
 		return nil, err
