@@ -133,6 +133,11 @@ func (dirs ExportSearch) Each(ctx context.Context, visit func(file string, texts
 			return fmt.Errorf("read exports in %s: %w", dir, err)
 		}
 		err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil && entry != nil { // a folder that cannot be read, or is gone by now, keeps nobody's data from being erased
+				unread := err
+				visit(path, func(yield func([]byte, error) bool) { yield(nil, unread) })
+				err = fs.SkipDir
+			}
 			if err == nil {
 				err = ctx.Err()
 			}
