@@ -25,6 +25,8 @@ func RunStock(t *testing.T, connection func(t *testing.T) string, features Featu
 		"Reconnect": stockReconnect,
 		"Group":     stockGroup, "GroupOnAll": stockGroupOnAll, "GroupRetriesAndParks": stockGroupRetriesAndParks,
 		"GroupResolvesLinks": stockGroupResolvesLinks, "GroupErrors": stockGroupErrors,
+		"GroupUpdate": stockGroupUpdate, "GroupUpdateActs": stockGroupUpdateActs, "GroupUpdateStart": stockGroupUpdateStart,
+		"GroupUpdateRefused": stockGroupUpdateRefused, "GroupUpdateOnAll": stockGroupUpdateOnAll,
 		"Batch": stockBatch, "BatchErrors": stockBatchErrors,
 		"OnlyWhatWasWritten": stockOnlyWhatWasWritten, "RemembersIDs": stockRemembersIDs, "HiddenInAll": stockHiddenInAll,
 	} {

@@ -14,10 +14,10 @@ type group struct {
 	sub *esdb.PersistentSubscription
 }
 
-// groupSettings never time out and save each event's place.
+// groupSettings do not time out while a test runs, and save each event's place.
 func groupSettings() *esdb.PersistentSubscriptionSettings {
 	s := esdb.SubscriptionSettingsDefault()
-	s.MessageTimeout, s.CheckpointAfter, s.CheckpointLowerBound, s.CheckpointUpperBound, s.MaxRetryCount = 0, 100, 1, 1, 2
+	s.MessageTimeout, s.CheckpointAfter, s.CheckpointLowerBound, s.CheckpointUpperBound, s.MaxRetryCount = 60_000, 100, 1, 1, 2
 	return &s
 }
 
@@ -90,15 +90,13 @@ func stockGroup(s *stock) {
 	if err := s.client.DeletePersistentSubscription(s.ctx, stream, "g", esdb.DeletePersistentSubscriptionOptions{}); err != nil {
 		s.Fatalf("delete: %v", err)
 	}
-	for {
-		if e := g.sub.Recv(); e.SubscriptionDropped != nil {
-			break
-		}
-	}
+	g.wantDropped()
 }
 
-func stockGroupOnAll(s *stock) {
-	name := s.stream("group")
+// newGroupOnAll makes a group that sees the test's streams and connects a consumer.
+func (s *stock) newGroupOnAll() (g *group, name string) {
+	s.Helper()
+	name = s.stream("group")
 	err := s.client.CreatePersistentSubscriptionToAll(s.ctx, name, esdb.PersistentAllSubscriptionOptions{
 		Settings: groupSettings(), StartFrom: esdb.Start{},
 		Filter: &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{s.prefix}},
@@ -109,11 +107,23 @@ func stockGroupOnAll(s *stock) {
 	s.Cleanup(func() {
 		_ = s.client.DeletePersistentSubscriptionToAll(s.T.Context(), name, esdb.DeletePersistentSubscriptionOptions{}) // a real server keeps it else
 	})
-	g := &group{stock: s}
-	if g.sub, err = s.client.SubscribeToPersistentSubscriptionToAll(s.ctx, name, esdb.SubscribeToPersistentSubscriptionOptions{}); err != nil {
-		s.Fatalf("join: %v", err)
+	g = &group{stock: s}
+	g.joinAll(name)
+	return g, name
+}
+
+func (g *group) joinAll(name string) {
+	g.Helper()
+	var err error
+	if g.sub, err = g.client.SubscribeToPersistentSubscriptionToAll(g.ctx, name, esdb.SubscribeToPersistentSubscriptionOptions{}); err != nil {
+		g.Fatalf("join: %v", err)
 	}
-	s.Cleanup(func() { _ = g.sub.Close() })
+	sub := g.sub
+	g.Cleanup(func() { _ = sub.Close() })
+}
+
+func stockGroupOnAll(s *stock) {
+	g, _ := s.newGroupOnAll()
 	for i := range 5 {
 		s.append(s.stream(fmt.Sprint(i)), "T", fmt.Sprint(i))
 		g.want(fmt.Sprint(i))
@@ -143,6 +153,7 @@ func stockGroupRetriesAndParks(s *stock) {
 		s.Fatal(err)
 	}
 	g.want("last")
+	s.untilGroup(stream, "parking", func(i *esdb.PersistentSubscriptionInfo) bool { return i.Stats.ParkedMessagesCount == 1 })
 	parked := s.mustRead("$persistentsubscription-"+stream+"::g-parked", true)
 	if len(parked) != 1 || parked[0].Event == nil || parked[0].Event.EventID != first.Event.Event.EventID {
 		s.Fatalf("parked: %+v", parked)

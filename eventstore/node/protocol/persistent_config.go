@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
@@ -54,8 +55,8 @@ type groupConfig struct {
 	ResolveLinks        bool   `json:"resolveLinkTos"`
 	ExtraStatistics     bool   `json:"extraStatistics"`
 	MaxRetryCount       int32  `json:"maxRetryCount"`
-	MessageTimeoutMS    int32  `json:"messageTimeout"` // 0 is none
-	CheckpointAfterMS   int32  `json:"checkPointAfter"`
+	MessageTimeoutMS    int32  `json:"messageTimeout"`  // 0 is none
+	CheckpointAfterMS   int32  `json:"checkPointAfter"` // 0 is never by time
 	MinCheckpointCount  int32  `json:"minCheckPointCount"`
 	MaxCheckpointCount  int32  `json:"maxCheckPointCount"`
 	MaxSubscribers      int32  `json:"maxSubscriberCount"` // 0 is no limit
@@ -81,7 +82,7 @@ func (c *groupConfig) checkpointAfter() time.Duration {
 	return time.Duration(c.CheckpointAfterMS) * time.Millisecond
 }
 
-// validate answers as a real server does: a failure with its reason.
+// validate looks at all but where the group begins.
 func (c *groupConfig) validate() error {
 	reason := ""
 	switch {
@@ -102,7 +103,7 @@ func (c *groupConfig) validate() error {
 	if reason == "" {
 		return nil
 	}
-	return groupFailure(codes.Internal, c.key(), "persistent-subscription-failed", "failed: "+reason, "reason", reason)
+	return c.failed(reason)
 }
 
 // groupFailure is a status of this service; clients look at its trailers.
@@ -145,44 +146,51 @@ func milliseconds(ms int32, ticks int64) int32 {
 	return ms
 }
 
-// wireStreamStart says where a group begins, in the messages of both requests.
-type wireStreamStart interface{ GetRevision() uint64 }
+// failed answers as a real server does to settings that it cannot take.
+func (c *groupConfig) failed(reason string) error {
+	return groupFailure(codes.Internal, c.key(), "persistent-subscription-failed", "failed: "+reason, "reason", reason)
+}
 
-func (p *persistentService) startOfStream(ctx context.Context, c *groupConfig, o wireStreamStart, start, end bool) error {
-	switch {
-	case start:
-		c.StartFrom, c.First = "0", 0
-	case end:
-		c.StartFrom, c.First = "-1", 0
-		last := eventstore.StreamRead{Direction: eventstore.Backwards, Count: 1}
-		for e, err := range p.streams.node.ReadStream(ctx, c.Stream, last) {
-			if err != nil && !errors.Is(err, eventstore.ErrStreamNotFound) {
-				return err
-			}
-			if err == nil {
-				c.First = e.Revision + 1
-			}
+var errNoStart = fail(codes.InvalidArgument, "the request does not say where the group begins")
+
+// startOfOlder reads where older clients let a group begin: in the settings, -1 being the end.
+func (p *persistentService) startOfOlder(ctx context.Context, c *groupConfig, s interface{ GetRevision() uint64 }) error {
+	return p.startOfStream(ctx, c, s.GetRevision(), s.GetRevision() == math.MaxUint64)
+}
+
+func (p *persistentService) startOfStream(ctx context.Context, c *groupConfig, revision uint64, end bool) error {
+	if c.Stream == "" || c.Stream == allStream { // $all has an option of its own
+		return c.failed("bad stream name")
+	}
+	if !end && revision > math.MaxInt64 {
+		return c.failed("no stream has that revision")
+	}
+	if !end {
+		c.StartFrom, c.First = strconv.FormatUint(revision, 10), revision
+		return nil
+	}
+	c.StartFrom, c.First = "-1", 0
+	last := eventstore.StreamRead{Direction: eventstore.Backwards, Count: 1}
+	for e, err := range p.streams.node.ReadStream(ctx, c.Stream, last) {
+		if err != nil && !errors.Is(err, eventstore.ErrStreamNotFound) {
+			return err
 		}
-	case o.GetRevision() >= math.MaxInt64:
-		return fail(codes.InvalidArgument, "no stream has that revision")
-	default:
-		c.First = o.GetRevision()
-		c.StartFrom = fmt.Sprint(c.First)
+		if err == nil {
+			c.First = e.Revision + 1
+		}
 	}
 	return nil
 }
 
-func (p *persistentService) startOfAll(ctx context.Context, c *groupConfig, commit, prepare uint64, start, end bool) error {
+func (p *persistentService) startOfAll(ctx context.Context, c *groupConfig, commit, prepare uint64, end bool) error {
 	head, _, err := p.streams.node.Head(ctx)
 	switch {
 	case err != nil:
 		return err
-	case start:
-		c.StartFrom, c.First = "C:0/P:0", 0
 	case end:
 		c.StartFrom, c.First = "C:-1/P:-1", head.Commit+1
-	case commit < prepare || commit > head.Commit+1:
-		return fail(codes.InvalidArgument, "the log has no such position")
+	case prepare > commit || commit > head.Commit:
+		return c.failed("the log has no such position")
 	default:
 		c.First = commit
 		c.StartFrom = eventstore.Position{Commit: commit, Prepare: prepare}.String()
@@ -198,11 +206,13 @@ func (p *persistentService) createdConfig(ctx context.Context, o *persistent.Cre
 		strategy = o.GetSettings().GetNamedConsumerStrategy().String() //nolint:staticcheck // what older clients send
 	}
 	c.set(o.GetSettings(), strategy)
-	var err error
 	if all := o.GetAll(); all != nil {
 		c.Stream = allStream
+		if all.GetAllOption() == nil {
+			return c, errNoStart
+		}
 		at := all.GetPosition()
-		err = p.startOfAll(ctx, &c, at.GetCommitPosition(), at.GetPreparePosition(), all.GetStart() != nil, all.GetEnd() != nil)
+		err := p.startOfAll(ctx, &c, at.GetCommitPosition(), at.GetPreparePosition(), all.GetEnd() != nil)
 		if f := all.GetFilter(); f != nil && err == nil {
 			f.CheckpointIntervalMultiplier = max(1, f.GetCheckpointIntervalMultiplier()) // the official Go client leaves it out
 			c.Filter, c.CheckpointEvery, err = filterOf[*persistent.CreateReq_AllOptions_FilterOptions_Expression](f)
@@ -210,26 +220,36 @@ func (p *persistentService) createdConfig(ctx context.Context, o *persistent.Cre
 		return c, err
 	}
 	s := o.GetStream()
-	c.Stream = string(s.GetStreamIdentifier().GetStreamName())
-	if s == nil {
-		c.Stream = string(o.GetStreamIdentifier().GetStreamName()) //nolint:staticcheck // what older clients send
+	if s == nil { // older clients
+		c.Stream = string(o.GetStreamIdentifier().GetStreamName()) //nolint:staticcheck // see above
+		return c, p.startOfOlder(ctx, &c, o.GetSettings())
 	}
-	return c, p.startOfStream(ctx, &c, s, s.GetStart() != nil, s.GetEnd() != nil)
+	c.Stream = string(s.GetStreamIdentifier().GetStreamName())
+	if s.GetRevisionOption() == nil {
+		return c, errNoStart
+	}
+	return c, p.startOfStream(ctx, &c, s.GetRevision(), s.GetEnd() != nil)
 }
 
-// updatedConfig applies an Update request; stream, name and filter stay.
+// updatedConfig applies an Update request; stream, name and filter stay. Updates cannot name
+// PinnedByCorrelation: they take it away.
 func (p *persistentService) updatedConfig(ctx context.Context, c groupConfig, o *persistent.UpdateReq_Options) (groupConfig, error) {
-	strategy := o.GetSettings().GetNamedConsumerStrategy().String()
-	if c.Strategy == pinnedByCorrelation && strategy == dispatchToSingle {
-		strategy = c.Strategy // updates cannot name it, and what says nothing reads as the first of the others
-	}
-	c.set(o.GetSettings(), strategy)
+	c.set(o.GetSettings(), o.GetSettings().GetNamedConsumerStrategy().String())
 	if all := o.GetAll(); all != nil {
+		if all.GetAllOption() == nil {
+			return c, errNoStart
+		}
 		at := all.GetPosition()
-		return c, p.startOfAll(ctx, &c, at.GetCommitPosition(), at.GetPreparePosition(), all.GetStart() != nil, all.GetEnd() != nil)
+		return c, p.startOfAll(ctx, &c, at.GetCommitPosition(), at.GetPreparePosition(), all.GetEnd() != nil)
 	}
 	s := o.GetStream()
-	return c, p.startOfStream(ctx, &c, s, s.GetStart() != nil, s.GetEnd() != nil)
+	if s == nil {
+		return c, p.startOfOlder(ctx, &c, o.GetSettings())
+	}
+	if s.GetRevisionOption() == nil {
+		return c, errNoStart
+	}
+	return c, p.startOfStream(ctx, &c, s.GetRevision(), s.GetEnd() != nil)
 }
 
 // storedConfigs is the newest event of the configuration stream.

@@ -258,7 +258,8 @@ func (g *group) saveState(ctx context.Context, final bool) {
 	g.mu.Lock()
 	place, now := g.processed(), time.Now()
 	due := final || g.settled >= int64(g.config.MaxCheckpointCount) ||
-		g.settled >= int64(g.config.MinCheckpointCount) && now.Sub(g.checkpointedAt) >= g.config.checkpointAfter()
+		g.config.CheckpointAfterMS > 0 && g.settled >= int64(g.config.MinCheckpointCount) &&
+			now.Sub(g.checkpointedAt) >= g.config.checkpointAfter()
 	due = due && g.started && g.settled > 0 && place > g.checkpoint
 	settled := g.settled
 	if due {

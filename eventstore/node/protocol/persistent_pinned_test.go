@@ -15,7 +15,7 @@ import (
 )
 
 // TestPersistent_PinnedByCorrelation: one consumer gets all events of a correlation; the Go client cannot
-// name the strategy, and its updates do not take it away.
+// name the strategy, and its updates take it away, as they do at a real server.
 func TestPersistent_PinnedByCorrelation(t *testing.T) {
 	g := newGroups(t)
 	conn, err := grpc.NewClient(g.server.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -57,13 +57,13 @@ func TestPersistent_PinnedByCorrelation(t *testing.T) {
 	if got := deal("many", func(i int) string { return fmt.Sprint("c", i) }); got[0] == 0 || got[1] == 0 {
 		t.Errorf("events of ten correlations were dealt %v", got)
 	}
-	unsaid := settings(func(s *esdb.PersistentSubscriptionSettings) {
+	single := settings(func(s *esdb.PersistentSubscriptionSettings) {
 		s.ConsumerStrategyName = esdb.ConsumerStrategyDispatchToSingle
 	})
-	if err := g.client.UpdatePersistentSubscription(g.ctx, "one", "g", esdb.PersistentStreamSubscriptionOptions{Settings: unsaid}); err != nil {
+	if err := g.client.UpdatePersistentSubscription(g.ctx, "one", "g", esdb.PersistentStreamSubscriptionOptions{Settings: single}); err != nil {
 		t.Fatal(err)
 	}
-	if got := g.info("one").Settings.ConsumerStrategyName; got != "PinnedByCorrelation" {
+	if got := g.info("one").Settings.ConsumerStrategyName; got != esdb.ConsumerStrategyDispatchToSingle {
 		t.Errorf("after an update the strategy is %s", got)
 	}
 }
