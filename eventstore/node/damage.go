@@ -66,7 +66,11 @@ func holdsLog(files vfs.FS, dir string) bool {
 // files of a log whose marker is lost for garbage. It turns Pebble's panics on disks that fail meanwhile into errors.
 func openPebble(dir string, opts *pebble.Options) (db *pebble.DB, err error) {
 	defer func() {
-		if p := recover(); p != nil {
+		switch p := recover().(type) {
+		case nil:
+		case error: // tells a full disk from a damaged one
+			err = fmt.Errorf("storage engine: %w", p)
+		default:
 			err = fmt.Errorf("storage engine: %v", p)
 		}
 		err = explainOpen(dir, err)

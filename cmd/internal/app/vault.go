@@ -72,14 +72,18 @@ func ownSecret(dir, name string) ([]byte, error) {
 	return secret, nil
 }
 
-// writeOnce makes a file for the owner only, durably, and never replaces one.
+// writeOnce makes a file for the owner only, durably and never half, and never replaces one.
 func writeOnce(path, text string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-")
 	if err != nil {
 		return err
 	}
+	defer func() { _ = os.Remove(f.Name()) }() // its other name stays
 	_, err = f.WriteString(text)
-	return errors.Join(err, f.Sync(), f.Close())
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Link(f.Name(), path)
 }
 
 // RestoreKeys merges a copy of the folder of keys into the ledger's, and destroys those again of what the log

@@ -251,7 +251,11 @@ func fromThisMachine(r *http.Request) bool {
 
 // namesOwnAddress tells whether a Host header is the address that the request came to.
 func namesOwnAddress(r *http.Request) bool {
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil { // clients leave 80 and 443 out
+		host = strings.Trim(r.Host, "[]")
+	}
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
-	named, err := netip.ParseAddrPort(r.Host)
-	return ok && err == nil && local.AddrPort().Addr().Unmap() == named.Addr().Unmap()
+	named, err := netip.ParseAddr(host)
+	return ok && err == nil && local.AddrPort().Addr().Unmap() == named.Unmap()
 }
