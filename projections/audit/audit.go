@@ -54,8 +54,8 @@ type Beginner interface {
 	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
 }
 
-// Order audits one order by our id, or the stream of a line of a statement that is booked without an order. The views are read in one snapshot; an order that neither the log
-// nor the views know is refold.ErrNotFound.
+// Order audits one order by our id, or the stream of a line of a statement that is booked without an order. The views are
+// read in one snapshot; an order that neither the log nor the views know is refold.ErrNotFound.
 func Order(ctx context.Context, db Beginner, log eventstore.Reader, orderID string) (Finding, error) {
 	if strings.HasPrefix(orderID, settlement.BookingStreamPrefix) {
 		return booking(ctx, db, log, orderID)
@@ -232,8 +232,11 @@ func (s *snapshot) parkedAt(stream string) *parked.Order {
 	return nil
 }
 
+// oneMoment is for reading what was committed at one moment.
+var oneMoment = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+
 func readRows(ctx context.Context, db Beginner, orderID string) (*snapshot, error) {
-	tx, err := db.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	tx, err := db.BeginTx(ctx, oneMoment)
 	if err != nil {
 		return nil, err
 	}

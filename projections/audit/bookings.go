@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/journal"
 	"github.com/order-ledger/order-ledger/projections/refold"
 	"github.com/order-ledger/order-ledger/projections/settlements"
@@ -14,11 +15,11 @@ import (
 // booking audits what a line of a statement posts that belongs to no order: in the journal the name of its stream stands
 // in the place of an order.
 func booking(ctx context.Context, db Beginner, log eventstore.Reader, stream string) (Finding, error) {
-	rows, err := readRows(ctx, db, stream)
+	at, stored, err := readJournal(ctx, db, stream)
 	if err != nil {
 		return Finding{}, fmt.Errorf("audit %s: %w", stream, err)
 	}
-	f := Finding{OrderID: stream, Position: rows.at.String(), Drift: []Difference{}}
+	f := Finding{OrderID: stream, Position: at.String(), Drift: []Difference{}}
 	calendar, err := journal.Calendar(ctx, log)
 	if err != nil {
 		return Finding{}, fmt.Errorf("audit %s: %w", stream, err)
@@ -32,7 +33,7 @@ func booking(ctx context.Context, db Beginner, log eventstore.Reader, stream str
 		if err != nil {
 			return Finding{}, fmt.Errorf("audit %s: %w", stream, err)
 		}
-		if !rows.at.Reached(ev.Position) {
+		if !at.Reached(ev.Position) {
 			break
 		}
 		known = true
@@ -45,9 +46,23 @@ func booking(ctx context.Context, db Beginner, log eventstore.Reader, stream str
 			posted = append(posted, lines...)
 		}
 	}
-	if !known && rows.empty() {
+	if !known && len(stored) == 0 {
 		return Finding{}, fmt.Errorf("audit %s: %w", stream, refold.ErrNotFound)
 	}
-	f.compareJournal(posted, rows.journal)
+	f.compareJournal(posted, stored)
 	return f, nil
+}
+
+// readJournal reads nothing else: a statement may have very many lines.
+func readJournal(ctx context.Context, db Beginner, stream string) (at checkpoint.Checkpoint, lines []journal.Line, err error) {
+	tx, err := db.BeginTx(ctx, oneMoment)
+	if err != nil {
+		return at, nil, err
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // it only read
+	if at, err = checkpoint.Read(ctx, tx); err != nil {
+		return at, nil, err
+	}
+	lines, err = journal.Stored(ctx, tx, stream)
+	return at, lines, err
 }

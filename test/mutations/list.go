@@ -220,7 +220,7 @@ func mutations() []mutation {
 		{"D11", "a swap has all the time that it wants", "migrations/exchange.go",
 			"\"SET LOCAL statement_timeout = %d\", max(1, most.Milliseconds())", "\"SET LOCAL statement_timeout = %d\", 0*most.Milliseconds()", projectionsPkg, "TestRebuild_SwapKeepsReadersShortly"},
 		{"D11", "a swap writes statistics anew while readers wait", "migrations/exchange.go",
-			"	// One statement, so that one limit is for all of it.\n", "	statements = append(statements, \"ANALYZE \"+Live+\".orders\")\n", projectionsPkg, "TestRebuild_SwapKeepsReadersShortly"},
+			"	// One statement, so that one limit is for all of it. The limit ends with it: a COMMIT that is canceled because the machine\n", "	statements = append(statements, \"ANALYZE \"+Live+\".orders\")\n", projectionsPkg, "TestRebuild_SwapKeepsReadersShortly"},
 		projecting("D10", "a failpoint is in no list", "config.go",
 			"return []Point{PointLeading, PointFolded, PointWritten, PointCommitted}", "return []Point{PointLeading, PointFolded, PointCommitted}", "TestPoints_AreAllListed"),
 		projecting("D9", "an upcaster is not part of the fingerprint", "../domain/order/source.go",
