@@ -277,7 +277,7 @@ func TestStatements_KilledImportIsFinished(t *testing.T) {
 	s.RunOK(t, "ingest", "--gateway", "decta", filepath.Join(dir, "decta.ndjson"))
 	paid := s.Rows(t, `select o.source_order_id, p.captured - o.reversed as amount, p.currency from ledger.payments p join ledger.orders o using (order_id)
 		where p.captured > o.reversed and o.captured = p.captured`)
-	rows := make([][]string, 0, len(paid)+20_000)
+	rows := make([][]string, 0, len(paid)+5_000)
 	day := time.Now().UTC().Format("02/01/2006 15:04:05")
 	for _, row := range paid {
 		rows = append(rows, []string{day, "PAYMENT", row.Text("source_order_id"), "", "S1", row.Text("currency"), row.Text("amount"), "0"})
