@@ -14,31 +14,21 @@ import (
 
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/commands/gateways/connectpay"
+	"github.com/order-ledger/order-ledger/commands/gateways/gatewaytest"
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
 )
 
 const paymentID = "0740a1b2-22c3-4f6e-8a11-7d5b9e0c442b"
 
-func notification(body string) commands.Notification {
-	return commands.Notification{
-		Gateway: "connectpay", Account: "default", Via: commands.ViaWebhook, Body: []byte(body),
-		ReceivedAt: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC),
-	}
-}
-
 func translate(body string) commands.Translation {
-	return connectpay.New().Translate(notification(body))
+	return gatewaytest.Translate(connectpay.New(), body)
 }
 
 // facts translates a body that must belong to an order and be countable.
 func facts(t *testing.T, body string) []order.Fact {
 	t.Helper()
-	got := translate(body)
-	if got.Rejection != nil || got.Uncountable != nil || got.Question {
-		t.Fatalf("Translate(%s): rejection %+v, uncountable %+v, question %v", body, got.Rejection, got.Uncountable, got.Question)
-	}
-	return got.Facts
+	return gatewaytest.Facts(t, connectpay.New(), body)
 }
 
 func details(status string) string {
@@ -245,7 +235,7 @@ func TestTranslate_Timestamp(t *testing.T) {
 		"12":                        {},
 		"99999999999999999":         {},
 	} {
-		n := notification(details("Approved"))
+		n := gatewaytest.Notification("connectpay", details("Approved"))
 		n.Header = http.Header{}
 		n.Header.Set("x-connectpay-timestamp", header)
 		got := connectpay.New().Translate(n).Facts[2].(order.Captured)

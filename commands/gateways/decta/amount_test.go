@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/order-ledger/order-ledger/commands"
+	"github.com/order-ledger/order-ledger/commands/gateways/gatewaytest"
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
 )
@@ -166,7 +167,7 @@ func TestTranslate_DisputeCounters(t *testing.T) {
 				t.Fatalf("uncountable %+v", got.Uncountable)
 			}
 			var counted string
-			if withdrawn := ofKind[order.DisputeTotals](got.Facts)[0].Withdrawn; withdrawn != nil {
+			if withdrawn := gatewaytest.OfKind[order.DisputeTotals](got.Facts)[0].Withdrawn; withdrawn != nil {
 				counted = withdrawn.String()
 			}
 			if counted != tc.want {
@@ -186,7 +187,7 @@ func TestTranslate_CountersInTwoPlaces(t *testing.T) {
 		`"amount_refunded":null,"transaction_details":{"amount_refunded":10}`: "10.00",
 		`"amount_refunded":10,"transaction_details":null`:                     "10.00",
 	} {
-		got := ofKind[order.RefundTotals](facts(t, `{"id":"o","currency":"EUR","status":"refunded",`+members+`}`))
+		got := gatewaytest.OfKind[order.RefundTotals](facts(t, `{"id":"o","currency":"EUR","status":"refunded",`+members+`}`))
 		if len(got) != 1 || got[0].Refunded.String() != want {
 			t.Errorf("%s: %+v, want %s", members, got, want)
 		}
@@ -207,7 +208,7 @@ func TestTranslate_ReasonCodes(t *testing.T) {
 	} {
 		t.Run(tc.scheme+tc.code, func(t *testing.T) {
 			t.Parallel()
-			got := ofKind[order.DisputeStage](facts(t, fmt.Sprintf(`{"id":"o","status":"chargeback","transaction_details":
+			got := gatewaytest.OfKind[order.DisputeStage](facts(t, fmt.Sprintf(`{"id":"o","status":"chargeback","transaction_details":
 				{"payment_system":%q,"chargebacks_reason_code":%s,"arn":"74537606324000000012345"}}`, tc.scheme, tc.code)))
 			if len(got) != 1 || got[0].ReasonCode != tc.want || got[0].ARN != "74537606324000000012345" {
 				t.Errorf("got %+v, want reason %q", got, tc.want)

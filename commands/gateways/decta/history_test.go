@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/order-ledger/order-ledger/commands/gateways/gatewaytest"
 	"github.com/order-ledger/order-ledger/domain/order"
 )
 
@@ -93,7 +94,7 @@ func TestTranslate_History(t *testing.T) {
 			if diff := cmp.Diff(tc.want, statusKeys(got)); diff != "" {
 				t.Errorf("history (-want +got):\n%s", diff)
 			}
-			if bad := ofKind[order.Anomaly](got); len(bad) > 0 {
+			if bad := gatewaytest.OfKind[order.Anomaly](got); len(bad) > 0 {
 				t.Errorf("flagged %+v", bad)
 			}
 		})
@@ -123,11 +124,11 @@ func TestTranslate_UnreadableParts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := facts(t, `{"id":"o","status":"paid","paid":1795140012,"currency":"EUR","total":96.56,`+members+`}`)
-			flagged := ofKind[order.Anomaly](got)
+			flagged := gatewaytest.OfKind[order.Anomaly](got)
 			if len(flagged) == 0 || flagged[0].Code != order.FlagMalformedBody || flagged[0].Key == "" || flagged[0].Detail == "" {
 				t.Errorf("flagged %+v, want malformed_body", flagged)
 			}
-			if totals := ofKind[order.Totals](got); len(totals) != 1 || !totals[0].Captured {
+			if totals := gatewaytest.OfKind[order.Totals](got); len(totals) != 1 || !totals[0].Captured {
 				t.Errorf("totals %+v, want the capture", totals)
 			}
 		})
@@ -163,7 +164,7 @@ func TestTranslate_Attempts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var got []attempt
-			for _, f := range ofKind[order.Failed](facts(t, `{"id":"o",`+tc.members+`}`)) {
+			for _, f := range gatewaytest.OfKind[order.Failed](facts(t, `{"id":"o",`+tc.members+`}`)) {
 				if f.Final {
 					t.Error("a failure is final; more attempts are allowed")
 				}
@@ -186,7 +187,7 @@ func TestTranslate_Phases(t *testing.T) {
 	} {
 		got := facts(t, fmt.Sprintf(`{"id":"o","event_type":%q,"status":"refund_failed",%s}`, event,
 			history("paid@1 refund_failed@140012 refund_failed@226400")))
-		steps := ofKind[order.RefundTotals](got)[0].Steps
+		steps := gatewaytest.OfKind[order.RefundTotals](got)[0].Steps
 		if phases := steps[0].Phase + " " + steps[1].Phase; phases != want {
 			t.Errorf("%q: phases %s, want %s", event, phases, want)
 		}
@@ -223,7 +224,7 @@ func TestTranslate_WhatPaidMeans(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			totals := ofKind[order.Totals](facts(t, `{"id":"o","currency":"EUR","total":5,`+tc.members+`}`))
+			totals := gatewaytest.OfKind[order.Totals](facts(t, `{"id":"o","currency":"EUR","total":5,`+tc.members+`}`))
 			if tc.none {
 				if len(totals) > 0 {
 					t.Errorf("%+v, want none", totals[0])
@@ -255,13 +256,13 @@ func TestTranslate_PaidAgain(t *testing.T) {
 	} {
 		got := facts(t, `{"id":"o",`+history(words)+`}`)
 		suggested := false
-		for _, f := range ofKind[order.DisputeTotals](got) {
+		for _, f := range gatewaytest.OfKind[order.DisputeTotals](got) {
 			suggested = f.PaidAgain
 		}
 		if suggested != want {
 			t.Errorf("%s: suggests an outcome: %v, want %v", words, suggested, want)
 		}
-		observed := ofKind[order.StatusObserved](got)
+		observed := gatewaytest.OfKind[order.StatusObserved](got)
 		if again := strings.Count(words, "paid@") == 2; again != (len(observed) == 1 && observed[0].Recognised) {
 			t.Errorf("%s: observed %+v", words, observed)
 		}
@@ -277,7 +278,7 @@ func TestTranslate_Settlement(t *testing.T) {
 		`{"cleared":null,"settled":0}`:                "",
 	} {
 		var got string
-		for _, f := range ofKind[order.Settled](facts(t, `{"id":"o","status":"paid","transaction_details":`+details+`}`)) {
+		for _, f := range gatewaytest.OfKind[order.Settled](facts(t, `{"id":"o","status":"paid","transaction_details":`+details+`}`)) {
 			if got = f.OccurredAt.Format(time.RFC3339); f.Amount != nil || f.Key != "decta:o:settled" {
 				t.Errorf("settled %+v, want what was captured", f)
 			}

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"github.com/order-ledger/order-ledger/commands/gateways/decta"
 	"github.com/order-ledger/order-ledger/commands/gateways/gatewaytest"
 	"github.com/order-ledger/order-ledger/domain/order"
@@ -40,48 +38,11 @@ var names = strings.Fields(`type id number merchant status currency event event_
 	paid_from_ip created_from_ip descriptor client email phone first_name last_name birth_date personal_code city brand website
 	products title notes client_display_name referrer author created_by issuer account permitted_actions is_test x`)
 
-// object draws an object in which every string that may not be kept says so.
-func object(rt *rapid.T, at string, depth int) map[string]any {
-	members := map[string]any{}
-	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(names), 0, 10, rapid.ID[string]).Draw(rt, "names of "+at) {
-		path := strings.TrimPrefix(at+"."+name, ".")
-		switch kind := rapid.IntRange(0, 3).Draw(rt, path); {
-		case kind == 0 && depth > 0:
-			members[name] = object(rt, path, depth-1)
-		case kind == 1 && depth > 0:
-			members[name] = []any{object(rt, path+".#", depth-1), secret(path + ".#")}
-		default:
-			members[name] = secret(path)
-		}
-	}
-	return members
-}
-
-func secret(path string) string {
-	if kept[path] {
-		return "fine"
-	}
-	return "MARK " + path
-}
-
 // TestTranslate_KeepsNothingElse: nothing of a body is kept that is not known
 // to be harmless.
 func TestTranslate_KeepsNothingElse(t *testing.T) {
 	t.Parallel()
-	translator := decta.New()
-	rapid.Check(t, func(rt *rapid.T) {
-		members := object(rt, "", 3)
-		if rapid.Bool().Draw(rt, "has an id") {
-			members["id"] = "o"
-		}
-		body, err := json.Marshal(members)
-		if err != nil {
-			rt.Fatal(err)
-		}
-		if all := gatewaytest.Dump(t, translator.Translate(notification(string(body)))); strings.Contains(all, "MARK") {
-			rt.Fatalf("%s keeps %s", body, all)
-		}
-	})
+	gatewaytest.KeepsNothingElse(t, decta.New(), names, "id", func(path string) bool { return kept[path] })
 }
 
 // TestTranslate_KeepsNothingOfTheCustomer takes a body as complete as the gate
@@ -168,11 +129,11 @@ func TestTranslate_CardNumbers(t *testing.T) {
 		t.Run("Elsewhere/"+name, func(t *testing.T) {
 			t.Parallel()
 			got := translate(body)
-			totals := ofKind[order.Totals](got.Facts)
+			totals := gatewaytest.OfKind[order.Totals](got.Facts)
 			if got.Rejection != nil || got.Uncountable != nil || len(totals) != 1 || !totals[0].Captured {
 				t.Fatalf("got %+v, want the money to be counted", got)
 			}
-			if flagged := ofKind[order.Anomaly](got.Facts); len(flagged) != 1+strings.Count(name, "ReferenceCode")+strings.Count(name, "Method") ||
+			if flagged := gatewaytest.OfKind[order.Anomaly](got.Facts); len(flagged) != 1+strings.Count(name, "ReferenceCode")+strings.Count(name, "Method") ||
 				flagged[0].Code != order.FlagPANDetected {
 				t.Errorf("flagged %+v, want pan_detected", flagged)
 			}
@@ -184,14 +145,14 @@ func TestTranslate_CardNumbers(t *testing.T) {
 	t.Run("MaskedByTheGate", func(t *testing.T) {
 		t.Parallel()
 		got := facts(t, paid(`"transaction_details":{"card_masked_pan":"411111******1111","arn":"74537606324000000012345"}`))
-		if flagged := ofKind[order.Anomaly](got); len(flagged) > 0 {
+		if flagged := gatewaytest.OfKind[order.Anomaly](got); len(flagged) > 0 {
 			t.Errorf("flagged %+v", flagged)
 		}
 	})
 	t.Run("EachKindOfOrder", func(t *testing.T) {
 		t.Parallel()
 		got := facts(t, fmt.Sprintf(`{"type":"payout","id":"p","status":"paid","amount":5,"currency":"EUR","notes":%q}`, visa))
-		if flagged := ofKind[order.Anomaly](got); len(flagged) != 1 {
+		if flagged := gatewaytest.OfKind[order.Anomaly](got); len(flagged) != 1 {
 			t.Errorf("flagged %+v, want pan_detected", flagged)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/commands/gateways/decta"
+	"github.com/order-ledger/order-ledger/commands/gateways/gatewaytest"
 	"github.com/order-ledger/order-ledger/domain/order"
 )
 
@@ -102,7 +103,7 @@ func TestTranslate_Payouts(t *testing.T) {
 	}
 	t.Run("AmountIsTotal", func(t *testing.T) {
 		t.Parallel()
-		got := ofKind[order.PayoutReported](facts(t, `{"type":"payout","id":"p","status":"created","total":"12.50","currency":"EUR"}`))
+		got := gatewaytest.OfKind[order.PayoutReported](facts(t, `{"type":"payout","id":"p","status":"created","total":"12.50","currency":"EUR"}`))
 		if len(got) != 1 || got[0].Amount.Format() != "12.50 EUR" {
 			t.Errorf("got %+v", got)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/order-ledger/order-ledger/commands/gateways/gatewaytest"
 	"github.com/order-ledger/order-ledger/domain/order"
 )
 
@@ -104,7 +105,7 @@ func TestTranslate_Statuses(t *testing.T) {
 					At:      order.At{Key: "decta:" + orderID, OccurredAt: unix(second), Basis: order.BasisSourceField, Status: tc.status},
 					Payment: ref, Total: *eur("96.56"),
 				})
-				if len(ofKind[order.Totals](want)) > 0 {
+				if len(gatewaytest.OfKind[order.Totals](want)) > 0 {
 					want = append([]order.Fact{order.PaymentSeen{
 						At:      order.At{Key: "decta:" + orderID, OccurredAt: unix(second), Basis: order.BasisStatusChange},
 						Payment: ref, Amount: eur("96.56"), Version: version(tc.key),

@@ -9,6 +9,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/commands/gateways/decta"
+	"github.com/order-ledger/order-ledger/commands/gateways/gatewaytest"
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
 )
@@ -19,23 +20,14 @@ const (
 	second = 1795140012
 )
 
-func notification(body string) commands.Notification {
-	return commands.Notification{
-		Gateway: "decta", Account: "default", Via: commands.ViaWebhook, Body: []byte(body),
-		ReceivedAt: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC),
-	}
+func translate(body string) commands.Translation {
+	return gatewaytest.Translate(decta.New(), body)
 }
-
-func translate(body string) commands.Translation { return decta.New().Translate(notification(body)) }
 
 // facts translates a body that must belong to an order and be countable.
 func facts(t *testing.T, body string) []order.Fact {
 	t.Helper()
-	got := translate(body)
-	if got.Rejection != nil || got.Uncountable != nil || got.Question {
-		t.Fatalf("Translate(%s): rejection %+v, uncountable %+v, question %v", body, got.Rejection, got.Uncountable, got.Question)
-	}
-	return got.Facts
+	return gatewaytest.Facts(t, decta.New(), body)
 }
 
 func wantFacts(t *testing.T, got, want []order.Fact) {
@@ -50,17 +42,6 @@ func unix(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }
 func eur(text string) *money.Money {
 	m := money.MustParse(text, "EUR")
 	return &m
-}
-
-// ofKind returns the facts of one kind.
-func ofKind[F order.Fact](all []order.Fact) []F {
-	var found []F
-	for _, f := range all {
-		if f, ok := f.(F); ok {
-			found = append(found, f)
-		}
-	}
-	return found
 }
 
 // statusKey is the key of a status of the tests' order.

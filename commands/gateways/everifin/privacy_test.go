@@ -1,12 +1,9 @@
 package everifin_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 
 	"github.com/order-ledger/order-ledger/commands/gateways/everifin"
 	"github.com/order-ledger/order-ledger/commands/gateways/gatewaytest"
@@ -55,43 +52,10 @@ func mayKeep(path string) bool {
 	return of && kept[part]
 }
 
-// object draws an object in which every string that may not be kept says so.
-func object(rt *rapid.T, at string, depth int) map[string]any {
-	members := map[string]any{}
-	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(names), 0, 9, rapid.ID[string]).Draw(rt, "names of "+at) {
-		path := strings.TrimPrefix(at+"."+name, ".")
-		switch kind := rapid.IntRange(0, 3).Draw(rt, path); {
-		case kind == 0 && depth > 0:
-			members[name] = object(rt, path, depth-1)
-		case kind == 1 && depth > 0:
-			members[name] = []any{object(rt, path+".#", depth-1), secret(path + ".#")}
-		default:
-			members[name] = secret(path)
-		}
-	}
-	return members
-}
-
-func secret(path string) string {
-	if mayKeep(path) {
-		return "fine"
-	}
-	return "MARK " + path
-}
-
 // TestTranslate_KeepsNothingElse: nothing of a body is kept that is not known to be harmless.
 func TestTranslate_KeepsNothingElse(t *testing.T) {
 	t.Parallel()
-	translator := everifin.New()
-	rapid.Check(t, func(rt *rapid.T) {
-		body, err := json.Marshal(object(rt, "", 3))
-		if err != nil {
-			rt.Fatal(err)
-		}
-		if all := gatewaytest.Dump(t, translator.Translate(notification(string(body)))); strings.Contains(all, "MARK") {
-			rt.Fatalf("%s keeps %s", body, all)
-		}
-	})
+	gatewaytest.KeepsNothingElse(t, everifin.New(), names, "data.id", mayKeep)
 }
 
 // TestTranslate_KeepsNothingOfThePayer is the same for whole bodies as the gateway sends them.

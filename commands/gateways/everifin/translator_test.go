@@ -9,6 +9,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/commands/gateways/everifin"
+	"github.com/order-ledger/order-ledger/commands/gateways/gatewaytest"
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
 )
@@ -19,25 +20,14 @@ const (
 	refundID  = "e7aa5b6c-0d1e-4f2a-9b3c-4d5e6f708190"
 )
 
-func notification(body string) commands.Notification {
-	return commands.Notification{
-		Gateway: "everifin", Account: "default", Via: commands.ViaWebhook, Body: []byte(body),
-		ReceivedAt: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC),
-	}
-}
-
 func translate(body string) commands.Translation {
-	return everifin.New().Translate(notification(body))
+	return gatewaytest.Translate(everifin.New(), body)
 }
 
 // facts translates a body that must belong to an order and be countable.
 func facts(t *testing.T, body string) []order.Fact {
 	t.Helper()
-	got := translate(body)
-	if got.Rejection != nil || got.Uncountable != nil || got.Question {
-		t.Fatalf("Translate(%s): rejection %+v, uncountable %+v, question %v", body, got.Rejection, got.Uncountable, got.Question)
-	}
-	return got.Facts
+	return gatewaytest.Facts(t, everifin.New(), body)
 }
 
 func at(text string) time.Time {
