@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -25,6 +26,10 @@ import (
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/eventstore/node"
 )
+
+// bufferBytes is what the system is to hold of a connection for either side, so that it takes little until a
+// client that reads slowly is noticed.
+const bufferBytes = 64 << 10
 
 // site is a log behind a feed on loopback.
 type site struct {
@@ -59,7 +64,13 @@ func openOn(tb testing.TB, fs vfs.FS, change func(*feed.Config)) *site {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /events", s.feed.Events)
 	mux.HandleFunc("GET /events/stream", s.feed.Stream)
-	server := httptest.NewServer(mux)
+	server := httptest.NewUnstartedServer(mux)
+	server.Config.ConnState = func(conn net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			_ = conn.(*net.TCPConn).SetWriteBuffer(bufferBytes)
+		}
+	}
+	server.Start()
 	tb.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()

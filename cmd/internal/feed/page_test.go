@@ -307,7 +307,7 @@ func TestEvents_SlowDownloads(t *testing.T) {
 		c.WriteTimeout, c.DownloadRate = 6*time.Second, 100<<20
 	})
 	id := newID()
-	const events = 3_000
+	const events = 600
 	for range events { // more than the buffers of a connection hold
 		s.append(t, "order-"+id, "decta", order.AnomalyFlagged{Code: order.FlagAmountAssumed, Detail: strings.Repeat("x", 8_000)})
 	}
@@ -351,7 +351,7 @@ func TestEvents_SlowDownloads(t *testing.T) {
 	}
 }
 
-// getSlowly asks with a client that takes 4 KiB every millisecond: about 4 MB a second.
+// getSlowly asks with a client that takes 4 KiB every 5 ms: less than a MB a second.
 func (s *site) getSlowly(t *testing.T, path string) *http.Response {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -359,7 +359,7 @@ func (s *site) getSlowly(t *testing.T, path string) *http.Response {
 		if err != nil {
 			return nil, err
 		}
-		return slowConn{conn, time.NewTicker(time.Millisecond)}, conn.(*net.TCPConn).SetReadBuffer(256 << 10)
+		return slowConn{conn, time.NewTicker(5 * time.Millisecond)}, conn.(*net.TCPConn).SetReadBuffer(bufferBytes)
 	}}}
 	t.Cleanup(client.CloseIdleConnections)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil)

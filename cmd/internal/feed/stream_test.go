@@ -148,7 +148,7 @@ func TestStream_Compressed(t *testing.T) {
 // everything meanwhile, and memory stays bounded.
 func TestStream_NeverReading(t *testing.T) {
 	const stuck = 20
-	s := open(t, func(c *feed.Config) { c.WriteTimeout = 300 * time.Millisecond })
+	s := open(t, func(c *feed.Config) { c.WriteTimeout = 2 * time.Second })
 	detail := strings.Repeat("x", 8_000)
 	id := newID()
 	const events = 1_000
