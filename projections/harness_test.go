@@ -3,6 +3,7 @@ package projections_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"log/slog"
 	"regexp"
@@ -134,9 +135,25 @@ func reachPosition(tb testing.TB, pool *pgxpool.Pool, p eventstore.Position) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeoutCause(tb.Context(), deadline, errors.New("the views do not follow"))
 	defer cancel()
-	reader := checkpoint.NewReader(pool)
-	if err := reader.WaitFor(ctx, p); err != nil {
+	if err := waitFor(ctx, pool, p); err != nil {
 		tb.Fatal(err)
+	}
+}
+
+// waitFor returns when the views show everything up to p. It asks again while the database does not answer.
+func waitFor(ctx context.Context, pool *pgxpool.Pool, p eventstore.Position) error {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		c, err := checkpoint.Read(ctx, pool)
+		if err == nil && c.Reached(p) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the views stand at %s, not at %s: %w", c, p, errors.Join(context.Cause(ctx), err))
+		case <-tick.C:
+		}
 	}
 }
 

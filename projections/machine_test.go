@@ -16,7 +16,6 @@ import (
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/eventstore/node"
 	"github.com/order-ledger/order-ledger/projections"
-	"github.com/order-ledger/order-ledger/projections/checkpoint"
 )
 
 // TestRunner_IsAFunctionOfTheLog does anything in any sequence: notifications about orders of all kinds, events that
@@ -167,7 +166,7 @@ func (m *machine) overtake() {
 }
 
 // settleMost bounds how long the views may take to where they are to stand.
-const settleMost = 20 * time.Second
+const settleMost = time.Minute
 
 // settle waits until the views stand where they are to stand.
 func (m *machine) settle() {
@@ -180,7 +179,7 @@ func (m *machine) settle() {
 	}
 	ctx, cancel := context.WithTimeout(m.Context(), settleMost)
 	defer cancel()
-	if err := checkpoint.NewReader(m.pool).WaitFor(ctx, m.log.released); err != nil {
+	if err := waitFor(ctx, m.pool, m.log.released); err != nil {
 		for _, r := range m.runners {
 			m.Logf("a runner: %+v", r.Status(m.Context()))
 		}

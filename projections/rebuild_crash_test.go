@@ -550,8 +550,8 @@ func TestRunner_PostgresKilledAtEveryPoint(t *testing.T) {
 			if err != nil {
 				return false
 			}
-			at, known, err := checkpoint.NewReader(pool).Checkpoint(ctx)
-			return err == nil && known && at.Compare(head) >= 0
+			c, err := checkpoint.Read(ctx, pool)
+			return err == nil && c.Reached(head)
 		})
 		agree(t, pool, oracle{events: readTold(t, log)})
 	}

@@ -186,8 +186,8 @@ func checkPayout(t *testing.T, pool payouts.Querier, s *simulated) {
 	}
 }
 
-// TestReaders_FindAndSum asks for orders by every reference and for the sums of the demo's table.
-func TestReaders_FindAndSum(t *testing.T) {
+// TestReaders_Find asks for orders by every reference.
+func TestReaders_Find(t *testing.T) {
 	t.Parallel()
 	log, at := newLog(t), newDatabase(t)
 	pool := newPool(t, at)
@@ -197,49 +197,17 @@ func TestReaders_FindAndSum(t *testing.T) {
 	reach(t, log, pool)
 	reader := orders.NewReader(pool)
 
-	captured := map[string]money.Money{}
-	var live, tests, out int64
 	for _, s := range w.orders {
-		switch {
-		case !s.state.Exists:
-		case s.test:
-			tests++
-		case s.kind == order.KindPayout:
-			out++
-		default:
-			live++
-			sum, err := captured[s.state.Currency.Code()].Add(s.state.Balances().Captured)
-			if err != nil {
-				t.Fatal(err)
-			}
-			captured[s.state.Currency.Code()] = sum
-			bySource, err := reader.FindBySource(t.Context(), "decta", s.state.SourceOrderID)
-			if err != nil || len(bySource) != 1 || bySource[0].ID != s.id {
-				t.Errorf("by source: %v, %v", bySource, err)
-			}
-			byReference, err := reader.FindByReference(t.Context(), s.state.MerchantReference)
-			if err != nil || len(byReference) != 1 || byReference[0].ID != s.id {
-				t.Errorf("by reference: %v, %v", byReference, err)
-			}
+		if !s.state.Exists || s.test || s.kind == order.KindPayout {
+			continue
 		}
-	}
-	sum, err := reader.Summary(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if sum.Orders != live || sum.TestOrders != tests || sum.Payouts != out || sum.Quarantined == 0 || sum.Parked != 0 {
-		t.Errorf("summary %+v, want %d live, %d test, %d payout orders", sum, live, tests, out)
-	}
-	var counted int64
-	for _, n := range sum.Payment {
-		counted += n
-	}
-	if counted != live || len(sum.Currencies) != len(captured) {
-		t.Errorf("%d orders by payment state, %d currencies", counted, len(sum.Currencies))
-	}
-	for _, c := range sum.Currencies {
-		if !c.Captured.Equal(captured[c.Currency]) {
-			t.Errorf("captured %s, want %s", c.Captured.Format(), captured[c.Currency].Format())
+		bySource, err := reader.FindBySource(t.Context(), "decta", s.state.SourceOrderID)
+		if err != nil || len(bySource) != 1 || bySource[0].ID != s.id {
+			t.Errorf("by source: %v, %v", bySource, err)
+		}
+		byReference, err := reader.FindByReference(t.Context(), s.state.MerchantReference)
+		if err != nil || len(byReference) != 1 || byReference[0].ID != s.id {
+			t.Errorf("by reference: %v, %v", byReference, err)
 		}
 	}
 	if _, err := reader.Get(t.Context(), "nobody"); !errors.Is(err, orders.ErrNotFound) {

@@ -157,7 +157,7 @@ func (w *world) orders(t *testing.T) map[string]order.State {
 // until waits until the ledger says so.
 func (w *world) until(t *testing.T, what string, holds func(map[string]order.State) bool) {
 	t.Helper()
-	deadline := time.NewTimer(20 * time.Second)
+	deadline := time.NewTimer(time.Minute)
 	defer deadline.Stop()
 	for {
 		if holds(w.orders(t)) {

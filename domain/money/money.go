@@ -177,18 +177,6 @@ func Min(a, b Money) (Money, error) {
 	return Money{amount: a.amount, currency: c}, nil
 }
 
-// Max returns the greater amount. The only error is a [*CurrencyMismatchError].
-func Max(a, b Money) (Money, error) {
-	c, err := a.common(b)
-	if err != nil {
-		return Money{}, err
-	}
-	if b.amount.Cmp(a.amount) > 0 {
-		a = b
-	}
-	return Money{amount: a.amount, currency: c}, nil
-}
-
 // common returns the currency of a result of m and other.
 func (m Money) common(other Money) (Currency, error) {
 	switch {

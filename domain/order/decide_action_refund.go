@@ -6,13 +6,6 @@ import (
 	"github.com/order-ledger/order-ledger/domain/money"
 )
 
-// Refundable is what can still be refunded of a payment: captured - reversed - refunded - being refunded
-// - taken by disputes, never below zero. Money that a dispute has taken back is not refunded again.
-func (s *State) Refundable(paymentID string) money.Money {
-	left, taken := s.refundable(paymentID)
-	return floorZero(sub(left, taken))
-}
-
 // refundable is what is left of a payment besides disputes, and what disputes have taken of it.
 func (s *State) refundable(paymentID string) (left, taken money.Money) {
 	left, taken = money.Zero(s.Currency), money.Zero(s.Currency)

@@ -22,7 +22,7 @@ import (
 )
 
 // testTimeout bounds one test.
-const testTimeout = 30 * time.Second
+const testTimeout = time.Minute
 
 // engine is a node whose server can go away and come back at the same address.
 type engine struct {
@@ -276,7 +276,7 @@ func TestAway_ContextIsHonoured(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	s, err := esdbstore.Open(esdbstore.Options{ConnectionString: "esdb://" + silent.Addr().String() + "?tls=false&gossipTimeout=1"})
+	s, err := esdbstore.Open(esdbstore.Options{ConnectionString: "esdb://" + silent.Addr().String() + "?tls=false&gossipTimeout=5"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,7 +301,7 @@ func TestAway_ContextIsHonoured(t *testing.T) {
 		})
 	}
 	work.Wait()
-	if took := time.Since(start); took > 900*time.Millisecond {
+	if took := time.Since(start); took > 4*time.Second { // the client waits 5 s for gossip
 		t.Errorf("callers with 50 ms were held for %s", took)
 	}
 	if err := s.Close(); err != nil {

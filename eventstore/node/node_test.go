@@ -106,7 +106,7 @@ func TestNode_RefusesWhenQueueIsFull(t *testing.T) {
 	n.gate.Lock()
 	refused, answers := make(chan error, 1), make(chan error, 1024)
 	var wg sync.WaitGroup
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	appends := 0
 	for waiting := true; waiting && ctx.Err() == nil; appends++ {

@@ -23,7 +23,7 @@ func TestNode_LiveSeam(t *testing.T) {
 		return e
 	}
 	n := open(t, node.Options{Dir: "log", FS: vfs.NewMem(), LiveBufferBytes: inMemory << 10})
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	subscriptions := map[string]iter.Seq2[eventstore.Message, error]{
 		"All":      n.SubscribeAll(ctx, eventstore.AllSubscription{}),

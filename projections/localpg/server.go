@@ -128,9 +128,6 @@ func (s *Server) PID() (int, error) {
 	return file.pid, err
 }
 
-// LogPath is the file with the server's messages.
-func (s *Server) LogPath() string { return s.place.log() }
-
 // Shared tells whether another process started the server, which then also ends it.
 func (s *Server) Shared() bool { return s.shared }
 

@@ -20,7 +20,7 @@ import (
 
 const (
 	// patience bounds every wait of a test, generously: two busy cores and the race detector.
-	patience = 60 * time.Second
+	patience = 2 * time.Minute
 	// pollInterval is how often a condition is looked at that nobody signals.
 	pollInterval = 20 * time.Millisecond
 	// pipeDelay is how long the output of a process that ended is still read.

@@ -222,17 +222,6 @@ type Gateway interface {
 	CarryOut(ctx context.Context, done *commands.Done, creation commands.GatewayOrder) (order.GatewayActionAnswered, error)
 }
 
-// NoGateway is for a ledger whose accounts cannot be called.
-type NoGateway struct{}
-
-// Offers implements Gateway.
-func (NoGateway) Offers(string, string, order.ActionName, string) bool { return false }
-
-// CarryOut implements Gateway.
-func (NoGateway) CarryOut(context.Context, *commands.Done, commands.GatewayOrder) (order.GatewayActionAnswered, error) {
-	return order.GatewayActionAnswered{}, nil
-}
-
 // carryOut asks the gateway for what a command recorded; a *Problem when the gateway refused.
 func (a *API) carryOut(r *request, done *commands.Done, creation commands.GatewayOrder) (order.GatewayActionAnswered, error) {
 	told, err := a.Gateway.CarryOut(r.ctx, done, creation)

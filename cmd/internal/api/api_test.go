@@ -73,7 +73,7 @@ func open(t testing.TB) *shop {
 	s := &shop{t: t, log: log, keys: keys, tokens: auth.NewStore(filepath.Join(t.TempDir(), "tokens"))}
 	s.intake = commands.NewIntake(commands.IntakeConfig{Log: log, Translators: []commands.Translator{decta.New(), everifin.New(), connectpay.New()}})
 	s.api, err = api.New(api.Config{
-		Orders: commands.NewOrders(s.intake, vault), Tokens: s.tokens, Gateway: api.NoGateway{}, Views: newDatabase(t), Development: true, Clock: time.Now,
+		Orders: commands.NewOrders(s.intake, vault), Tokens: s.tokens, Gateway: noGateway{}, Views: newDatabase(t), Development: true, Clock: time.Now,
 		Logger:  slog.New(slog.DiscardHandler),
 		Account: func(_, account string) bool { return account == "default" },
 	})
@@ -676,4 +676,13 @@ func FuzzOperations(f *testing.F) {
 			t.Errorf("%v with %q was refused and wrote events", target, body)
 		}
 	})
+}
+
+// noGateway is for a ledger whose accounts cannot be called.
+type noGateway struct{}
+
+func (noGateway) Offers(string, string, order.ActionName, string) bool { return false }
+
+func (noGateway) CarryOut(context.Context, *commands.Done, commands.GatewayOrder) (order.GatewayActionAnswered, error) {
+	return order.GatewayActionAnswered{}, nil
 }

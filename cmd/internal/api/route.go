@@ -128,9 +128,6 @@ func (a *API) Add(routes ...*Route) {
 	tellNulls(a.registry)
 }
 
-// Routes are all that Register serves.
-func (a *API) Routes() []*Route { return a.routes }
-
 // Pattern is the route as http.ServeMux takes it.
 func (rt *Route) Pattern() string {
 	if strings.HasSuffix(rt.Path, "/") {

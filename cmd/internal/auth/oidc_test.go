@@ -82,7 +82,7 @@ func TestOIDC_Mapping(t *testing.T) {
 // them.
 func soon(t *testing.T, what string, want error, ask func() error) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+	for end := time.Now().Add(time.Minute); ; runtime.Gosched() {
 		err := ask()
 		if errors.Is(err, want) {
 			return

@@ -23,9 +23,6 @@ const (
 	TrialBalance What = "trial-balance"
 )
 
-// Whats lists all datasets.
-func Whats() []What { return []What{Journal, Orders, History, TrialBalance} }
-
 // Kind is how the values of a column are to be read.
 type Kind int
 

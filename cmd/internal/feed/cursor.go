@@ -74,16 +74,6 @@ func past(e *eventstore.RecordedEvent) cursor {
 	return c
 }
 
-// CursorAfter is the cursor with which the feed goes on after an event that was read from the log: what
-// somebody needs who has got the history up to there another way. There is none after events that are
-// not for the feed.
-func CursorAfter(e *eventstore.RecordedEvent) (text string, ok bool) {
-	if !isFeedStream(e.Stream) {
-		return "", false
-	}
-	return past(e).String(), true
-}
-
 // considered moves the cursor over what is not for the feed.
 func (c cursor) considered(position eventstore.Position) cursor {
 	if !c.isStart() && position.Compare(c.after) > 0 {

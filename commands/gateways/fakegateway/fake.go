@@ -85,7 +85,6 @@ type Fake struct {
 	sent   map[string][]byte        // newest body by the same names as calls
 	calls  map[string]int           // by gateway and "METHOD action"
 	lose   int                      // webhooks to lose
-	twice  int                      // webhooks to send twice
 	ages   map[string]time.Duration // of orders to come, by merchant reference
 	queue  []delivery               // webhooks that were not taken
 }
@@ -129,9 +128,6 @@ func (f *Fake) FailNext(gateway string, faults ...Fault) {
 
 // LoseHooks loses the next n webhooks.
 func (f *Fake) LoseHooks(n int) { f.mu.Lock(); f.lose = n; f.mu.Unlock() }
-
-// RepeatHooks sends the next n webhooks twice.
-func (f *Fake) RepeatHooks(n int) { f.mu.Lock(); f.twice = n; f.mu.Unlock() }
 
 // Calls counts the calls of a gateway that arrived, by action: "GET order", "POST refund".
 func (f *Fake) Calls(gateway, action string) int {

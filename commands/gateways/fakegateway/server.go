@@ -100,7 +100,7 @@ func fail(w http.ResponseWriter, r *http.Request, fault Fault) {
 	w.WriteHeader(fault.Status)
 }
 
-// hooks are the webhooks of an order's present state, less the lost, with the repeated.
+// hooks are the webhooks of an order's present state, less the lost.
 func (f *Fake) hooks(o *gatewayOrder) ([]Hook, error) {
 	if f.o.Deliver == nil || o.muted {
 		return nil, nil
@@ -113,9 +113,6 @@ func (f *Fake) hooks(o *gatewayOrder) ([]Hook, error) {
 	case f.lose > 0:
 		f.lose--
 		return nil, nil
-	case f.twice > 0:
-		f.twice--
-		return []Hook{hook, hook}, nil
 	case o.gateway == Everifin:
 		ofOrder, err := f.orderHook(o)
 		return append([]Hook{hook}, ofOrder...), err

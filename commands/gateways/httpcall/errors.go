@@ -32,12 +32,6 @@ func (e *StatusError) Error() string {
 	return text
 }
 
-// NotFound tells whether the gateway does not know what was asked for.
-func NotFound(err error) bool {
-	var status *StatusError
-	return errors.As(err, &status) && status.Status == http.StatusNotFound
-}
-
 // Refused tells whether the gateway understood the call and said no: repeating it will not help.
 func Refused(err error) bool {
 	var status *StatusError

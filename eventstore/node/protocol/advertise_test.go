@@ -39,7 +39,7 @@ func TestServer_Advertises(t *testing.T) {
 		Scheme: "esdb+discover", Host: direct, User: url.UserPassword("ledger", "secret"), RawQuery: url.Values{"tlsCaFile": {caFile}}.Encode(),
 	}
 	store := connect(t, u.String())
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if _, err := store.Append(ctx, "s", eventstore.Any, eventstore.EventData{ID: uuid.New(), Type: "T"}); err != nil {
 		t.Fatalf("append after discovery: %v", err)

@@ -41,7 +41,7 @@ func TestPersistent_FilteredGroupOnAllComesToRest(t *testing.T) {
 // mustRest waits until nothing was written for longer than a group waits before it writes a checkpoint.
 func mustRest(g *groups) {
 	g.Helper()
-	const quiet, patience = 500 * time.Millisecond, 10 * time.Second
+	const quiet, patience = 500 * time.Millisecond, time.Minute
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
 	begun, since, last := time.Now(), time.Now(), uint64(0)

@@ -84,7 +84,7 @@ func TestServer_Discovery(t *testing.T) {
 			t.Errorf("%s: %v", connection, err)
 			continue
 		}
-		ctx, cancel := context.WithTimeout(w.ctx, 10*time.Second)
+		ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
 		event := eventstore.EventData{ID: uuid.New(), Type: "T"}
 		if _, err := store.Append(ctx, "s", eventstore.Any, event); err != nil {
 			t.Errorf("append by %s: %v", connection, err)
