@@ -77,8 +77,8 @@ func Exchange(ctx context.Context, tx pgx.Tx, next, retired string, most time.Du
 // ErrReadersBusy is what Exchange fails with when the public views were being read all the time.
 var ErrReadersBusy = errors.New("migrations: the views are being read")
 
-// CopyViews makes a schema with views like the public ones, comments included, that read the tables of the schema
-// tables. Nothing is granted on them.
+// CopyViews makes a schema with views like the public ones that read the tables of the schema tables. Comments are
+// copied, and whoever may read a public view, or columns of it, may read its copy.
 func CopyViews(ctx context.Context, tx pgx.Tx, into, tables string) error {
 	if !schemaName.MatchString(tables) {
 		return fmt.Errorf("copy the views: %q is no name of a schema of tables", tables)
@@ -111,6 +111,9 @@ func CopyViews(ctx context.Context, tx pgx.Tx, into, tables string) error {
 		}
 		views = waiting
 	}
+	if err := copyGrants(ctx, tx, into); err != nil {
+		return err
+	}
 	return copyComments(ctx, tx, into)
 }
 
@@ -124,6 +127,36 @@ func readsOneOf(text string, views []definition, own string) bool {
 		}
 	}
 	return false
+}
+
+// copyGrants grants on the copies what is granted on the public views, as far as it is about reading.
+func copyGrants(ctx context.Context, tx pgx.Tx, into string) error {
+	grants, err := definitions(ctx, tx, `
+		SELECT '', pg_catalog.format('GRANT %s TO %s%s', g.what, CASE g.grantee WHEN 0 THEN 'PUBLIC'
+		         ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.grantee)) END,
+		         CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+		  FROM (
+		    SELECT pg_catalog.format('USAGE ON SCHEMA %I', $1::text) AS what, a.grantee, a.is_grantable
+		      FROM pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) a
+		     WHERE n.nspname = 'ledger' AND a.privilege_type = 'USAGE' AND a.grantee <> n.nspowner
+		    UNION SELECT pg_catalog.format('SELECT ON %I.%I', $1::text, c.relname), a.grantee, a.is_grantable
+		      FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
+		     WHERE c.relkind = 'v' AND c.relnamespace = 'ledger'::pg_catalog.regnamespace AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner
+		    UNION SELECT pg_catalog.format('SELECT (%I) ON %I.%I', t.attname, $1::text, c.relname), a.grantee, a.is_grantable
+		      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute t ON t.attrelid = c.oid, pg_catalog.aclexplode(t.attacl) a
+		     WHERE c.relkind = 'v' AND c.relnamespace = 'ledger'::pg_catalog.regnamespace AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner
+		  ) g ORDER BY 2`, into)
+	if err != nil || len(grants) == 0 {
+		return err
+	}
+	statements := make([]string, len(grants))
+	for i, g := range grants {
+		statements[i] = g.Text
+	}
+	if _, err := tx.Exec(ctx, block(statements)); err != nil {
+		return fmt.Errorf("grant on the copied views what is granted on the public ones: %w", err)
+	}
+	return nil
 }
 
 func copyComments(ctx context.Context, tx pgx.Tx, into string) error {

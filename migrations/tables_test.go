@@ -188,6 +188,46 @@ func TestCopyViews_ShowsOtherTablesUnderTheSameNames(t *testing.T) {
 	}
 }
 
+// Whoever may read the public views may read their copies, and no more of them.
+func TestCopyViews_CopiesGrants(t *testing.T) {
+	t.Parallel()
+	conn := withSecond(t)
+	ctx := t.Context()
+	// Predefined roles, so that nothing outside of this database changes.
+	const accountant, auditor, stranger = "pg_read_all_stats", "pg_read_all_settings", "pg_signal_backend"
+	for _, sql := range []string{
+		"GRANT USAGE ON SCHEMA ledger TO " + accountant + ", " + auditor,
+		"GRANT SELECT ON ledger.orders TO " + accountant + " WITH GRANT OPTION",
+		"GRANT SELECT (order_id, captured) ON ledger.orders TO " + auditor,
+		"GRANT SELECT ON ledger.accounts TO PUBLIC",
+	} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inTransaction(t, conn, func(tx pgx.Tx) error { return migrations.CopyViews(ctx, tx, "month", second) })
+	for _, may := range []struct {
+		sql  string
+		want bool
+	}{
+		{"SELECT has_schema_privilege('" + accountant + "', 'month', 'USAGE')", true},
+		{"SELECT has_schema_privilege('" + stranger + "', 'month', 'USAGE')", false},
+		{"SELECT has_schema_privilege('" + accountant + "', 'month', 'CREATE')", false},
+		{"SELECT has_table_privilege('" + accountant + "', 'month.orders', 'SELECT WITH GRANT OPTION')", true},
+		{"SELECT has_table_privilege('" + accountant + "', 'month.payments', 'SELECT')", false},
+		{"SELECT has_table_privilege('" + accountant + "', 'month.orders', 'UPDATE')", false},
+		{"SELECT has_column_privilege('" + auditor + "', 'month.orders', 'captured', 'SELECT')", true},
+		{"SELECT has_column_privilege('" + auditor + "', 'month.orders', 'refunded', 'SELECT')", false},
+		{"SELECT has_table_privilege('" + stranger + "', 'month.accounts', 'SELECT')", true},
+		{"SELECT has_table_privilege('" + stranger + "', 'month.orders', 'SELECT')", false},
+	} {
+		var got bool
+		if err := conn.QueryRow(ctx, may.sql).Scan(&got); err != nil || got != may.want {
+			t.Errorf("%s: %t, %v", may.sql, got, err)
+		}
+	}
+}
+
 // viewsReading counts the public views that depend on relations of a schema.
 func viewsReading(ctx context.Context, t *testing.T, conn *pgx.Conn, schema string) (n int) {
 	t.Helper()

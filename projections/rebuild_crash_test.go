@@ -636,10 +636,17 @@ func TestRebuild_OnlyOneProcessAtATime(t *testing.T) {
 	if sets, err := e.Status(t.Context()); err != nil || len(sets) != 1 || sets[0].Stage != rebuild.Loading || sets[0].Loaded == 0 {
 		t.Errorf("the status beside it: %+v, %v", sets, err)
 	}
+	if w, err := e.AtWork(t.Context()); err != nil || w == nil || w.PID != child.Process.Pid || w.Progress == nil || w.Progress.Stage != string(rebuild.Loading) {
+		t.Errorf("at work beside it: %+v, %v", w, err)
+	}
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = child.Wait() // it was killed
+	eventually(t, "the work of the killed one to be none", func() bool {
+		w, err := e.AtWork(t.Context())
+		return err == nil && w == nil
+	})
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatalf("after the other was killed: %v", err)
 	}

@@ -537,7 +537,31 @@ func TestRebuild_FreezesAllViewsAtAPosition(t *testing.T) {
 	if err := e.Freeze(t.Context(), "future", beyond); !errors.As(err, &after) {
 		t.Errorf("froze what is not written yet: %v", err)
 	}
-	for _, name := range []string{"ledger", "Month", "a b", "public; drop", "a__b", ""} {
+	// A schema that is there already is somebody else's: it is not frozen into, and never removed.
+	if _, err := pool.Exec(t.Context(), "CREATE SCHEMA accounting; CREATE TABLE accounting.precious (id int)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Freeze(t.Context(), "accounting", then); !errors.Is(err, rebuild.ErrSchemaTaken) {
+		t.Errorf("froze into a schema of somebody else: %v", err)
+	}
+	unfinished := rebuildConfig(t, log, url, t.TempDir())
+	unfinished.Reached = func(ctx context.Context, at rebuild.Point) error {
+		if at != rebuild.PointBuilt {
+			return nil
+		}
+		_, err := pool.Exec(ctx, "CREATE SCHEMA month_2026_11; CREATE TABLE month_2026_11.precious (id int)")
+		return err
+	}
+	if err := newEngine(t, unfinished).Freeze(t.Context(), "month_2026_11", then); err == nil {
+		t.Error("froze into a schema that was made meanwhile")
+	}
+	if err := e.Drop(t.Context(), "month_2026_11"); err != nil {
+		t.Error(err)
+	}
+	if _, err := pool.Exec(t.Context(), "SELECT FROM accounting.precious, month_2026_11.precious; DROP SCHEMA month_2026_11 CASCADE"); err != nil {
+		t.Errorf("what was somebody else's: %v", err)
+	}
+	for _, name := range []string{"ledger", "Month", "a b", "public; drop", "a__b", "", "public", "pg_mine", "ledger_data_next"} {
 		if err := e.Freeze(t.Context(), name, then); err == nil {
 			t.Errorf("froze into schema %q", name)
 		}

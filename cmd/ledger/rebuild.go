@@ -106,9 +106,12 @@ func (c *cli) runRebuild(ctx context.Context, request app.RebuildRequest) error 
 	defer show.end()
 	var answer *app.RebuildAnswer
 	var err error
-	if url := c.runningLedger(); url != "" {
+	switch url := c.runningLedger(); {
+	case url != "":
 		answer, err = c.rebuildThrough(ctx, url, request, show)
-	} else {
+	case request.Verb == app.RebuildStatus:
+		answer, err = c.standingRebuild(ctx)
+	default:
 		answer, err = c.rebuildHere(ctx, request, show)
 	}
 	show.end()
@@ -116,6 +119,18 @@ func (c *cli) runRebuild(ctx context.Context, request app.RebuildRequest) error 
 		return err
 	}
 	return c.showRebuild(request, answer)
+}
+
+// standingRebuild asks the database alone: the process that rebuilds holds the log.
+func (c *cli) standingRebuild(ctx context.Context) (answer *app.RebuildAnswer, err error) {
+	if !c.hasDatabase() {
+		return nil, c.noViews()
+	}
+	err = c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		answer, err = app.StandingRebuild(ctx, conn)
+		return err
+	})
+	return answer, err
 }
 
 // rebuildHere opens the log itself.
@@ -221,11 +236,14 @@ func (s *rebuildShow) plan(p *rebuild.Plan) {
 		_ = s.c.writeLine(app.RebuildLine{Plan: p})
 		return
 	}
-	if p.Continues != "" {
+	switch {
+	case p.BeginsAnew != "":
+		s.c.say("what was begun is not continued: %s", p.BeginsAnew)
+	case p.Continues != "":
 		s.c.say("going on with a rebuild in stage %s", p.Continues)
 	}
-	s.c.say("about %s events, %s on disk and %s for sorting, about %s", grouped(p.Events), size(p.DatabaseBytes), size(p.SpillBytes),
-		p.Takes.Round(time.Second))
+	s.c.say("about %s events, %s of disk for the tables and %s while it works, %s", grouped(p.Events), size(p.DatabaseBytes),
+		size(p.WorkBytes+p.SpillBytes), takesText(p))
 }
 
 func (s *rebuildShow) progress(p rebuild.Progress) {
@@ -282,7 +300,8 @@ func (c *cli) showRebuild(request app.RebuildRequest, answer *app.RebuildAnswer)
 	case request.Verb == app.RebuildPlan:
 		c.showPlan(answer.Plan)
 	case request.Verb == app.RebuildStatus:
-		c.showSets(answer.Sets)
+		c.showAtWork(answer.AtWork)
+		c.showSets(answer)
 	case request.Verb == app.RebuildDrop:
 		c.say("removed")
 	case request.Into != "":
@@ -305,6 +324,15 @@ func (c *cli) showRebuild(request app.RebuildRequest, answer *app.RebuildAnswer)
 	return refused
 }
 
+// takesText is how long a rebuild takes, for people.
+func takesText(p *rebuild.Plan) string {
+	text := "about " + max(p.Takes, time.Second).Round(time.Second).String()
+	if p.Measured {
+		return text + " by the pace of the last one"
+	}
+	return text
+}
+
 func (c *cli) showPlan(p *rebuild.Plan) {
 	t := c.newTable("table", "rows", "bytes")
 	for _, row := range p.Tables {
@@ -314,7 +342,7 @@ func (c *cli) showPlan(p *rebuild.Plan) {
 	t = c.newTable()
 	t.AppendRows([]table.Row{
 		{"events", grouped(p.Events)}, {"up to position", p.Target.String()}, {"disk for the tables", size(p.DatabaseBytes)},
-		{"disk for sorting", size(p.SpillBytes)},
+		{"disk while it works", size(p.WorkBytes+p.SpillBytes) + " more"},
 	})
 	if p.FreeBytes > 0 {
 		t.AppendRow(table.Row{"disk that is free", size(int64(p.FreeBytes))})
@@ -322,21 +350,41 @@ func (c *cli) showPlan(p *rebuild.Plan) {
 			t.AppendRow(table.Row{"does it fit?", "NO: `ledger rebuild` would not begin"})
 		}
 	}
-	t.AppendRows([]table.Row{{"one processor folds", grouped(int64(p.FoldRate)) + " events/s"}, {"takes about", p.Takes.Round(time.Second).String()}})
+	t.AppendRows([]table.Row{{"one processor folds", grouped(int64(p.FoldRate)) + " events/s"}, {"takes", takesText(p) + "; longer while events come"}})
+	if p.BeginsAnew != "" {
+		t.AppendRow(table.Row{"begins anew", p.BeginsAnew})
+	}
 	if p.Continues != "" {
 		t.AppendRow(table.Row{"goes on in stage", p.Continues})
 	}
 	t.Render()
 }
 
-func (c *cli) showSets(sets []rebuild.Set) {
-	if len(sets) == 0 {
+// showAtWork shows what is being done at the moment.
+func (c *cli) showAtWork(w *rebuild.Work) {
+	if w == nil {
+		return
+	}
+	t := c.newTable("at work", w.Doing)
+	t.AppendRows([]table.Row{{"process", fmt.Sprintf("%d on %s", w.PID, w.Host)}, {"since", w.BeganAt.Format("2006-01-02 15:04:05") + " UTC"}})
+	if p := w.Progress; p != nil {
+		t.AppendRows([]table.Row{{"stage", strings.TrimSpace(stageText(p))}, {"events/s", grouped(int64(p.Rate))}, {"position", p.Position.Commit}})
+		if p.Left > 0 {
+			t.AppendRow(table.Row{"left of the stage", p.Left.Round(time.Second).String()})
+		}
+		t.AppendRow(table.Row{"of everything", fmt.Sprintf("%.0f %%, %s left", 100*p.Whole, max(p.WholeLeft, time.Second).Round(time.Second))})
+	}
+	t.Render()
+}
+
+func (c *cli) showSets(answer *app.RebuildAnswer) {
+	if len(answer.Sets) == 0 {
 		c.say("nothing stands beside the live tables")
 		return
 	}
 	t := c.newTable("tables", "views", "stage", "done", "as of", "proven", "since")
-	for i := range sets {
-		s := &sets[i]
+	for i := range answer.Sets {
+		s := &answer.Sets[i]
 		proven := ""
 		switch {
 		case s.Proof == nil:
@@ -350,6 +398,11 @@ func (c *cli) showSets(sets []rebuild.Set) {
 		t.AppendRow(table.Row{s.Tables, s.Views, s.Stage, doneText(s), s.Target.String(), proven, s.UpdatedAt.Format("2006-01-02 15:04:05")})
 	}
 	t.Render()
+	for i := range answer.Sets {
+		if s := &answer.Sets[i]; answer.AtWork == nil && s.Unfinished() {
+			c.say("%s is unfinished and nobody works on it: the same command goes on where it was", s.Tables)
+		}
+	}
 }
 
 // doneText is how far the stage of a set of tables is, where that is recorded.

@@ -47,6 +47,20 @@ type Set struct {
 	UpdatedAt time.Time `json:"updated_at"`
 
 	keys []string
+	// division is how the log was divided into the units that are loaded; empty when an earlier version began.
+	division string
+}
+
+// Unfinished tells whether there is something left to do until the tables are complete.
+func (s *Set) Unfinished() bool {
+	switch s.Stage {
+	case Spilling, Loading, Indexing:
+		return true
+	case Built:
+		return s.Views != ""
+	case Retired, Frozen, Trial, CatchingUp, Verifying, Swapping:
+	}
+	return false
 }
 
 // ErrNone says that there is no such set of tables.
@@ -57,15 +71,10 @@ type querier interface {
 }
 
 const selectSets = `SELECT r.tables, coalesce(r.views, ''), r.stage, r.target_commit, r.target_prepare, r.fingerprint,
-	r.key_statements, coalesce(r.events, 0),
+	r.key_statements, coalesce(r.division, ''), coalesce(r.events, 0),
 	(SELECT coalesce(sum(u.events), 0)::bigint FROM ledger_control.rebuild_units u WHERE u.tables = r.tables),
 	r.proof, r.started_at, r.updated_at
 	FROM ledger_control.rebuilds r`
-
-// Sets lists what stands beside the live tables, by name.
-func Sets(ctx context.Context, db querier) ([]Set, error) {
-	return querySets(ctx, db, selectSets+" ORDER BY r.tables")
-}
 
 func setOf(ctx context.Context, db querier, tables string) (Set, error) {
 	found, err := querySets(ctx, db, selectSets+" WHERE r.tables = $1", tables)
@@ -87,7 +96,7 @@ func querySets(ctx context.Context, db querier, sql string, args ...any) ([]Set,
 		var s Set
 		var commit, prepare int64
 		var parts, proof []byte
-		err := row.Scan(&s.Tables, &s.Views, &s.Stage, &commit, &prepare, &parts, &s.keys, &s.Events, &s.Loaded, &proof, &s.StartedAt, &s.UpdatedAt)
+		err := row.Scan(&s.Tables, &s.Views, &s.Stage, &commit, &prepare, &parts, &s.keys, &s.division, &s.Events, &s.Loaded, &proof, &s.StartedAt, &s.UpdatedAt)
 		if err != nil {
 			return s, err
 		}
@@ -111,9 +120,9 @@ func insertSet(ctx context.Context, tx pgx.Tx, s *Set) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO ledger_control.rebuilds (tables, views, stage, target_commit, target_prepare, fingerprint, key_statements)
-		VALUES ($1, nullif($2, ''), $3, $4, $5, $6, $7)`,
-		s.Tables, s.Views, string(s.Stage), int64(s.Target.Commit), int64(s.Target.Prepare), parts, s.keys)
+	_, err = tx.Exec(ctx, `INSERT INTO ledger_control.rebuilds (tables, views, stage, target_commit, target_prepare, fingerprint, key_statements, division)
+		VALUES ($1, nullif($2, ''), $3, $4, $5, $6, $7, $8)`,
+		s.Tables, s.Views, string(s.Stage), int64(s.Target.Commit), int64(s.Target.Prepare), parts, s.keys, s.division)
 	if err != nil {
 		return fmt.Errorf("begin a rebuild: %w", err)
 	}

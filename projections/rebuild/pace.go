@@ -25,7 +25,9 @@ type pace struct {
 	// share of the time that is worked.
 	share float64
 	// counts says that somebody tells with saw how many events come: the last at came, many at cameMany.
-	counts         bool
+	counts bool
+	// gave says that the rebuild gave way at some time since begin.
+	gave           bool
 	came, cameMany time.Time
 }
 
@@ -55,7 +57,7 @@ func (p *pace) begin() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.share, p.baseline, p.counts = 1, freshFloor, false
+	p.share, p.baseline, p.counts, p.gave = 1, freshFloor, false, false
 	if p.usual != nil {
 		if usual, ok := p.usual(); ok {
 			p.baseline = max(usual, freshFloor)
@@ -67,11 +69,19 @@ func (p *pace) begin() {
 	}
 }
 
+// gaveWay tells whether the rebuild worked a part of its time only, at some time since begin.
+func (p *pace) gaveWay() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.gave
+}
+
 // judge changes the share by how fresh the views are.
 func (p *pace) judge(now time.Time) float64 {
 	latest, ok := p.fresh()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	defer func() { p.gave = p.gave || p.share < 1 }()
 	if !ok {
 		p.share = 1
 		return p.share

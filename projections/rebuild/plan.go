@@ -10,7 +10,6 @@ import (
 
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections"
-	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/schema"
 )
 
@@ -18,21 +17,34 @@ import (
 type Plan struct {
 	// Target is the position that the new tables are built to first: where the live ones stand.
 	Target eventstore.Position `json:"target"`
-	// Continues is the stage at which an interrupted rebuild would go on; empty when none was begun.
-	Continues Stage `json:"continues,omitempty"`
-	Events    int64 `json:"events"`
-	// Tables are the live ones, as PostgreSQL's statistics have them.
+	// Continues is the stage at which an interrupted rebuild would go on; empty when none was begun. BeginsAnew says why one
+	// that was begun would not be continued.
+	Continues  Stage  `json:"continues,omitempty"`
+	BeginsAnew string `json:"begins_anew,omitempty"`
+	Events     int64  `json:"events"`
+	// Tables are the live ones: small ones are counted, of others PostgreSQL's statistics are told. Without live tables of
+	// this log there are none.
 	Tables []PlannedTable `json:"tables"`
-	// DatabaseBytes and SpillBytes are the disk space that is needed while it works, FreeBytes what is free
-	// where events are spilled to; 0 when it is not known.
+	// DatabaseBytes is what the new tables take in the end, WorkBytes what PostgreSQL takes besides while it works (its
+	// write-ahead log and sorting), SpillBytes the file of events. FreeBytes is what is free where events are spilled to; 0
+	// when it is not known.
 	DatabaseBytes int64  `json:"database_bytes"`
+	WorkBytes     int64  `json:"work_bytes"`
 	SpillBytes    int64  `json:"spill_bytes"`
 	FreeBytes     uint64 `json:"free_bytes,omitempty"`
 	// Fits is false when a rebuild would refuse to begin for want of disk space.
 	Fits bool `json:"fits"`
 	// FoldRate is how many events one worker folds in a second, measured on the first of the log.
-	FoldRate float64       `json:"fold_rate"`
+	FoldRate float64 `json:"fold_rate"`
+	// Takes is how long the rest takes while nobody is in its way, by how long the stages took the last time on this database,
+	// as far as Measured says so, and by FoldRate.
 	Takes    time.Duration `json:"takes_ns"`
+	Measured bool          `json:"measured"`
+
+	// done counts the events that stages are done with.
+	done map[Stage]int64
+	// eventBytes is the mean size of an event, data and metadata, of the first of the log.
+	eventBytes float64
 }
 
 // PlannedTable is one table that is built.
@@ -43,14 +55,19 @@ type PlannedTable struct {
 }
 
 const (
-	// spilledPart is the size of spilled events, in hundredths of the audit trail's table.
-	spilledPart = 35
 	// sampleEvents and sampleTime bound the measurement of the fold.
 	sampleEvents = 20_000
 	sampleTime   = time.Second
-	// databaseShare: PostgreSQL takes about as much of the processors as the fold, and verifying as much again as
-	// a third of it.
-	databaseShare = 2.3
+	// countedBytes is up to which size the rows of a table are counted.
+	countedBytes = 64 << 20
+	// spilledPart is the size of spilled events, and tablesPart that of all tables with their indexes, in hundredths of the
+	// size of the events' data and metadata.
+	spilledPart = 45
+	tablesPart  = 170
+	// workMost and workPart of the tables are what PostgreSQL writes besides: its write-ahead log grows up to max_wal_size and
+	// some more, sorting takes about as much as the widest index.
+	workMost = 3 << 30
+	workPart = 0.9
 )
 
 // NoSpaceError says that the disk is too small.
@@ -71,22 +88,13 @@ func (e *Engine) Plan(ctx context.Context) (*Plan, error) {
 	}
 	defer closeConn(ctx, conn)
 	p := new(Plan)
-	if set, err := setOf(ctx, conn, nextTables); err == nil {
-		p.Continues = set.Stage
-	} else if !errors.Is(err, ErrNone) {
-		return nil, err
-	}
 	if p.Target, err = e.liveTarget(ctx, conn); err != nil {
 		return nil, err
 	}
-	if err := p.measureTables(ctx, conn); err != nil {
+	if err := e.measure(ctx, conn, p); err != nil {
 		return nil, err
 	}
-	at, err := checkpoint.Read(ctx, conn)
-	if err != nil {
-		return nil, err
-	}
-	if err := e.measureFold(ctx, p, !at.Known); err != nil {
+	if err := e.continues(ctx, conn, p); err != nil {
 		return nil, err
 	}
 	if e.cfg.FreeBytes != nil {
@@ -95,10 +103,65 @@ func (e *Engine) Plan(ctx context.Context) (*Plan, error) {
 		}
 	}
 	p.Fits = p.FreeBytes == 0 || uint64(e.needed(p)) <= p.FreeBytes
-	if p.FoldRate > 0 {
-		p.Takes = time.Duration(float64(p.Events) / (p.FoldRate * float64(e.cfg.Workers)) * databaseShare * float64(time.Second))
+	paces, err := readPaces(ctx, conn)
+	if err != nil {
+		return nil, err
 	}
+	p.Takes, p.Measured = p.takes(paces, e.cfg.Workers), len(paces) > 0
+	e.planned = p
 	return p, nil
+}
+
+// continues looks for what was begun and how far it is.
+func (e *Engine) continues(ctx context.Context, conn *pgx.Conn, p *Plan) error {
+	set, err := setOf(ctx, conn, nextTables)
+	if errors.Is(err, ErrNone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := e.sameProgram(&set); err != nil {
+		p.BeginsAnew = err.Error()
+		return nil
+	}
+	p.Continues, p.done = set.Stage, make(map[Stage]int64)
+	for _, stage := range estimated() {
+		if stage == set.Stage {
+			break
+		}
+		if stage != Verifying {
+			p.done[stage] = p.Events
+		}
+	}
+	if set.Stage == Loading {
+		p.done[Loading] = set.Loaded
+	}
+	return nil
+}
+
+// measure estimates events and disk space.
+func (e *Engine) measure(ctx context.Context, conn *pgx.Conn, p *Plan) error {
+	at, ours, err := e.stands(ctx, conn)
+	if err != nil {
+		return err
+	}
+	known := at.Known && ours
+	if known {
+		if err := p.measureTables(ctx, conn); err != nil {
+			return err
+		}
+	}
+	if err := e.measureFold(ctx, p, !known); err != nil {
+		return err
+	}
+	raw := float64(p.Events) * p.eventBytes / 100
+	p.SpillBytes = int64(raw * spilledPart)
+	if !known {
+		p.DatabaseBytes = int64(raw * tablesPart)
+	}
+	p.WorkBytes = min(workMost, int64(float64(p.DatabaseBytes)*workPart))
+	return nil
 }
 
 func (p *Plan) measureTables(ctx context.Context, conn *pgx.Conn) error {
@@ -113,13 +176,15 @@ func (p *Plan) measureTables(ctx context.Context, conn *pgx.Conn) error {
 	if p.Tables, err = pgx.CollectRows(rows, pgx.RowToStructByPos[PlannedTable]); err != nil {
 		return fmt.Errorf("measure the tables: %w", err)
 	}
-	for _, t := range p.Tables {
+	for i := range p.Tables {
+		t := &p.Tables[i]
+		if t.Bytes <= countedBytes || t.Rows == 0 { // statistics are late, and are lost when PostgreSQL is killed
+			if err := conn.QueryRow(ctx, "SELECT count(*) FROM "+column(t.Table)).Scan(&t.Rows); err != nil {
+				return fmt.Errorf("count the rows of %s: %w", t.Table, err)
+			}
+		}
 		p.DatabaseBytes += t.Bytes
-		switch t.Table {
-		case "order_history":
-			p.Events += t.Rows
-			p.SpillBytes = t.Bytes / 100 * spilledPart
-		case "quarantine":
+		if t.Table == "order_history" || t.Table == "quarantine" {
 			p.Events += t.Rows
 		}
 	}
@@ -131,7 +196,8 @@ func (p *Plan) measureTables(ctx context.Context, conn *pgx.Conn) error {
 func (e *Engine) measureFold(ctx context.Context, p *Plan, all bool) error {
 	bulk := projections.NewBulk(e.cfg.Log)
 	began := e.cfg.Clock()
-	folded, counted := 0, int64(0)
+	folded, counted, bytes := 0, int64(0), 0
+	defer func() { p.eventBytes = float64(bytes) / float64(max(1, folded)) }()
 	sampling := true
 	for message, err := range e.cfg.Log.SubscribeAll(ctx, eventstore.AllSubscription{Filter: eventstore.Filter{StreamPrefixes: projections.ModelPrefixes()}}) {
 		if err != nil {
@@ -148,6 +214,7 @@ func (e *Engine) measureFold(ctx context.Context, p *Plan, all bool) error {
 		if !sampling {
 			continue
 		}
+		bytes += len(appeared.Event.Data) + len(appeared.Event.Metadata)
 		if err := bulk.Add(ctx, &appeared.Event); err != nil {
 			return fmt.Errorf("measure the fold: %w", err)
 		}
@@ -171,7 +238,7 @@ func (e *Engine) measureFold(ctx context.Context, p *Plan, all bool) error {
 // needed is the disk space that a rebuild takes where FreeBytes is counted.
 func (e *Engine) needed(p *Plan) int64 {
 	if e.cfg.DatabaseHere {
-		return p.SpillBytes + p.DatabaseBytes
+		return p.SpillBytes + p.DatabaseBytes + p.WorkBytes
 	}
 	return p.SpillBytes
 }
@@ -185,11 +252,14 @@ func (e *Engine) checkSpace(ctx context.Context, conn *pgx.Conn) error {
 	if !ok {
 		return nil
 	}
-	var p Plan
-	if err := p.measureTables(ctx, conn); err != nil {
-		return err
+	p := e.planned
+	if p == nil {
+		p = new(Plan)
+		if err := e.measure(ctx, conn, p); err != nil {
+			return err
+		}
 	}
-	needed := e.needed(&p)
+	needed := e.needed(p)
 	if uint64(needed) > free {
 		return &NoSpaceError{Needed: needed, Free: free}
 	}

@@ -71,6 +71,9 @@ type meter struct {
 	// eventsEach is how many events a step of a stage stands for that does not count them.
 	eventsEach float64
 
+	// paces is how long the stages took that were done to their end since plan was called.
+	paces map[Stage]took
+
 	// todo are the stages after the current one; past, doing and ahead are shares.
 	todo               []Stage
 	past, doing, ahead float64
@@ -79,7 +82,7 @@ type meter struct {
 }
 
 func newMeter(clock func() time.Time, tell func(Progress)) *meter {
-	return &meter{clock: clock, tell: tell}
+	return &meter{clock: clock, tell: tell, paces: make(map[Stage]took)}
 }
 
 // plan says which stages are to come, in their order.
@@ -87,6 +90,7 @@ func (m *meter) plan(stages ...Stage) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.todo, m.past, m.doing, m.ahead = stages, 0, 0, 0
+	m.paces, m.current = make(map[Stage]took), Progress{}
 	for _, s := range stages {
 		m.ahead += s.share()
 	}
@@ -97,6 +101,7 @@ func (m *meter) plan(stages ...Stage) {
 func (m *meter) begin(stage Stage, total uint64, done, events int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.finish()
 	at := m.current.Position
 	m.current = Progress{Stage: string(stage), Total: int64(total), Done: done, Position: at}
 	m.began, m.first, m.eventsEach = m.clock(), done, 0
@@ -120,6 +125,21 @@ func (m *meter) begin(stage Stage, total uint64, done, events int64) {
 		m.wholeBegan, m.wholeFirst = m.began, m.whole()
 	}
 	m.report()
+}
+
+// end is called when all stages are done, and tells how long each took.
+func (m *meter) end() map[Stage]took {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.finish()
+	return m.paces
+}
+
+// finish notes how long the current stage took.
+func (m *meter) finish() {
+	if p := &m.current; p.Stage != "" && p.Events > 0 {
+		m.paces[Stage(p.Stage)] = took{events: p.Events, time: m.clock().Sub(m.began)}
+	}
 }
 
 // whole is the part that is done of everything.
@@ -162,14 +182,28 @@ func (m *meter) add(at eventstore.Position, n, done int64) {
 
 func (m *meter) report() {
 	m.told = m.clock()
-	p := &m.current
-	if took := m.told.Sub(m.began); took > 0 {
+	m.tell(m.asOf(m.told))
+}
+
+// now is how far the work is; without a stage before it is begun.
+func (m *meter) now() Progress {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asOf(m.clock())
+}
+
+func (m *meter) asOf(now time.Time) Progress {
+	p := m.current
+	if p.Stage == "" {
+		return p
+	}
+	if took := now.Sub(m.began); took > 0 {
 		p.Rate = float64(p.Events) / took.Seconds()
 		p.Left = rest(took, float64(p.Done-m.first), float64(p.Total-p.Done))
 	}
 	p.Whole = m.whole()
-	p.WholeLeft = rest(m.told.Sub(m.wholeBegan), p.Whole-m.wholeFirst, 1-p.Whole)
-	m.tell(*p)
+	p.WholeLeft = rest(now.Sub(m.wholeBegan), p.Whole-m.wholeFirst, 1-p.Whole)
+	return p
 }
 
 // rest is how long the rest takes at the pace of what is done; 0 when that is not known.

@@ -83,7 +83,7 @@ const (
 func (e *Engine) Verify(ctx context.Context) (*Proof, error) {
 	var proof *Proof
 	e.progress.plan(CatchingUp, Verifying)
-	err := e.exclusively(ctx, func(ctx context.Context, conn *pgx.Conn) (err error) {
+	err := e.exclusively(ctx, "verify", func(ctx context.Context, conn *pgx.Conn) (err error) {
 		proof, err = e.verify(ctx, conn)
 		return err
 	})
@@ -169,7 +169,7 @@ func (e *Engine) builtSet(ctx context.Context, conn *pgx.Conn) (Set, error) {
 	if set.Stage != Built {
 		return set, fmt.Errorf("%w: stage %s", ErrNotBuilt, set.Stage)
 	}
-	return set, nil
+	return set, e.sameProgram(&set)
 }
 
 // sumsInMemory: PostgreSQL takes the number of slices for that of orders, and would rather sort whole tables on disk than keep

@@ -28,6 +28,7 @@ type Engine struct {
 	progress *meter
 	pace     *pace
 	swapped  Exchanged
+	planned  *Plan // the last one
 }
 
 // New makes an Engine.
@@ -44,10 +45,12 @@ var (
 	ErrBusy = errors.New("rebuild: another rebuild is at work on this database")
 	// ErrEmptyLog says that there is nothing to build from.
 	ErrEmptyLog = errors.New("rebuild: the log is empty")
-	// ErrOtherProgram says that another version of the program began the rebuild.
-	ErrOtherProgram = errors.New("rebuild: another version of the program began it")
+	// ErrOtherProgram says that another version of the program made the tables.
+	ErrOtherProgram = errors.New("rebuild: another version of the ledger made the tables beside the live ones")
 	// ErrFrozen says that a frozen copy is there already.
 	ErrFrozen = errors.New("rebuild: the frozen copy exists already: drop it first")
+	// ErrSchemaTaken says that a schema with the name of a frozen copy is there, and is none.
+	ErrSchemaTaken = errors.New("rebuild: a schema of that name is there already, and is no frozen copy")
 	// ErrOtherLog says that the tables beside the live ones were built from another log.
 	ErrOtherLog = errors.New("rebuild: the tables beside the live ones are of another log: drop them")
 	// ErrNotBuilt says that there are no finished tables to compare or swap in.
@@ -57,8 +60,9 @@ var (
 // lockSQL takes the lock of whoever rebuilds, which ends with the connection. 0x4C454447 is "LEDG".
 const lockSQL = "SELECT pg_try_advisory_lock(1279607879, 2)"
 
-// exclusively opens a connection that holds the lock of rebuilds and works on the live tables.
-func (e *Engine) exclusively(ctx context.Context, do func(ctx context.Context, conn *pgx.Conn) error) error {
+// exclusively opens a connection that holds the lock of rebuilds and works on the live tables. doing names the work for
+// other processes.
+func (e *Engine) exclusively(ctx context.Context, doing string, do func(ctx context.Context, conn *pgx.Conn) error) error {
 	conn, err := e.cfg.Connect(ctx, schema.Live)
 	if err != nil {
 		return fmt.Errorf("connect to the read models: %w", err)
@@ -67,11 +71,20 @@ func (e *Engine) exclusively(ctx context.Context, do func(ctx context.Context, c
 	if err := takeLock(ctx, conn); err != nil {
 		return err
 	}
+	defer e.announce(ctx, conn, doing)()
 	e.pace.begin()
 	if e.cfg.Fresh != nil {
 		defer e.watch(ctx)()
 	}
-	return do(ctx, conn)
+	if err := do(ctx, conn); err != nil {
+		return err
+	}
+	if paces := e.progress.end(); !e.pace.gaveWay() {
+		if err := storePaces(ctx, conn, paces); err != nil { // the work is done all the same
+			e.log.WarnContext(ctx, "the next plan does not know how long this took", slog.Any("error", err))
+		}
+	}
+	return nil
 }
 
 // The lock of a process that was killed outlives it for a moment.
@@ -119,11 +132,16 @@ func (e *Engine) Status(ctx context.Context) ([]Set, error) {
 		return nil, fmt.Errorf("connect to the read models: %w", err)
 	}
 	defer closeConn(ctx, conn)
-	sets, err := Sets(ctx, conn)
+	return Standing(ctx, conn)
+}
+
+// Standing lists what stands beside the live tables of a database.
+func Standing(ctx context.Context, db querier) ([]Set, error) {
+	sets, err := querySets(ctx, db, selectSets+" ORDER BY r.tables")
 	if err != nil {
 		return nil, err
 	}
-	left, err := trials(ctx, conn)
+	left, err := trials(ctx, db)
 	for _, name := range left {
 		sets = append(sets, Set{Tables: name, Stage: Trial})
 	}
@@ -134,17 +152,13 @@ func (e *Engine) Status(ctx context.Context) ([]Set, error) {
 // Tables that are built are left as they are.
 func (e *Engine) Run(ctx context.Context) error {
 	e.progress.plan(Spilling, Loading, Indexing)
-	return e.exclusively(ctx, func(ctx context.Context, conn *pgx.Conn) error { return e.run(ctx, conn) })
+	return e.exclusively(ctx, "run", func(ctx context.Context, conn *pgx.Conn) error { return e.run(ctx, conn) })
 }
 
 func (e *Engine) run(ctx context.Context, conn *pgx.Conn) error {
 	set, err := setOf(ctx, conn, nextTables)
 	if errors.Is(err, ErrNone) {
-		var target eventstore.Position
-		if target, err = e.liveTarget(ctx, conn); err != nil {
-			return err
-		}
-		set, err = e.prepare(ctx, conn, Set{Tables: nextTables, Target: target})
+		set, err = e.prepareNext(ctx, conn)
 	}
 	if err != nil {
 		return err
@@ -212,10 +226,13 @@ func (e *Engine) Freeze(ctx context.Context, views string, at eventstore.Positio
 		return err
 	}
 	e.progress.plan(Spilling, Loading, Indexing)
-	return e.exclusively(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+	return e.exclusively(ctx, "freeze", func(ctx context.Context, conn *pgx.Conn) error {
 		set, err := setOf(ctx, conn, tables)
 		switch {
 		case errors.Is(err, ErrNone):
+			if err := unused(ctx, conn, views); err != nil {
+				return err
+			}
 			set, err = e.prepare(ctx, conn, Set{Tables: tables, Views: views, Target: at})
 		case err == nil && set.Target != at:
 			err = fmt.Errorf("schema %s is being made as of position %s, not %s: drop it first", views, set.Target, at)
@@ -240,10 +257,27 @@ func (e *Engine) Freeze(ctx context.Context, views string, at eventstore.Positio
 	})
 }
 
+// unused refuses the name of a schema that is there: it is not ours.
+func unused(ctx context.Context, conn *pgx.Conn, views string) error {
+	var exists bool
+	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", views).Scan(&exists); err != nil {
+		return fmt.Errorf("look for schema %s: %w", views, err)
+	}
+	if exists {
+		return fmt.Errorf("%w: schema %s", ErrSchemaTaken, views)
+	}
+	return nil
+}
+
 // build does what is left to do until the tables are built.
 func (e *Engine) build(ctx context.Context, conn *pgx.Conn, set Set) error {
-	if len(fingerprint.Compare(set.Fingerprint, e.cfg.Fingerprint)) > 0 {
-		return fmt.Errorf("%w: %s; drop it and begin again", ErrOtherProgram, fingerprint.Describe(fingerprint.Compare(set.Fingerprint, e.cfg.Fingerprint)))
+	if err := e.sameProgram(&set); err != nil {
+		if set.Stage == Built && set.Views == "" { // it may be what was live before a rollback
+			return err
+		}
+		if set, err = e.beginAnew(ctx, conn, set, err); err != nil {
+			return err
+		}
 	}
 	if err := e.within(ctx, set.Target); err != nil {
 		return errors.Join(ErrOtherLog, err)
@@ -268,6 +302,38 @@ func (e *Engine) build(ctx context.Context, conn *pgx.Conn, set Set) error {
 	}
 }
 
+// sameProgram makes sure that tables mean what those of this program do, and that their units are its units.
+func (e *Engine) sameProgram(set *Set) error {
+	changes := fingerprint.Compare(set.Fingerprint, e.cfg.Fingerprint)
+	switch unfinished := set.Stage == Spilling || set.Stage == Loading; {
+	case len(changes) > 0:
+		return fmt.Errorf("%w: %s; `ledger rebuild drop` removes them", ErrOtherProgram, fingerprint.Describe(changes))
+	case unfinished && set.division != e.division():
+		return fmt.Errorf("%w: it divides the log otherwise", ErrOtherProgram)
+	}
+	return nil
+}
+
+// beginAnew throws away what another program began and did not finish: its rows are not to be mixed with those of this one.
+func (e *Engine) beginAnew(ctx context.Context, conn *pgx.Conn, set Set, why error) (Set, error) {
+	e.log.WarnContext(ctx, "the unfinished rebuild is begun anew", slog.String("tables", set.Tables), slog.Any("reason", why))
+	if err := e.drop(ctx, conn, set.Tables); err != nil {
+		return set, err
+	}
+	if set.Views == "" {
+		return e.prepareNext(ctx, conn)
+	}
+	return e.prepare(ctx, conn, Set{Tables: set.Tables, Views: set.Views, Target: set.Target})
+}
+
+// divisionVersion changes with sliceOf and units.
+const divisionVersion = 1
+
+// division names how the log is divided into units.
+func (e *Engine) division() string {
+	return fmt.Sprintf("%d of %d bytes", divisionVersion, e.cfg.UnitBytes)
+}
+
 func (e *Engine) spillPath(tables string) string {
 	return filepath.Join(e.cfg.Dir, tables+".spill")
 }
@@ -279,6 +345,15 @@ func (e *Engine) removeSpill(tables string) error {
 	return nil
 }
 
+// prepareNext prepares the tables that are to become live, up to where those are.
+func (e *Engine) prepareNext(ctx context.Context, conn *pgx.Conn) (Set, error) {
+	target, err := e.liveTarget(ctx, conn)
+	if err != nil {
+		return Set{}, err
+	}
+	return e.prepare(ctx, conn, Set{Tables: nextTables, Target: target})
+}
+
 // prepare makes the empty tables without keys, and the row that tells how far they are.
 func (e *Engine) prepare(ctx context.Context, conn *pgx.Conn, set Set) (Set, error) {
 	if err := e.removeSpill(set.Tables); err != nil { // of tables that were dropped by hand
@@ -287,7 +362,7 @@ func (e *Engine) prepare(ctx context.Context, conn *pgx.Conn, set Set) (Set, err
 	if err := e.checkSpace(ctx, conn); err != nil {
 		return set, err
 	}
-	set.Stage, set.Fingerprint = Spilling, e.cfg.Fingerprint
+	set.Stage, set.Fingerprint, set.division = Spilling, e.cfg.Fingerprint, e.division()
 	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "DROP SCHEMA IF EXISTS "+set.Tables+" CASCADE"); err != nil {
 			return fmt.Errorf("remove left-over tables: %w", err)

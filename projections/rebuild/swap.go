@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -35,7 +36,7 @@ func (e *DifferentError) Error() string {
 // difference is approved by the digest of its proof. The tables that were live stay, for Rollback.
 func (e *Engine) Swap(ctx context.Context, approve string) error {
 	e.progress.plan(Swapping)
-	return e.exclusively(ctx, func(ctx context.Context, conn *pgx.Conn) error { return e.swap(ctx, conn, approve) })
+	return e.exclusively(ctx, "swap", func(ctx context.Context, conn *pgx.Conn) error { return e.swap(ctx, conn, approve) })
 }
 
 func (e *Engine) swap(ctx context.Context, conn *pgx.Conn, approve string) error {
@@ -117,7 +118,7 @@ func (e *Engine) Exchanged() Exchanged { return e.swapped }
 // Rollback makes the tables live again that a swap retired. A runner goes on from where they were left.
 // What was live becomes the next tables.
 func (e *Engine) Rollback(ctx context.Context) error {
-	return e.exclusively(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+	return e.exclusively(ctx, "rollback", func(ctx context.Context, conn *pgx.Conn) error {
 		set, err := setOf(ctx, conn, retiredTables)
 		if errors.Is(err, ErrNone) {
 			return ErrNoWayBack
@@ -266,7 +267,7 @@ func recordExchange(ctx context.Context, tx pgx.Tx, x exchange, own map[string]s
 // Drop removes what is being built or waits to be swapped in, and what a swap retired; or, with the name
 // of its views' schema, a frozen copy.
 func (e *Engine) Drop(ctx context.Context, views string) error {
-	return e.exclusively(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+	return e.exclusively(ctx, "drop", func(ctx context.Context, conn *pgx.Conn) error {
 		if views != "" {
 			tables, err := frozenTables(views)
 			if err != nil {
@@ -300,7 +301,7 @@ func (e *Engine) drop(ctx context.Context, conn *pgx.Conn, tables string) error 
 		return err
 	}
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		if set.Views != "" {
+		if set.Stage == Frozen { // before that, a schema of this name is somebody else's
 			if _, err := tx.Exec(ctx, "DROP SCHEMA IF EXISTS "+column(set.Views)+" CASCADE"); err != nil {
 				return fmt.Errorf("drop schema %s: %w", set.Views, err)
 			}
@@ -326,9 +327,9 @@ var viewsName = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
 const viewsNameMost = 40
 
 func frozenTables(views string) (string, error) {
-	if !viewsName.MatchString(views) || len(views) > viewsNameMost || views == "ledger" || views == schema.Live {
-		return "", fmt.Errorf("schema %q: the name of a frozen copy is of lower-case letters, digits and single underscores, at most %d, for example month_2026_10",
-			views, viewsNameMost)
+	if !viewsName.MatchString(views) || len(views) > viewsNameMost || views == "ledger" || strings.HasPrefix(views, schema.Live) || strings.HasPrefix(views, "pg_") {
+		return "", fmt.Errorf("schema %q: the name of a frozen copy is of lower-case letters, digits and single underscores, at most %d, for example "+
+			"month_2026_10, and does not begin with %s or pg_", views, viewsNameMost, schema.Live)
 	}
 	return frozenPrefix + views, nil
 }
@@ -337,7 +338,7 @@ func frozenTables(views string) (string, error) {
 func (e *Engine) All(ctx context.Context, approve string) (*Proof, error) {
 	var proof *Proof
 	e.progress.plan(Spilling, Loading, Indexing, CatchingUp, Verifying, Swapping)
-	err := e.exclusively(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+	err := e.exclusively(ctx, "rebuild", func(ctx context.Context, conn *pgx.Conn) error {
 		if err := e.run(ctx, conn); err != nil {
 			return err
 		}

@@ -49,8 +49,10 @@ type RebuildRequest struct {
 type RebuildAnswer struct {
 	Plan *rebuild.Plan `json:"plan,omitempty"`
 	// Sets are what stands beside the live tables afterwards.
-	Sets  []rebuild.Set  `json:"sets"`
-	Proof *rebuild.Proof `json:"proof,omitempty"`
+	Sets []rebuild.Set `json:"sets"`
+	// AtWork is the rebuild that is at work, for the verb status.
+	AtWork *rebuild.Work  `json:"at_work,omitempty"`
+	Proof  *rebuild.Proof `json:"proof,omitempty"`
 	// Refused: the proof shows a difference that nobody approved, and nothing was swapped.
 	Refused bool `json:"refused,omitempty"`
 	Swapped bool `json:"swapped,omitempty"`
@@ -132,12 +134,28 @@ func (r *RebuildRequest) Run(ctx context.Context, e *rebuild.Engine, planned fun
 		exchanged := e.Exchanged()
 		answer.Exchanged = &exchanged
 	}
+	if r.Verb == RebuildStatus {
+		if answer.AtWork, err = e.AtWork(ctx); err != nil {
+			return nil, err
+		}
+	}
 	sets, err := e.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
 	answer.Sets = append(answer.Sets, sets...)
 	return answer, nil
+}
+
+// StandingRebuild is the answer of the verb status, by a database alone: whoever rebuilds may hold the log.
+func StandingRebuild(ctx context.Context, db *pgx.Conn) (answer *RebuildAnswer, err error) {
+	answer = &RebuildAnswer{Sets: []rebuild.Set{}}
+	if answer.AtWork, err = rebuild.AtWork(ctx, db); err != nil {
+		return nil, err
+	}
+	sets, err := rebuild.Standing(ctx, db)
+	answer.Sets = append(answer.Sets, sets...)
+	return answer, err
 }
 
 func (r *RebuildRequest) do(ctx context.Context, e *rebuild.Engine, planned func(*rebuild.Plan), answer *RebuildAnswer) (err error) {
