@@ -242,7 +242,7 @@ func (s *rebuildShow) plan(p *rebuild.Plan) {
 	case p.Continues != "":
 		s.c.say("going on with a rebuild in stage %s", p.Continues)
 	}
-	s.c.say("about %s events, %s of disk for the tables and %s while it works, %s", grouped(p.Events), size(p.DatabaseBytes),
+	s.c.say("about %s events, %s of disk for the tables and %s while it works, about %s", grouped(p.Events), size(p.DatabaseBytes),
 		size(p.WorkBytes+p.SpillBytes), takesText(p))
 }
 
@@ -326,7 +326,7 @@ func (c *cli) showRebuild(request app.RebuildRequest, answer *app.RebuildAnswer)
 
 // takesText is how long a rebuild takes, for people.
 func takesText(p *rebuild.Plan) string {
-	text := "about " + max(p.Takes, time.Second).Round(time.Second).String()
+	text := max(p.Takes, time.Second).Round(time.Second).String()
 	if p.Measured {
 		return text + " by the pace of the last one"
 	}
@@ -350,7 +350,7 @@ func (c *cli) showPlan(p *rebuild.Plan) {
 			t.AppendRow(table.Row{"does it fit?", "NO: `ledger rebuild` would not begin"})
 		}
 	}
-	t.AppendRows([]table.Row{{"one processor folds", grouped(int64(p.FoldRate)) + " events/s"}, {"takes", takesText(p) + "; longer while events come"}})
+	t.AppendRows([]table.Row{{"one processor folds", grouped(int64(p.FoldRate)) + " events/s"}, {"takes about", takesText(p) + "; longer while events come"}})
 	if p.BeginsAnew != "" {
 		t.AppendRow(table.Row{"begins anew", p.BeginsAnew})
 	}
