@@ -51,7 +51,9 @@ const tableFailuresMax = 30
 // operation that failed never returns: it reports the failure, which ends all writing, and parks its goroutine for the
 // rest of the process's life.
 //
-// A table that cannot be written is another matter: the write-ahead log still holds its content, and
+// It is the same while the log is being opened, where the first failure ends Open.
+//
+// A table that cannot be written later is another matter: the write-ahead log still holds its content, and
 // Pebble tries again, but at once and for ever. The guard slows it down and refuses appends until a
 // table was written; so a disk that was full for a while heals without a restart.
 type guardFS struct {
@@ -59,7 +61,7 @@ type guardFS struct {
 	broken     *failure
 	retryDelay time.Duration
 	log        *slog.Logger
-	// armed is set once the log is open; before that errors simply fail the Open.
+	// armed is set once the log is open.
 	armed atomic.Bool
 	// tableFailures counts attempts since the last table that was written.
 	tableFailures atomic.Int32
@@ -82,11 +84,12 @@ func (g *guardFS) refuse() error {
 
 // result passes on the result of an operation on a file, unless it is one that must not return.
 func (g *guardFS) result(what, name string, err error) error {
-	if err == nil || !g.armed.Load() {
-		return err
+	if err == nil {
+		return nil
 	}
+	opening := !g.armed.Load()
 	err = fmt.Errorf("%s %s: %w", what, g.PathBase(name), err)
-	if isTable(name) && g.broken.get() == nil {
+	if isTable(name) && !opening && g.broken.get() == nil {
 		n := g.tableFailures.Add(1)
 		if n < tableFailuresMax {
 			g.log.Error("table cannot be written; appends are refused until it can", slog.Any("attempt", n), slog.Any("error", err))
@@ -95,7 +98,9 @@ func (g *guardFS) result(what, name string, err error) error {
 		}
 	}
 	g.broken.set(err)
-	g.log.Error("event log stops writing; reads go on until the process ends", slog.Any("error", err))
+	if !opening {
+		g.log.Error("event log stops writing; reads go on until the process ends", slog.Any("error", err))
+	}
 	g.giveUp()
 	select {}
 }

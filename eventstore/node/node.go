@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -39,6 +38,7 @@ type Node struct {
 	// uses guards db: a call holds it for reading while it touches db, Close for writing.
 	uses          sync.RWMutex
 	dbClosed      bool
+	chunks        chan struct{} // a place for each chunk that is being read
 	subscriptions atomic.Int64
 }
 
@@ -54,9 +54,10 @@ func Open(opts Options) (*Node, error) {
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),
 		broken:  newFailure(),
+		chunks:  make(chan struct{}, chunksAtOnce),
 	}
 	if opts.FS == nil {
-		if err := createDir(opts.Dir); err != nil {
+		if err := createDir(vfs.Default, opts.Dir); err != nil {
 			return nil, fmt.Errorf("create event log directory: %w", err)
 		}
 		if n.lock, err = acquireLock(opts.Dir); err != nil {
@@ -64,12 +65,19 @@ func Open(opts Options) (*Node, error) {
 		}
 		n.opts.FS = vfs.Default
 	}
-	if err := n.openStorage(); err != nil {
-		if n.db != nil {
-			_ = n.db.Close() // why Open fails is known
+	n.guard = newGuardFS(n.opts, n.broken)
+	opened := make(chan error, 1)
+	go func() { opened <- n.openStorage() }()
+	select {
+	case err = <-opened:
+		if err != nil {
+			err = errors.Join(err, n.lock.release())
 		}
-		n.cache.Unref()
-		return nil, errors.Join(fmt.Errorf("open event log %s: %w", opts.Dir, err), n.lock.release())
+	case <-n.guard.parked: // it never returns, and holds the files and the lock as long as the process lives
+		err = explainOpen(opts.Dir, n.broken.get())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open event log %s: %w", opts.Dir, err)
 	}
 	n.guard.armed.Store(true)
 	n.queue = newAppendQueue(n.opts)
@@ -79,7 +87,7 @@ func Open(opts Options) (*Node, error) {
 }
 
 // createDir makes a directory whose existence survives a power failure.
-func createDir(dir string) error {
+func createDir(disk vfs.FS, dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
@@ -87,25 +95,33 @@ func createDir(dir string) error {
 	// Each directory is named in its parent, and those above may be new as well.
 	parents := []string{filepath.Dir(dir)}
 	for p := parents[0]; ; p = filepath.Dir(p) {
-		if _, err := os.Stat(p); err == nil || p == filepath.Dir(p) {
+		if _, err := disk.Stat(p); err == nil || p == filepath.Dir(p) {
 			break
 		}
 		parents = append(parents, filepath.Dir(p))
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := disk.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	for _, p := range parents {
-		if err := syncDir(vfs.Default, p); err != nil {
+		if err := syncDir(disk, p); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (n *Node) openStorage() error {
+// openStorage opens the files of the log and finds its end. On a disk that fails it may never return: see guardFS.
+func (n *Node) openStorage() (err error) {
 	n.cache = pebble.NewCache(n.opts.CacheBytes)
-	n.guard = newGuardFS(n.opts, n.broken)
+	defer func() {
+		if err != nil {
+			if n.db != nil {
+				_ = n.db.Close() // why Open fails is known
+			}
+			n.cache.Unref()
+		}
+	}()
 	db, err := openPebble(n.opts.Dir, pebbleOptions(n.opts, n.cache, n.guard))
 	if err != nil {
 		return err

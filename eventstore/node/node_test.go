@@ -108,8 +108,8 @@ func TestNode_RefusesWhenQueueIsFull(t *testing.T) {
 	var wg sync.WaitGroup
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	appends := 0
-	for waiting := true; waiting && ctx.Err() == nil; appends++ {
+	appends, waiting := 0, true
+	for ; waiting && appends < 40*queue && ctx.Err() == nil; appends++ {
 		wg.Go(func() {
 			_, err := n.Append(ctx, "s", eventstore.Any, newEvent("A"))
 			if answers <- err; err != nil {
@@ -127,8 +127,8 @@ func TestNode_RefusesWhenQueueIsFull(t *testing.T) {
 		case <-time.After(time.Millisecond):
 		}
 	}
-	if appends < queue {
-		t.Errorf("refused after %d appends, the queue holds %d", appends, queue)
+	if appends < queue || waiting {
+		t.Errorf("refused after %d appends: %t; the queue holds %d", appends, !waiting, queue)
 	}
 	n.gate.Unlock()
 	wg.Wait()

@@ -19,6 +19,9 @@ const (
 	firstChunkFrames = 16 // a reader of one short stream should not pay for a long one
 	chunkFrames      = 1024
 	chunkBytes       = 256 << 10
+	// chunksAtOnce bounds the chunks that are being taken out of the database at a time: however many readers there are,
+	// each has been seen to have its chunk, and been held to account for it, before many more have theirs.
+	chunksAtOnce = 32
 )
 
 // ReadStream implements eventstore.Reader. What it shows is bounded by the stream's metadata, as of
@@ -158,10 +161,10 @@ func (s *logScan) chunk(n uint64) (out []window, err error) {
 	if s.head == 0 || s.next > s.head && !s.backwards || s.next <= 1 && s.backwards {
 		return nil, nil
 	}
-	if err := s.node.use(); err != nil {
+	if err := s.node.useForChunk(); err != nil {
 		return nil, err
 	}
-	defer s.node.release()
+	defer s.node.releaseChunk()
 	it, err := s.node.db.NewIter(&pebble.IterOptions{
 		LowerBound: []byte{keyEvents}, UpperBound: eventKey(nil, s.head+1),
 	})
@@ -201,6 +204,21 @@ func (s *logScan) chunk(n uint64) (out []window, err error) {
 	}
 	s.frames = chunkFrames
 	return out, it.Error()
+}
+
+// useForChunk is use for a scan, of which chunksAtOnce go on at a time.
+func (n *Node) useForChunk() error {
+	n.chunks <- struct{}{}
+	err := n.use()
+	if err != nil {
+		<-n.chunks
+	}
+	return err
+}
+
+func (n *Node) releaseChunk() {
+	n.release()
+	<-n.chunks
 }
 
 // seek goes to the frame that holds the next event to show.

@@ -52,10 +52,10 @@ func (s *streamScan) chunk(n uint64) (out []window, err error) {
 	if s.done {
 		return nil, nil
 	}
-	if err := s.node.use(); err != nil {
+	if err := s.node.useForChunk(); err != nil {
 		return nil, err
 	}
-	defer s.node.release()
+	defer s.node.releaseChunk()
 	it, err := newStreamIterator(s.node.db, s.stream)
 	if err != nil {
 		return nil, err

@@ -83,4 +83,7 @@ func (l pebbleLogger) Fatalf(format string, args ...any) {
 	l.guard.broken.set(err)
 	l.guard.giveUp() // Pebble does not expect that this returns
 	l.log.Error("event log stops writing", slog.Any("error", err))
+	if !l.guard.armed.Load() { // nobody reads yet: Open has returned the error
+		select {}
+	}
 }
