@@ -49,6 +49,10 @@ func (c frameCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	return c.CodecV2.Unmarshal(data, v)
 }
 
+// pooledBytesMax is the largest message whose buffer is taken from the library's pool: the next size there is a megabyte, which
+// each slow reader would hold twice.
+const pooledBytesMax = 32 << 10
+
 // eventFrame is the ReadResp message of one event.
 type eventFrame struct {
 	// event is nil when a link's target is gone; link is nil without one.
@@ -84,8 +88,11 @@ func (f eventFrame) encode() mem.Buffer {
 		}
 	}
 	size += 1 + protowire.SizeVarint(commit)
-	pool := mem.DefaultBufferPool()
-	buffer := pool.Get(1 + protowire.SizeBytes(size))
+	pool, total := mem.DefaultBufferPool(), 1+protowire.SizeBytes(size)
+	if total > pooledBytesMax {
+		pool = mem.NopBufferPool{}
+	}
+	buffer := pool.Get(total)
 	b := protowire.AppendTag((*buffer)[:0], respEvent, protowire.BytesType)
 	b = protowire.AppendVarint(b, uint64(size))
 	for i, e := range []*eventstore.RecordedEvent{f.event, f.link} {

@@ -53,7 +53,7 @@ func (s *connections) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		c := &connection{Conn: raw, all: s, idleSince: time.Now()}
-		if s.add(c) {
+		if setUserTimeout(raw, keepaliveTime) == nil && s.add(c) { // it can fail only when the client is gone already
 			return c, nil
 		}
 		_ = raw.Close() // it was told nothing, and has nothing to lose

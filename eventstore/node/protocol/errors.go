@@ -63,6 +63,9 @@ func (s *streamsService) statusOf(ctx context.Context, stream string, err error)
 	case errors.Is(err, eventstore.ErrClosed):
 		return fail(codes.Unavailable, "Server Is Not Ready")
 	}
+	if known, ok := status.FromError(err); ok { // the library's: the client went away, or sent what is too large
+		return fail(known.Code(), known.Message())
+	}
 	s.logger.ErrorContext(ctx, "event store call failed", slog.String("stream", stream), slog.Any("error", err))
 	return fail(codes.Unknown, "Exception was thrown by handler.")
 }

@@ -40,7 +40,8 @@ const (
 	// long it may take to answer before its connection is closed.
 	keepaliveTime = 10 * time.Second
 	// handlersKept is how many goroutines are kept to run calls, with the stacks that calls need: growing a
-	// new one for each costs as much as storing an event. More calls at a time get new ones.
+	// new one for each costs as much as storing an event. More calls at a time get new ones. The option is
+	// experimental in the library, whose version is pinned: should it go, calls only cost more.
 	handlersKept = 256
 	// callsMax bounds the calls that all connections together may have open.
 	callsMax = 4096

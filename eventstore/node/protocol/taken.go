@@ -21,7 +21,8 @@ func (t *taken) next(e *eventstore.RecordedEvent) {
 	if t.sent++; t.sent%takenEvery == 0 {
 		t.all()
 	}
-	if need := chunkHeldBytes + 2*int64(len(e.Data)+len(e.Metadata)); need > t.held {
+	// The event itself, one message of it on its way, and one that waits behind it.
+	if need := chunkHeldBytes + 3*int64(len(e.Data)+len(e.Metadata)); need > t.held {
 		t.connection.hold(need - t.held)
 		t.held = need
 	}
