@@ -1,8 +1,11 @@
 package eventstoretest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"testing"
 
 	"github.com/order-ledger/order-ledger/eventstore"
@@ -20,6 +23,9 @@ func (s suite) testAdmin(t *testing.T) {
 		{"MaxCount", adminMaxCount},
 		{"TruncateBefore", adminTruncateBefore},
 		{"MetadataMakesStreamExist", adminMetadataMakesStreamExist},
+		{"AccessListOfSeveralRoles", adminAccessListOfSeveralRoles},
+		{"WhatDeletesRecord", adminWhatDeletesRecord},
+		{"MalformedMetadata", adminMalformedMetadata},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := s.setup(t)
@@ -253,5 +259,81 @@ func adminMetadataMakesStreamExist(b *bundle, admin Admin) {
 	b.wantNoStream(stream)
 	if res := b.append(stream, eventstore.StreamExists, events(1)...); res.Revision != 0 {
 		b.Errorf("append expecting that the stream exists: revision %d", res.Revision)
+	}
+}
+
+// adminAccessListOfSeveralRoles: metadata is read back as it was written, by its own stream, of which the newest counts.
+func adminAccessListOfSeveralRoles(b *bundle, admin Admin) {
+	stream := b.stream("s")
+	var want []byte
+	for i, text := range []string{`{"owner":"x"}`, `{"$acl":{"$r":["readers","auditors"],"$w":"writers"},"owner":"y"}`} {
+		expected := eventstore.NoStream
+		if i > 0 {
+			expected = eventstore.Revision(uint64(i - 1))
+		}
+		want = []byte(text)
+		if _, err := admin.SetStreamMetadata(b.ctx, stream, expected, want); err != nil {
+			b.Fatalf("set metadata: %v", err)
+		}
+	}
+	for _, d := range []eventstore.Direction{forwards, backwards} { // of a metadata stream only the newest is shown
+		got := b.read("$$"+stream, eventstore.StreamRead{Direction: d})
+		if len(got) != 1 || string(got[0].Data) != string(want) || got[0].Type != "$metadata" || got[0].Revision != 1 {
+			b.Errorf("metadata is %+v, want revision 1: %s", got, want)
+		}
+	}
+}
+
+// adminWhatDeletesRecord: a soft delete is a record in the metadata stream, which replaces what was there, an append after it
+// another one; a tombstone is an event of the stream.
+func adminWhatDeletesRecord(b *bundle, admin Admin) {
+	stream := b.stream("s")
+	b.append(stream, eventstore.NoStream, events(3)...)
+	if _, err := admin.SetStreamMetadata(b.ctx, stream, eventstore.NoStream, []byte(`{"$maxCount":2,"owner":"x"}`)); err != nil {
+		b.Fatalf("set metadata: %v", err)
+	}
+	at, err := admin.DeleteStream(b.ctx, stream, eventstore.Any)
+	if err != nil {
+		b.Fatalf("delete: %v", err)
+	}
+	b.wantMetadata(stream, map[string]any{"$tb": float64(math.MaxInt64)}, &at)
+	b.append(stream, eventstore.Any, events(1)...)
+	b.wantMetadata(stream, map[string]any{"$tb": float64(3)}, nil)
+
+	end := b.before()
+	if at, err = admin.TombstoneStream(b.ctx, stream, eventstore.Any); err != nil {
+		b.Fatalf("tombstone: %v", err)
+	}
+	var last eventstore.RecordedEvent
+	for _, e := range b.readAll(eventstore.AllRead{From: end}) {
+		last = e
+	}
+	if last.Position != at || last.Stream != stream || last.Type != "$streamDeleted" || last.Revision != math.MaxInt64 {
+		b.Errorf("$all ends with %+v, want the tombstone of %s at %s", last, stream, at)
+	}
+}
+
+// wantMetadata compares a stream's metadata, and where it stands unless that is nil.
+func (b *bundle) wantMetadata(stream string, want map[string]any, at *eventstore.Position) {
+	b.Helper()
+	got := b.read("$$"+stream, eventstore.StreamRead{Direction: backwards, Count: 1})
+	var keys map[string]any
+	if len(got) != 1 || json.Unmarshal(got[0].Data, &keys) != nil || !maps.Equal(keys, want) || at != nil && got[0].Position != *at {
+		b.Errorf("metadata of %s is %+v: %v, want %v at %v", stream, got, keys, want, at)
+	}
+}
+
+// adminMalformedMetadata: what is no JSON counts as no metadata.
+func adminMalformedMetadata(b *bundle, admin Admin) {
+	stream, all := b.stream("s"), events(5)
+	b.append(stream, eventstore.NoStream, all...)
+	for _, c := range []struct {
+		metadata string
+		want     []eventstore.EventData
+	}{{`{"$maxCount":2}`, all[3:]}, {`{"$maxCount":`, all}} {
+		if _, err := admin.SetStreamMetadata(b.ctx, stream, eventstore.Any, []byte(c.metadata)); err != nil {
+			b.Fatalf("set metadata: %v", err)
+		}
+		b.wantIDs("with metadata "+c.metadata, b.read(stream, eventstore.StreamRead{}), c.want)
 	}
 }

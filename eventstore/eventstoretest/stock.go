@@ -22,8 +22,8 @@ func RunStock(t *testing.T, connection func(t *testing.T) string, features Featu
 	for name, test := range map[string]func(*stock){
 		"LinksResolved": stockLinksResolved, "LinksUnresolved": stockLinksUnresolved, "LinkToNothing": stockLinkToNothing,
 		"Metadata": stockMetadata, "MetadataMissing": stockMetadataMissing, "MaxAge": stockMaxAge,
-		"Reconnect": stockReconnect,
-		"Group":     stockGroup, "GroupOnAll": stockGroupOnAll, "GroupRetriesAndParks": stockGroupRetriesAndParks,
+		"Reconnect": stockReconnect, "ReadAllEdges": stockReadAllEdges, "SubscribeFromEnd": stockSubscribeFromEnd,
+		"Group": stockGroup, "GroupOnAll": stockGroupOnAll, "GroupRetriesAndParks": stockGroupRetriesAndParks,
 		"GroupResolvesLinks": stockGroupResolvesLinks, "GroupErrors": stockGroupErrors,
 		"GroupUpdate": stockGroupUpdate, "GroupUpdateActs": stockGroupUpdateActs, "GroupUpdateStart": stockGroupUpdateStart,
 		"GroupUpdateRefused": stockGroupUpdateRefused, "GroupUpdateOnAll": stockGroupUpdateOnAll,
@@ -34,8 +34,14 @@ func RunStock(t *testing.T, connection func(t *testing.T) string, features Featu
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 			t.Cleanup(cancel)
-			s := &stock{T: t, ctx: ctx, features: features, connection: connection(t), prefix: "stock" + uuid.NewString()[:8]}
+			s := &stock{
+				T: t, ctx: ctx, features: features, connection: connection(t), prefix: "stock" + uuid.NewString()[:8],
+				names: map[string]struct{}{}, groups: map[string]struct{}{},
+			}
 			s.client = s.connect(s.connection)
+			if !features.OwnLog {
+				t.Cleanup(s.cleanUp)
+			}
 			test(s)
 		})
 	}
@@ -49,6 +55,22 @@ type stock struct {
 	connection string
 	client     *esdb.Client
 	prefix     string // of every stream of this test, and of no other
+	// names are those of the streams, groups those of the streams that have a group "g", or of the groups on $all.
+	names, groups map[string]struct{}
+}
+
+// cleanUp deletes what the test has made; much of it never was, or is gone.
+func (s *stock) cleanUp() {
+	client := s.connect(s.connection)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), cleanUpTimeout)
+	defer cancel()
+	for name := range s.groups {
+		_ = client.DeletePersistentSubscription(ctx, name, "g", esdb.DeletePersistentSubscriptionOptions{})
+		_ = client.DeletePersistentSubscriptionToAll(ctx, name, esdb.DeletePersistentSubscriptionOptions{})
+	}
+	for name := range s.names {
+		_, _ = client.DeleteStream(ctx, name, esdb.DeleteStreamOptions{ExpectedRevision: esdb.Any{}})
+	}
 }
 
 func (s *stock) connect(connection string) *esdb.Client {
@@ -66,7 +88,11 @@ func (s *stock) connect(connection string) *esdb.Client {
 	return client
 }
 
-func (s *stock) stream(name string) string { return s.prefix + "-" + name }
+func (s *stock) stream(name string) string {
+	name = s.prefix + "-" + name
+	s.names[name] = struct{}{}
+	return name
+}
 
 // append appends events with these bodies and returns their ids.
 func (s *stock) append(stream, eventType string, bodies ...string) (ids []uuid.UUID) {
@@ -130,6 +156,9 @@ func stockLinksResolved(s *stock) {
 	if e.Event == nil || e.Link == nil || e.Event.EventID != id || e.Event.StreamID != target || e.Event.EventNumber != 1 ||
 		e.Link.StreamID != links || e.Link.EventNumber != 0 || e.OriginalEvent().StreamID != links {
 		s.Errorf("resolved link: %+v", e)
+	}
+	if e.Commit == nil || *e.Commit != e.Link.Position.Commit {
+		s.Errorf("a resolved link stands at %v, want its own position %d", e.Commit, e.Link.Position.Commit)
 	}
 }
 
@@ -228,6 +257,10 @@ func stockReconnect(s *stock) {
 	}
 	relay := NewRelay(s, u.Host)
 	u.Host = relay.Address
+	if query := u.Query(); query.Get("tls") != "false" { // the certificate is that of the server's name
+		query.Set("tlsVerifyCert", "false")
+		u.RawQuery = query.Encode()
+	}
 	s.client = s.connect(u.String())
 	stream := s.stream("s")
 	s.append(stream, "T", "0")

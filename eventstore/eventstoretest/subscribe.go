@@ -125,8 +125,10 @@ func subscribeAfterIsExclusive(b *bundle) {
 		b.wantIDs("after", sub.live(), all[i+1:])
 		sub.stop()
 	}
-	fromZero := b.tapAll(eventstore.AllSubscription{After: &eventstore.Position{}})
-	b.wantIDs("after zero", fromZero.live(), all)
+	if b.features.OwnLog {
+		fromZero := b.tapAll(eventstore.AllSubscription{After: &eventstore.Position{}})
+		b.wantIDs("after zero", fromZero.live(), all)
+	}
 }
 
 // subscribeConcurrentWriters: subscriptions that start while others write show the log's order,

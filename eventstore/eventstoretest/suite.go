@@ -3,13 +3,19 @@
 // KurrentDB servers. It asserts nothing that a real server would not satisfy: a log may hold system
 // events and other writers' streams, positions are opaque and not dense, and what only some engines
 // know is named in Features.
+//
+// A server that others use too, with any amount of events of theirs, comes to no harm: streams and groups have names
+// that nobody else has, and are deleted in the end. The user must be allowed to read $all; without the right to make
+// persistent subscriptions their tests are skipped.
 package eventstoretest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,6 +43,10 @@ type Features struct {
 	// OnlyWhatWasWritten: a new log is empty, and holds no system events but those of metadata, deletes
 	// and persistent subscriptions. Only engines with a log of their own for each test can show it.
 	OnlyWhatWasWritten bool
+
+	// OwnLog: each test has a log of its own, which may be read from its beginning and be left as it is. On any other
+	// the suite reads only what came after its own beginning, and deletes its streams and groups when it has finished.
+	OwnLog bool
 }
 
 // Admin is what an engine may offer for the life of streams. The suite tests it where the store
@@ -47,8 +57,11 @@ type Admin interface {
 	TombstoneStream(ctx context.Context, stream string, expected eventstore.ExpectedRevision) (eventstore.Position, error)
 }
 
-// testTimeout bounds one test; it is the only clock in the suite.
-const testTimeout = 60 * time.Second
+// testTimeout bounds one test, and cleanUpTimeout what it leaves to delete; they are the only clocks in the suite.
+const (
+	testTimeout    = 60 * time.Second
+	cleanUpTimeout = 30 * time.Second
+)
 
 // Run runs the suite. open is called once per test and returns a store that may share its log with
 // others; the suite closes it.
@@ -80,6 +93,11 @@ type bundle struct {
 	features Features
 	// prefix begins the name of every stream of this test, and of no other.
 	prefix string
+	// start is where the log ended before the test; nil when it was empty.
+	start *eventstore.Position
+	names map[string]struct{} // of the streams that were named
+
+	mu sync.Mutex
 }
 
 func (s suite) setup(t *testing.T) *bundle {
@@ -93,11 +111,39 @@ func (s suite) setup(t *testing.T) *bundle {
 			t.Errorf("close: %v", err)
 		}
 	})
-	return &bundle{T: t, ctx: ctx, store: store, features: s.features, prefix: "conformance" + uuid.NewString()[:8]}
+	b := &bundle{
+		T: t, ctx: ctx, store: store, features: s.features, prefix: "conformance" + uuid.NewString()[:8], names: map[string]struct{}{},
+	}
+	b.start = b.before()
+	if !s.features.OwnLog {
+		t.Cleanup(func() { s.cleanUp(b) })
+	}
+	return b
+}
+
+// cleanUp deletes the streams of a test through a store of its own: the test's may be closed.
+func (s suite) cleanUp(b *bundle) {
+	store := s.open(b.T)
+	defer func() { _ = store.Close() }()
+	admin, ok := store.(Admin)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.ctx), cleanUpTimeout)
+	defer cancel()
+	for name := range b.names {
+		_, _ = admin.DeleteStream(ctx, name, eventstore.Any) // many never were, or are gone
+	}
 }
 
 // stream names a stream of this test.
-func (b *bundle) stream(name string) string { return b.prefix + "-" + name }
+func (b *bundle) stream(name string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	name = b.prefix + "-" + name
+	b.names[name] = struct{}{}
+	return name
+}
 
 // event makes an event with a random id.
 func event(eventType, data string) eventstore.EventData {
@@ -144,14 +190,23 @@ func (b *bundle) read(stream string, read eventstore.StreamRead) []eventstore.Re
 	return out
 }
 
-// readAll reads $all and keeps the events of this test.
-func (b *bundle) readAll(read eventstore.AllRead) []eventstore.RecordedEvent {
+// readAll reads $all, as far as it is not older than the test, and keeps the events of this test.
+func (b *bundle) readAll(read eventstore.AllRead) (out []eventstore.RecordedEvent) {
 	b.Helper()
-	out, err := collect(b.store.ReadAll(b.ctx, read))
-	if err != nil {
-		b.Fatalf("read $all: %v", err)
+	if read.Direction == forwards && read.From == nil && !b.features.OwnLog {
+		read.From = b.start
 	}
-	return slices.DeleteFunc(out, func(e eventstore.RecordedEvent) bool { return !b.owns(e) })
+	for e, err := range b.store.ReadAll(b.ctx, read) {
+		switch {
+		case err != nil:
+			b.Fatalf("read $all: %v", err)
+		case read.Direction == backwards && b.start != nil && e.Position.Compare(*b.start) <= 0:
+			return out
+		case b.owns(e):
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 func (b *bundle) owns(e eventstore.RecordedEvent) bool {
@@ -162,6 +217,9 @@ func (b *bundle) owns(e eventstore.RecordedEvent) bool {
 func (b *bundle) before() *eventstore.Position {
 	b.Helper()
 	head, ok, err := b.store.Head(b.ctx)
+	if errors.Is(err, eventstore.ErrAccessDenied) {
+		b.Skipf("the user may not read $all: %v", err)
+	}
 	if err != nil {
 		b.Fatalf("head: %v", err)
 	}

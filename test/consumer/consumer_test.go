@@ -323,3 +323,21 @@ func selfSigned(t *testing.T) (certificateFile, keyFile string) {
 	}
 	return certificateFile, keyFile
 }
+
+// TestPython_Compiles: the client for Python cannot be had here; what it sends is in TestPythonClient_Requests of the node's
+// protocol, and its program is at least Python.
+func TestPython_Compiles(t *testing.T) {
+	t.Parallel()
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3")
+	}
+	file := filepath.Join(t.TempDir(), "follow.py")
+	if err := os.WriteFile(file, []byte(block(t, "python", 0)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	compile := exec.CommandContext(t.Context(), python, "-m", "py_compile", file)
+	if said, err := compile.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, said)
+	}
+}

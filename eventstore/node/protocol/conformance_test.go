@@ -69,7 +69,7 @@ func TestProtocol_Conformance(t *testing.T) {
 
 // embedded are the node's known differences from a real server.
 func embedded() eventstoretest.Features {
-	return eventstoretest.Features{KnowsActual: true, CheckpointsWhenCaughtUp: true, RemembersIDs: true, OnlyWhatWasWritten: true}
+	return eventstoretest.Features{KnowsActual: true, CheckpointsWhenCaughtUp: true, RemembersIDs: true, OnlyWhatWasWritten: true, OwnLog: true}
 }
 
 // TestProtocol_StockClient runs what only a stock client sees.
@@ -86,6 +86,12 @@ func TestRealServer_Conformance(t *testing.T) {
 	if connection == "" {
 		t.Skip("LEDGER_TEST_ESDB is not set: no real EventStoreDB to test against")
 	}
+	runAgainst(t, connection)
+}
+
+// runAgainst runs everything against one server that others use too.
+func runAgainst(t *testing.T, connection string) {
+	t.Helper()
 	t.Run("Port", func(t *testing.T) {
 		eventstoretest.Run(t, func(t *testing.T) eventstore.Store { return connect(t, connection) },
 			eventstoretest.Features{KnowsActual: true})

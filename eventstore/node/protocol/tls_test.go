@@ -22,6 +22,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/eventstore/eventstoretest"
+	"github.com/order-ledger/order-ledger/eventstore/node"
 	"github.com/order-ledger/order-ledger/eventstore/node/protocol"
 )
 
@@ -50,11 +51,11 @@ func selfSigned(t *testing.T) (certificate *tls.Certificate, caFile string) {
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, caFile
 }
 
-// secured returns a server with TLS and one user, and how a client reaches it.
-func secured(t *testing.T) (s *protocol.Server, connection func(user, password string) string) {
+// secured returns a server of a node, nil is a new one, with TLS and one user, and how a client reaches it.
+func secured(t *testing.T, n *node.Node) (s *protocol.Server, connection func(user, password string) string) {
 	t.Helper()
 	certificate, caFile := selfSigned(t)
-	s = serve(t, protocol.Options{Certificate: certificate, Users: map[string]string{"ledger": "p:ss wörd"}})
+	s = serve(t, protocol.Options{Node: n, Certificate: certificate, Users: map[string]string{"ledger": "p:ss wörd"}})
 	return s, func(user, password string) string {
 		u := url.URL{Scheme: "esdb", Host: s.Addr().String(), RawQuery: url.Values{"tlsCaFile": {caFile}}.Encode()}
 		if user != "" {
@@ -71,7 +72,7 @@ func TestTLS_Conformance(t *testing.T) {
 		t.Skip("the suite runs over plaintext already")
 	}
 	eventstoretest.Run(t, func(t *testing.T) eventstore.Store {
-		_, connection := secured(t)
+		_, connection := secured(t, nil)
 		return connect(t, connection("ledger", "p:ss wörd"))
 	}, embedded())
 }
@@ -83,14 +84,14 @@ func TestTLS_StockClient(t *testing.T) {
 		t.Skip("the suite runs over plaintext already")
 	}
 	eventstoretest.RunStock(t, func(t *testing.T) string {
-		_, connection := secured(t)
+		_, connection := secured(t, nil)
 		return connection("ledger", "p:ss wörd")
 	}, embedded())
 }
 
 func TestTLS_RefusesWrongCredentials(t *testing.T) {
 	t.Parallel()
-	_, connection := secured(t)
+	_, connection := secured(t, nil)
 	for name, text := range map[string]string{
 		"NoUser":         connection("", ""),
 		"UnknownUser":    connection("nobody", "p:ss wörd"),
