@@ -19,6 +19,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -53,7 +54,7 @@ func run(ctx context.Context, out io.Writer, only string) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	planted, unnoticed := 0, 0
-	for _, m := range mutations() {
+	for _, m := range slices.Concat(mutations(), eventStoreMutations()) {
 		if only != "" && m.invariant != only && !strings.Contains(m.bug, only) {
 			continue
 		}
@@ -123,8 +124,8 @@ func (m mutation) plant(ctx context.Context, root, dir string) (noticed bool, er
 		return false, fmt.Errorf("no test in %s is called %s", m.pkg, m.run)
 	case err == nil:
 		return false, nil
-	case errors.As(err, &exit) && strings.Contains(output.String(), "--- FAIL"):
-		return true, nil
+	case errors.As(err, &exit) && (strings.Contains(output.String(), "--- FAIL") || strings.Contains(output.String(), "panic: ")):
+		return true, nil // a bug may end the whole process
 	}
 	return false, fmt.Errorf("%w\n%s", err, output.String())
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,7 +15,7 @@ import (
 func TestMutations_CanBePlanted(t *testing.T) {
 	t.Parallel()
 	const root = "../.."
-	for _, m := range mutations() {
+	for _, m := range slices.Concat(mutations(), eventStoreMutations()) {
 		if _, err := m.code(root); err != nil {
 			t.Errorf("%s, %s: %v", m.invariant, m.bug, err)
 		}
@@ -44,6 +45,69 @@ func testsOf(t *testing.T, dir string) string {
 		for _, found := range regexp.MustCompile(`(?m)^func (Test\w+)`).FindAllStringSubmatch(string(text), -1) {
 			names += found[1] + "\n"
 		}
+	}
+	return names
+}
+
+// TestInvariants_NameTheirTests: the tests that docs/invariants.md names exist. Of what it lists item by item (C1, E1, …)
+// the files exist too, the tests are in the packages named, and at least one of them is shown to fail by a planted bug.
+func TestInvariants_NameTheirTests(t *testing.T) {
+	t.Parallel()
+	const root = "../.."
+	page, err := os.ReadFile(filepath.Join(root, "docs", "invariants.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Fields(testsUnder(t, root))
+	named := regexp.MustCompile(`\bTest[A-Z]\w*`)
+	for _, name := range named.FindAllString(string(page), -1) {
+		if !slices.ContainsFunc(all, func(test string) bool { return strings.HasPrefix(test, name) }) {
+			t.Errorf("docs/invariants.md names %s, which is no test", name)
+		}
+	}
+	items := 0
+	for _, row := range regexp.MustCompile(`(?m)^\| ([CE]\d+) \|.*\| ([^|]+) \|$`).FindAllStringSubmatch(string(page), -1) {
+		items++
+		shown := false
+		for _, m := range slices.Concat(mutations(), eventStoreMutations()) {
+			shown = shown || m.invariant == row[1]
+		}
+		in := regexp.MustCompile("`([a-z/]+)` ((?:Test\\w+(?:, )?)+)").FindAllStringSubmatch(row[2], -1)
+		if len(in) == 0 {
+			t.Errorf("%s names no test", row[1])
+		}
+		for _, part := range in {
+			pkg := "./eventstore/" + part[1]
+			tests := strings.Fields(testsOf(t, filepath.Join(root, pkg)))
+			for _, name := range named.FindAllString(part[2], -1) {
+				if !slices.Contains(tests, name) {
+					t.Errorf("%s names %s in %s, which is not there", row[1], name, pkg)
+				}
+				for _, m := range slices.Concat(mutations(), eventStoreMutations()) {
+					shown = shown || m.pkg == pkg && strings.HasPrefix(name, m.run)
+				}
+			}
+		}
+		if !shown {
+			t.Errorf("%s: no planted bug shows that its tests can fail", row[1])
+		}
+	}
+	if items < 16+15 {
+		t.Errorf("%d items are listed, want 16 of the client and 15 of the node", items)
+	}
+}
+
+// testsUnder are the names of all tests of the module.
+func testsUnder(t *testing.T, root string) (names string) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && !strings.HasPrefix(entry.Name(), ".git") {
+			names += testsOf(t, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return names
 }
