@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,7 +37,9 @@ ids, types, data and metadata, and compares both logs at the end. LOG is
 string (esdb://, esdb+discover://, kurrentdb://). Stop the ledger first.
 
 It can be stopped and begun again; --state says where it remembers how far it
-came. Positions differ in the copy: use it with a fresh database.`,
+came, without which it looks at what the target holds. A target that holds events
+of a ledger that are not the source's is refused before anything is copied.
+Positions differ in the copy: use it with a fresh database.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if from == "" || to == "" || from == to {
@@ -109,47 +112,99 @@ func (c *cli) runCopyLog(ctx context.Context, from, to, state string) (err error
 	if err != nil {
 		return err
 	}
-	if at := mark.position(); at != nil {
-		holds, err := copylog.Holds(ctx, source, target, *at)
-		if err != nil {
-			return err
-		}
-		if !holds {
-			c.say("%s is about other logs than these: copying from the start", state)
-			mark.At = ""
-		}
-	}
-	saved := time.Now()
-	copied, err := copylog.Copy(ctx, source, target, mark.position(), func(p copylog.Progress) error {
-		mark.At = p.Position.String()
-		if time.Since(saved) < saveEvery {
-			return nil
-		}
-		saved = time.Now()
-		c.say("copied %d events, up to %s", p.Events, p.Position)
-		return mark.write(state)
-	})
-	if err != nil {
-		return errors.Join(err, mark.write(state))
-	}
-	if err := mark.write(state); err != nil {
+	job := &copyJob{cli: c, source: source, target: target, mark: mark, state: state, told: time.Now()}
+	if err := job.begin(ctx); err != nil {
 		return err
 	}
-	told := time.Now()
-	verified, err := copylog.Verify(ctx, source, target, func(p copylog.Progress) {
-		if time.Since(told) >= saveEvery {
-			told = time.Now()
-			c.say("compared %d events", p.Events)
-		}
-	})
+	copied, err := job.copy(ctx)
+	if err != nil {
+		return err
+	}
+	verified, err := copylog.Verify(ctx, source, target, job.mark.position(), job.tell)
 	if err != nil {
 		return fmt.Errorf("the copy is not equal to its source: %w", err)
 	}
 	if c.json {
-		return c.printJSON(map[string]uint64{"copied": copied, "verified": verified})
+		err = c.printJSON(map[string]uint64{"copied": copied, "verified": verified})
+	} else {
+		_, err = fmt.Fprintf(c.io.out, "copied %d, verified %d events\n", copied, verified)
 	}
-	_, err = fmt.Fprintf(c.io.out, "copied %d, verified %d events\n", copied, verified)
-	return err
+	if err != nil {
+		return err
+	}
+	if grown, err := copylog.Grown(ctx, source, job.mark.position()); err != nil || grown {
+		return cmp.Or(err, errors.New("the source goes on growing: stop the ledger that writes to it, and run copy-log again"))
+	}
+	return nil
+}
+
+// copyJob is a copy under way.
+type copyJob struct {
+	*cli
+	source, target eventstore.Store
+	mark           copyMark
+	state          string
+	told           time.Time
+}
+
+// tell shows how far it came, once in a while.
+func (j *copyJob) tell(p copylog.Progress) {
+	if time.Since(j.told) < saveEvery {
+		return
+	}
+	j.told = time.Now()
+	if p.Comparing {
+		j.say("compared %d events", p.Events)
+		return
+	}
+	j.say("copied %d events, up to %s", p.Events, p.Position)
+}
+
+// begin finds out where to go on: at the mark, when it is about these logs, else behind what the target holds.
+func (j *copyJob) begin(ctx context.Context) error {
+	if at := j.mark.position(); at != nil {
+		holds, err := copylog.Holds(ctx, j.source, j.target, *at)
+		if err != nil {
+			return err
+		}
+		if holds {
+			return nil
+		}
+		j.say("%s is about other logs than these", j.state)
+		j.mark.At = ""
+	}
+	at, events, err := copylog.Common(ctx, j.source, j.target, j.tell)
+	if err != nil {
+		return fmt.Errorf("the target is no unfinished copy of the source, nothing was copied: %w", err)
+	}
+	if at != nil {
+		j.say("%d events are there already", events)
+		j.mark.At = at.String()
+	}
+	return nil
+}
+
+// copyRounds bounds how often a copy goes on with what came to the source meanwhile.
+const copyRounds = 10
+
+func (j *copyJob) copy(ctx context.Context) (copied uint64, err error) {
+	saved := time.Now()
+	for range copyRounds {
+		n, err := copylog.Copy(ctx, j.source, j.target, j.mark.position(), func(p copylog.Progress) error {
+			j.mark.At = p.Position.String()
+			p.Events += copied
+			j.tell(p)
+			if time.Since(saved) < saveEvery {
+				return nil
+			}
+			saved = time.Now()
+			return j.mark.write(j.state)
+		})
+		if copied += n; err != nil || n == 0 {
+			return copied, errors.Join(err, j.mark.write(j.state))
+		}
+	}
+	return copied, j.mark.write(j.state)
 }
 
 // copyMark remembers how far a copy came. Without it a copy begins at the

@@ -20,9 +20,9 @@ const (
 	batchBytes  = 512 << 10
 )
 
-// Progress tells how far a copy or its verification has come.
+// Progress tells how far a copy or a comparison has come.
 type Progress struct {
-	Verifying bool
+	Comparing bool
 	Events    uint64
 	// Position in the source up to which everything is copied.
 	Position eventstore.Position
@@ -125,15 +125,47 @@ func (e *DifferenceError) Error() string {
 	return fmt.Sprintf("event %d of the log differs: %s", e.Event, e.Detail)
 }
 
-// Verify reads both logs and compares them event by event, in order, whatever
-// their positions are. It returns the number of equal events.
-func Verify(ctx context.Context, from, to eventstore.Reader, tell func(Progress)) (uint64, error) {
+// Common tells how much of the source the target holds already: the position in the source of the last event of the
+// target, nil when that is empty, and their number. It fails with a *DifferenceError when the target holds anything that the source
+// does not begin with: it is no unfinished copy, and would never become one.
+func Common(ctx context.Context, from, to eventstore.Reader, tell func(Progress)) (at *eventstore.Position, events uint64, err error) {
+	next, stop := iter.Pull2(ledgerEvents(ctx, from))
+	defer stop()
+	for got, err := range ledgerEvents(ctx, to) {
+		if err != nil {
+			return at, events, fmt.Errorf("read the target: %w", err)
+		}
+		want, err, ok := next()
+		if err != nil {
+			return at, events, fmt.Errorf("read the source: %w", err)
+		}
+		if ok {
+			err = compare(events+1, want, got)
+		} else {
+			err = &DifferenceError{Event: events + 1, Detail: "the target goes on with " + name(got)}
+		}
+		if err != nil {
+			return at, events, err
+		}
+		if at, events = &want.Position, events+1; events%batchEvents == 0 {
+			tell(Progress{Comparing: true, Events: events, Position: want.Position})
+		}
+	}
+	return at, events, nil
+}
+
+// Verify reads both logs, the source up to and including a position, nil is its end, and compares them event by event, in
+// order, whatever their positions are. It returns the number of equal events.
+func Verify(ctx context.Context, from, to eventstore.Reader, upTo *eventstore.Position, tell func(Progress)) (uint64, error) {
 	next, stop := iter.Pull2(ledgerEvents(ctx, to))
 	defer stop()
 	var n uint64
 	for want, err := range ledgerEvents(ctx, from) {
 		if err != nil {
 			return n, fmt.Errorf("read the source: %w", err)
+		}
+		if upTo != nil && want.Position.Compare(*upTo) > 0 {
+			break
 		}
 		got, err, ok := next()
 		switch {
@@ -146,13 +178,26 @@ func Verify(ctx context.Context, from, to eventstore.Reader, tell func(Progress)
 			return n, err
 		}
 		if n++; n%batchEvents == 0 {
-			tell(Progress{Verifying: true, Events: n, Position: want.Position})
+			tell(Progress{Comparing: true, Events: n, Position: want.Position})
 		}
 	}
 	if extra, err, more := next(); more {
 		return n, errors.Join(err, &DifferenceError{Event: n + 1, Detail: "the copy goes on with " + name(extra)})
 	}
 	return n, nil
+}
+
+// Grown tells whether the source has events of a ledger after a position.
+func Grown(ctx context.Context, from eventstore.Reader, after *eventstore.Position) (bool, error) {
+	for e, err := range from.ReadAll(ctx, eventstore.AllRead{From: after}) {
+		if err != nil {
+			return false, fmt.Errorf("read the source: %w", err)
+		}
+		if !isSystem(e.Stream) && (after == nil || e.Position.Compare(*after) > 0) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func compare(n uint64, want, got eventstore.RecordedEvent) error {

@@ -76,7 +76,7 @@ func TestCopy_StoppedAndBegunAgain(t *testing.T) {
 	if _, err := copylog.Copy(t.Context(), from, to, nil, func(copylog.Progress) error { return nil }); err != nil {
 		t.Fatalf("again from the start: %v", err)
 	}
-	n, err := copylog.Verify(t.Context(), from, to, func(copylog.Progress) {})
+	n, err := copylog.Verify(t.Context(), from, to, nil, func(copylog.Progress) {})
 	if err != nil || n != 120 {
 		t.Errorf("verified %d events: %v, want 120", n, err)
 	}
@@ -105,7 +105,7 @@ func TestVerify_FindsDifferences(t *testing.T) {
 			t.Parallel()
 			to := open(t)
 			spoil(t, to)
-			_, err := copylog.Verify(t.Context(), from, to, func(copylog.Progress) {})
+			_, err := copylog.Verify(t.Context(), from, to, nil, func(copylog.Progress) {})
 			var difference *copylog.DifferenceError
 			if !errors.As(err, &difference) {
 				t.Errorf("verify: %v, want a difference", err)
@@ -150,5 +150,99 @@ func TestHolds(t *testing.T) {
 		if got, err := copylog.Holds(t.Context(), c.from, c.to, c.at); err != nil || got != c.want {
 			t.Errorf("%s: %t, %v; want %t", name, got, err, c.want)
 		}
+	}
+}
+
+// TestCommon: what a copy has is recognised whole or in part, and anything else is refused with the first event that differs.
+func TestCommon(t *testing.T) {
+	t.Parallel()
+	from := open(t)
+	fill(t, from, 3)
+	errStopped := errors.New("stopped")
+	for name, c := range map[string]struct {
+		prepare func(*testing.T, *node.Node) error
+		events  uint64
+		differs bool
+	}{
+		"Empty": {func(*testing.T, *node.Node) error { return nil }, 0, false},
+		"Part": {func(t *testing.T, to *node.Node) error {
+			appends := 0
+			_, err := copylog.Copy(t.Context(), from, to, nil, func(copylog.Progress) error {
+				if appends++; appends == 2 {
+					return errStopped
+				}
+				return nil
+			})
+			if !errors.Is(err, errStopped) {
+				return err
+			}
+			return nil
+		}, 12, false},
+		"Whole": {func(t *testing.T, to *node.Node) error {
+			_, err := copylog.Copy(t.Context(), from, to, nil, func(copylog.Progress) error { return nil })
+			return err
+		}, 18, false},
+		"SystemEvents": {func(t *testing.T, to *node.Node) error {
+			_, err := to.Append(t.Context(), "$settings", eventstore.NoStream, eventstore.EventData{ID: uuid.New(), Type: "$x"})
+			return err
+		}, 0, false},
+		"Other": {func(t *testing.T, to *node.Node) error { fill(t, to, 3); return nil }, 0, true},
+		"More": {func(t *testing.T, to *node.Node) error {
+			_, err := copylog.Copy(t.Context(), from, to, nil, func(copylog.Progress) error { return nil })
+			if err == nil {
+				_, err = to.Append(t.Context(), "order-9", eventstore.NoStream, eventstore.EventData{ID: uuid.New(), Type: "T"})
+			}
+			return err
+		}, 18, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			to := open(t)
+			if err := c.prepare(t, to); err != nil {
+				t.Fatal(err)
+			}
+			at, events, err := copylog.Common(t.Context(), from, to, func(copylog.Progress) {})
+			var difference *copylog.DifferenceError
+			if errors.As(err, &difference) != c.differs || !c.differs && err != nil || events != c.events || (at == nil) != (events == 0) {
+				t.Errorf("%d events up to %v, %v; want %d", events, at, err, c.events)
+			}
+			if c.differs {
+				return
+			}
+			copied, err := copylog.Copy(t.Context(), from, to, at, func(copylog.Progress) error { return nil })
+			if err != nil || copied != 18-c.events {
+				t.Errorf("the rest: %d events, %v; want %d", copied, err, 18-c.events)
+			}
+			if n, err := copylog.Verify(t.Context(), from, to, nil, func(copylog.Progress) {}); err != nil || n != 18 {
+				t.Errorf("verified %d events: %v", n, err)
+			}
+		})
+	}
+}
+
+// TestVerify_UpTo compares what was copied of a source that has grown, and Grown tells that it has.
+func TestVerify_UpTo(t *testing.T) {
+	t.Parallel()
+	from, to := open(t), open(t)
+	fill(t, from, 2)
+	var at eventstore.Position
+	if _, err := copylog.Copy(t.Context(), from, to, nil, func(p copylog.Progress) error { at = p.Position; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if grown, err := copylog.Grown(t.Context(), from, &at); err != nil || grown {
+		t.Errorf("a source that has not grown: %t, %v", grown, err)
+	}
+	if _, err := from.Append(t.Context(), "order-9", eventstore.NoStream, eventstore.EventData{ID: uuid.New(), Type: "T"}); err != nil {
+		t.Fatal(err)
+	}
+	if grown, err := copylog.Grown(t.Context(), from, &at); err != nil || !grown {
+		t.Errorf("a source that has grown: %t, %v", grown, err)
+	}
+	if n, err := copylog.Verify(t.Context(), from, to, &at, func(copylog.Progress) {}); err != nil || n != 12 {
+		t.Errorf("verified %d events: %v, want 12", n, err)
+	}
+	var difference *copylog.DifferenceError
+	if _, err := copylog.Verify(t.Context(), from, to, nil, func(copylog.Progress) {}); !errors.As(err, &difference) {
+		t.Errorf("verified to the end: %v, want a difference", err)
 	}
 }
