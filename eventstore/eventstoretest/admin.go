@@ -109,6 +109,7 @@ func softDeletedCase(b *bundle, admin Admin, expected eventstore.ExpectedRevisio
 		if err != nil || res.Revision != revision {
 			b.Errorf("append: %+v, %v; want revision %d", res, err, revision)
 		}
+		b.undeleted(stream)
 		b.wantStream(stream, again)
 		return
 	}
@@ -131,6 +132,7 @@ func adminSoftDelete(b *bundle, admin Admin) {
 	if res := b.append(stream, eventstore.NoStream, all[3:5]...); res.Revision != 4 {
 		b.Errorf("first append after the delete: revision %d, want 4", res.Revision)
 	}
+	b.undeleted(stream)
 	b.append(stream, eventstore.Revision(4), all[5])
 	b.wantIDs("after the delete", b.read(stream, eventstore.StreamRead{}), all[3:])
 	b.wantIDs("after the delete, backwards", b.read(stream, eventstore.StreamRead{Direction: backwards}), reversed(all[3:]))
@@ -151,10 +153,14 @@ func adminSoftDeleteExpected(b *bundle, admin Admin) {
 			b.Errorf("delete expecting %s succeeded", expected)
 		}
 	}
-	if _, err := admin.DeleteStream(b.ctx, stream, eventstore.StreamExists); err != nil {
-		b.Errorf("delete: %v", err)
+	exists := eventstore.StreamExists
+	if !b.features.DeletesWhatExists {
+		exists = eventstore.Any
 	}
-	if _, err := admin.DeleteStream(b.ctx, stream, eventstore.StreamExists); !errors.Is(err, eventstore.ErrStreamDeleted) {
+	if _, err := admin.DeleteStream(b.ctx, stream, exists); err != nil {
+		b.Errorf("delete expecting %s: %v", exists, err)
+	}
+	if _, err := admin.DeleteStream(b.ctx, stream, eventstore.StreamExists); b.features.DeletesWhatExists && !errors.Is(err, eventstore.ErrStreamDeleted) || err == nil {
 		b.Errorf("delete of a deleted stream expecting that it exists: %v", err)
 	}
 	if _, err := admin.DeleteStream(b.ctx, stream, eventstore.Any); err != nil {
@@ -298,6 +304,7 @@ func adminWhatDeletesRecord(b *bundle, admin Admin) {
 	}
 	b.wantMetadata(stream, map[string]any{"$tb": float64(math.MaxInt64)}, &at)
 	b.append(stream, eventstore.Any, events(1)...)
+	b.undeleted(stream)
 	b.wantMetadata(stream, map[string]any{"$tb": float64(3)}, nil)
 
 	end := b.before()

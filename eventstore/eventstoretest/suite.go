@@ -44,6 +44,14 @@ type Features struct {
 	// and persistent subscriptions. Only engines with a log of their own for each test can show it.
 	OnlyWhatWasWritten bool
 
+	// UndeletesAtOnce: an append to a soft-deleted stream makes it readable together with the append. A real server writes
+	// the metadata for it a moment later: until then the stream reads as not found (KurrentDB issue 1744).
+	UndeletesAtOnce bool
+
+	// DeletesWhatExists: a soft delete may expect that the stream exists. Servers have refused it (KurrentDB issue 3151), and
+	// clients of other languages do not offer it for that reason.
+	DeletesWhatExists bool
+
 	// OwnLog: each test has a log of its own, which may be read from its beginning and be left as it is. On any other
 	// the suite reads only what came after its own beginning, and deletes its streams and groups when it has finished.
 	OwnLog bool
@@ -143,6 +151,24 @@ func (b *bundle) stream(name string) string {
 	name = b.prefix + "-" + name
 	b.names[name] = struct{}{}
 	return name
+}
+
+// undeleted waits until a stream that was soft-deleted and appended to can be read.
+func (b *bundle) undeleted(stream string) {
+	b.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !b.features.UndeletesAtOnce {
+		_, err := collect(b.store.ReadStream(b.ctx, stream, eventstore.StreamRead{Count: 1}))
+		if !errors.Is(err, eventstore.ErrStreamNotFound) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-b.ctx.Done():
+			b.Fatalf("stream %s stays deleted after an append", stream)
+		}
+	}
 }
 
 // event makes an event with a random id.

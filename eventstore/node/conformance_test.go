@@ -12,7 +12,7 @@ func TestNode_Conformance(t *testing.T) {
 	t.Parallel()
 	eventstoretest.Run(t, func(t *testing.T) eventstore.Store {
 		return open(t, node.Options{Dir: t.TempDir()})
-	}, eventstoretest.Features{KnowsIdempotent: true, KnowsActual: true, CheckpointsWhenCaughtUp: true, OwnLog: true})
+	}, eventstoretest.Features{KnowsIdempotent: true, KnowsActual: true, CheckpointsWhenCaughtUp: true, UndeletesAtOnce: true, DeletesWhatExists: true, OwnLog: true})
 }
 
 // open opens a node that is closed at the end of the test at the latest.

@@ -69,7 +69,10 @@ func TestProtocol_Conformance(t *testing.T) {
 
 // embedded are the node's known differences from a real server.
 func embedded() eventstoretest.Features {
-	return eventstoretest.Features{KnowsActual: true, CheckpointsWhenCaughtUp: true, RemembersIDs: true, OnlyWhatWasWritten: true, OwnLog: true}
+	return eventstoretest.Features{
+		KnowsActual: true, CheckpointsWhenCaughtUp: true,
+		RemembersIDs: true, OnlyWhatWasWritten: true, UndeletesAtOnce: true, DeletesWhatExists: true, OwnLog: true,
+	}
 }
 
 // TestProtocol_StockClient runs what only a stock client sees.
