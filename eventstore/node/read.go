@@ -62,7 +62,7 @@ type window struct {
 type scan interface {
 	// chunk returns the next windows, about as many as hold n events, and none at the end. With an
 	// error it returns what could be read before it.
-	chunk(n uint64) ([]window, error)
+	chunk(ctx context.Context, n uint64) ([]window, error)
 }
 
 // errStopped ends a sequence whose consumer has had enough.
@@ -82,7 +82,7 @@ func drain(
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		windows, err := s.chunk(left)
+		windows, err := s.chunk(ctx, left)
 		for i := range windows {
 			if !windows[i].each(direction, &left, func(e eventstore.RecordedEvent) bool { return yield(e, nil) }) {
 				return nil
@@ -157,11 +157,11 @@ func validatePosition(p eventstore.Position, greatest uint64) error {
 	return nil
 }
 
-func (s *logScan) chunk(n uint64) (out []window, err error) {
+func (s *logScan) chunk(ctx context.Context, n uint64) (out []window, err error) {
 	if s.head == 0 || s.next > s.head && !s.backwards || s.next <= 1 && s.backwards {
 		return nil, nil
 	}
-	if err := s.node.useForChunk(); err != nil {
+	if err := s.node.useForChunk(ctx); err != nil {
 		return nil, err
 	}
 	defer s.node.releaseChunk()
@@ -207,9 +207,16 @@ func (s *logScan) chunk(n uint64) (out []window, err error) {
 }
 
 // useForChunk is use for a scan, of which chunksAtOnce go on at a time.
-func (n *Node) useForChunk() error {
-	n.chunks <- struct{}{}
-	err := n.use()
+func (n *Node) useForChunk(ctx context.Context) error {
+	select {
+	case n.chunks <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err := ctx.Err() // it may have ended while it waited
+	if err == nil {
+		err = n.use()
+	}
 	if err != nil {
 		<-n.chunks
 	}

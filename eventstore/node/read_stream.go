@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -48,11 +49,11 @@ func (n *Node) scanStream(stream string, read eventstore.StreamRead, head uint64
 	return s, nil
 }
 
-func (s *streamScan) chunk(n uint64) (out []window, err error) {
+func (s *streamScan) chunk(ctx context.Context, n uint64) (out []window, err error) {
 	if s.done {
 		return nil, nil
 	}
-	if err := s.node.useForChunk(); err != nil {
+	if err := s.node.useForChunk(ctx); err != nil {
 		return nil, err
 	}
 	defer s.node.releaseChunk()

@@ -183,7 +183,7 @@ func (a *allFollower) catchUp(ctx context.Context) error {
 		if err := a.node.ended(ctx); err != nil {
 			return err
 		}
-		windows, err := scan.chunk(math.MaxUint64)
+		windows, err := scan.chunk(ctx, math.MaxUint64)
 		for i := range windows {
 			if err := a.showWindow(&windows[i]); err != nil {
 				return err
@@ -291,7 +291,7 @@ func (s *streamFollower) catchUp(ctx context.Context) error {
 		if err := s.node.ended(ctx); err != nil {
 			return err
 		}
-		windows, err := scan.chunk(math.MaxUint64)
+		windows, err := scan.chunk(ctx, math.MaxUint64)
 		for i := range windows {
 			if err := s.showWindow(&windows[i]); err != nil {
 				return err

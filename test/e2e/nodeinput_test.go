@@ -187,7 +187,7 @@ func TestNode_BadInput(t *testing.T) {
 		t.Errorf("stop: exit code %d\n%s", r.Code, r.Stderr)
 	}
 	peak := n.PeakMemory()
-	if t.Logf("the node took %d MiB", peak>>20); peak > floodedBytesMax {
+	if t.Logf("the node took %d MiB", peak>>20); peak > floodedBytesMax && !harness.Race {
 		t.Errorf("the node took %d MiB, at most %d are allowed", peak>>20, floodedBytesMax>>20)
 	}
 }
@@ -198,7 +198,8 @@ const (
 	floodConnections     = 12
 	floodEventBytes      = 500 << 10
 	floodEvents          = 60
-	floodedBytesMax      = 900 << 20
+	// What all connections may hold, twice because of Go's heap, what was closed and is not collected yet, and the node itself.
+	floodedBytesMax = 1400 << 20
 )
 
 // floodOfSlowReaders opens more subscriptions than there may be, none of which takes what it gets, over several connections.
