@@ -47,7 +47,7 @@ func fillNode(t *testing.T, n *aloneNode, appends int) (events int) {
 func TestCopyLog_Killed(t *testing.T) {
 	t.Parallel()
 	from, to := launchNode(t, harness.Options{}), launchNode(t, harness.Options{})
-	events := fillNode(t, from, 1600)
+	events := fillNode(t, from, 800)
 	target := connectStore(t, to.Events)
 	site := harness.NewSite(t, harness.Options{})
 	copied := func() int {
