@@ -11,10 +11,6 @@ import (
 	"github.com/order-ledger/order-ledger/domain/money"
 )
 
-// clockSkewMax is how far a source's time may lie after our receipt of it
-// before the source's clock is taken to be wrong.
-const clockSkewMax = 24 * time.Hour
-
 // Decide answers a command with the events that are to be appended, in order.
 // It is pure, leaves state alone, and is idempotent: a command whose meaning
 // is in the stream yields no events.
@@ -72,7 +68,7 @@ func (d *decider) emitAs(id uuid.UUID, at At, e Event, flags ...Flag) bool {
 	switch {
 	case occurredAt.IsZero():
 		occurredAt, basis = d.receivedAt, BasisReceived
-	case occurredAt.Sub(d.receivedAt) > clockSkewMax:
+	case isAbsurd(occurredAt, d.receivedAt):
 		occurredAt, basis, toldAt = d.receivedAt, BasisReceived, at.OccurredAt
 		all = append(all, FlagClockSkew)
 	}
@@ -86,7 +82,7 @@ func (d *decider) emitAs(id uuid.UUID, at At, e Event, flags ...Flag) bool {
 		revision = d.s.Revision + 1
 	}
 	d.s.Apply(Recorded{Event: e, ID: id, Revision: revision, Metadata: Metadata{
-		OccurredAt: occurredAt, OccurredAtBasis: basis, ToldAt: toldAt, RecordedAt: d.receivedAt,
+		OccurredAt: occurredAt, OccurredAtBasis: basis, ToldAt: toldAt, ReceivedAt: d.receivedAt, RecordedAt: d.receivedAt,
 		SourceStatus: at.Status, Flags: all,
 	}})
 	return true
@@ -132,7 +128,7 @@ func decideObserve(state State, c Observe) ([]Decided, error) {
 	if uncountable == nil {
 		uncountable = foreignCurrency(d.s.Currency, &reg, c.Facts)
 	}
-	previous := d.s.DueVersion
+	previous := d.s.dueVersion
 	if uncountable == nil && reg.AmountDue != nil {
 		version := reg.Version
 		c.Evidence.Version = &version
@@ -233,8 +229,15 @@ func (d *decider) register(at At, reg Registration) {
 }
 
 // changeDue takes over the amount due of the newest version of the order.
-func (d *decider) changeDue(at At, reg Registration, previous Version) {
-	if reg.AmountDue == nil || (d.s.DueKnown && reg.Version.Compare(previous) < 0) {
+func (d *decider) changeDue(at At, reg Registration, previous versionMark) {
+	if reg.AmountDue == nil {
+		return
+	}
+	if d.s.DueKnown && previous.compare(reg.Version, d.receivedAt) < 0 {
+		if _, absurd := reg.Version.believed(d.receivedAt); absurd && !d.s.AmountDue.Equal(*reg.AmountDue) {
+			d.emit(At{Key: "clock_skew:due:" + reg.SourceOrderID + ":" + reg.AmountDue.String()}, AnomalyFlagged{Code: FlagClockSkew,
+				Detail: fmt.Sprintf("an amount due of %s is told at a time that cannot be true; it is not taken for the newest", reg.AmountDue)})
+		}
 		return
 	}
 	sameOrder := reg.SourceOrderID == "" || reg.SourceOrderID == d.s.SourceOrderID
@@ -355,7 +358,7 @@ func (d *decider) orderFact(f Fact) bool {
 func (d *decider) closingFlags(at At) []Flag {
 	for i := range d.s.Payments {
 		p := &d.s.Payments[i]
-		if p.Captured.IsPositive() && p.capturedAt.After(at.OccurredAt) {
+		if p.Captured.IsPositive() && p.capturedAt.After(d.believed(at.OccurredAt)) {
 			return []Flag{FlagPaidAfterClose}
 		}
 	}
@@ -400,11 +403,11 @@ func (d *decider) cancelled(at At, f Cancelled) {
 		e.Attempts = max(e.Attempts, p.Attempts)
 		if p.OpenHold().IsPositive() {
 			held = append(held, p.ID)
-			lapsed = lapsed && !at.OccurredAt.Before(p.holdEnds)
+			lapsed = lapsed && !d.believed(at.OccurredAt).Before(p.holdEnds)
 		}
 	}
 	limit := max(f.MaxAttempts, d.s.MaxAttempts)
-	switch asked := d.s.askedToClose(at.OccurredAt); {
+	switch asked := d.s.askedToClose(d.believed(at.OccurredAt)); {
 	case len(held) > 0 && asked:
 		e.Cause = CauseHoldVoided
 	case asked:

@@ -53,7 +53,7 @@ func (d *decider) disputeID(p *Payment, track Track, at time.Time, sourceID stri
 		if dispute.Track != track || dispute.PaymentID != p.ID {
 			continue
 		}
-		if !dispute.Resolved || !at.After(dispute.ResolvedAt) {
+		if !dispute.Resolved || !d.believed(at).After(dispute.ResolvedAt) {
 			return dispute.ID
 		}
 		n++
@@ -81,7 +81,7 @@ func (d *decider) disputeTotals(f DisputeTotals) {
 	case newest != nil:
 		d.assumeWithdrawal(*newest, id)
 	case f.Withdrawn != nil && p.withdrawnCounter.IsPositive() && p.withdrawnAssumed == uuid.Nil &&
-		f.ModifiedAt.After(p.disputeCountedAt):
+		d.after(f.ModifiedAt, p.disputeCounted):
 		d.regressed(f.At, "chargebacks", *f.Withdrawn)
 	}
 	d.returnTo(f.At.on(f.ModifiedAt), id, f)
@@ -108,7 +108,7 @@ func (d *decider) withdrawTo(at At, paymentID string, target money.Money, f Disp
 		d.correct("dispute:"+a.DisputeID, LedgerCorrectionRecorded{
 			CountedAt: at.counted(), CorrectsEventID: p.withdrawnAssumed.String(), Reason: "the disputed amount was learnt", Adjustments: []Adjustment{a},
 		})
-	case delta.IsNegative() && f.ModifiedAt.After(p.disputeCountedAt):
+	case delta.IsNegative() && d.after(f.ModifiedAt, p.disputeCounted):
 		d.regressed(f.At, "chargebacks", target)
 	}
 }
@@ -130,7 +130,7 @@ func (s *State) assumption(event uuid.UUID) (*Dispute, money.Money) {
 func (d *decider) assumeWithdrawal(at At, paymentID string) {
 	p := d.s.payment(paymentID)
 	left := floorZero(sub(p.left(), sub(p.withdrawnCounter, p.returnedCounter)))
-	if !left.IsPositive() || !p.withdrawnCounter.IsZero() && !at.OccurredAt.After(p.disputeCountedAt) {
+	if !left.IsPositive() || !p.withdrawnCounter.IsZero() && !d.after(at.OccurredAt, p.disputeCounted) {
 		return
 	}
 	dispute, track := d.moneyDispute(p, at.OccurredAt)
@@ -152,7 +152,7 @@ func (d *decider) returnTo(at At, paymentID string, f DisputeTotals) {
 			d.emit(at.with(":chargebacks_reversed:"+f.Returned.String()), DisputeFundsReinstated{
 				DisputeID: dispute, Track: track, PaymentID: paymentID, MovementNo: d.nextMovement(dispute), Amount: delta,
 			})
-		case delta.IsNegative() && f.ModifiedAt.After(p.disputeCountedAt):
+		case delta.IsNegative() && d.after(f.ModifiedAt, p.disputeCounted):
 			d.regressed(f.At, "chargebacks_reversed", *f.Returned)
 		}
 	}

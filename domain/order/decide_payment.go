@@ -27,7 +27,7 @@ func (d *decider) introduceVersion(at At, ref PaymentRef, amount *money.Money, m
 		d.countAwaiting(id)
 		return d.s.payment(id)
 	}
-	newer := v.Compare(p.amountVersion)
+	newer := p.amountVersion.compare(v, d.receivedAt)
 	if amount != nil && (!p.AmountKnown || newer > 0 || (newer == 0 && !p.Amount.Equal(*amount))) {
 		d.emit(At{Key: "payment:" + ref.SourceID + ":amount:" + amount.String() + ":" + strconv.Itoa(d.s.events()),
 			OccurredAt: at.OccurredAt, Basis: at.Basis},
@@ -50,7 +50,7 @@ func (d *decider) repeats(facts []Fact, own *Version) []AmountRepeated {
 		for i := range d.s.Payments {
 			p := &d.s.Payments[i]
 			if p.SourceID == seen.Payment.SourceID && p.AmountKnown && p.Amount.Equal(*seen.Amount) &&
-				(p.Method != "" || seen.Method == "") && seen.Version.Compare(p.amountVersion) > 0 {
+				(p.Method != "" || seen.Method == "") && p.amountVersion.compare(seen.Version, d.receivedAt) > 0 {
 				again := AmountRepeated{PaymentID: p.ID}
 				if own == nil || own.Compare(seen.Version) != 0 {
 					again.Version = &seen.Version
@@ -257,7 +257,7 @@ func (d *decider) isAfterClose(at At, p *Payment) bool {
 	}
 	switch d.s.Lifecycle {
 	case LifecycleExpired, LifecycleCancelled, LifecycleRejected:
-		return at.OccurredAt.IsZero() || !at.OccurredAt.Before(d.s.LifecycleAt)
+		return at.OccurredAt.IsZero() || !d.believed(at.OccurredAt).Before(d.s.LifecycleAt)
 	case LifecycleOpen, LifecycleOverdue:
 	}
 	return false

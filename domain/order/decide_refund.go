@@ -99,7 +99,7 @@ func (d *decider) countAwaitingRefund(id string) {
 // them (domain 4.5, A7, A8).
 func (d *decider) refundTotals(f RefundTotals) {
 	p := d.introduce(f.At, f.Payment, nil, "")
-	id, ended := p.ID, p.refundEndedAt
+	id, ended := p.ID, p.refundEnded
 	lastOf := func(step RefundStep) int {
 		for i := len(f.Steps) - 1; i >= 0; i-- {
 			if f.Steps[i].Step == step {
@@ -140,11 +140,11 @@ func (d *decider) refundTotals(f RefundTotals) {
 
 // refundInitiated opens a refund, unless an earlier notification told of a
 // later end of a refund: the status is an old one then.
-func (d *decider) refundInitiated(paymentID string, st *RefundStepAt, f RefundTotals, ended time.Time, last bool) {
+func (d *decider) refundInitiated(paymentID string, st *RefundStepAt, f RefundTotals, ended mark, last bool) {
 	if d.s.Seen(EventID(d.orderID, st.Key, "RefundInitiated")) && !last {
 		return
 	}
-	if !ended.IsZero() && !st.OccurredAt.After(ended) {
+	if ended != (mark{}) && !d.after(st.OccurredAt, ended) {
 		d.emit(st.At, GatewayStatusObserved{PaymentID: paymentID, Status: st.Status, Recognised: true})
 		return
 	}
@@ -190,7 +190,7 @@ func (d *decider) openRefundAt(paymentID string, at time.Time) *Refund {
 		if d.s.asked(r) {
 			since = since.Add(-clockTolerance)
 		}
-		if !since.After(at) {
+		if r.begunUnknown || !since.After(at) {
 			return r
 		}
 	}
@@ -204,7 +204,7 @@ func (d *decider) countRefunded(paymentID string, f RefundTotals, completed *Ref
 	isNew := false
 	if completed != nil {
 		at.OccurredAt, at.Basis, at.Status = completed.OccurredAt, completed.Basis, completed.Status
-		isNew = completed.OccurredAt.After(p.refundEndedAt)
+		isNew = d.after(completed.OccurredAt, p.refundEnded)
 	}
 	usable := f.Refunded != nil && (f.Refunded.IsPositive() || completed == nil || p.refundCounter.IsPositive())
 	if !usable {
@@ -238,7 +238,7 @@ func (d *decider) countRefunded(paymentID string, f RefundTotals, completed *Ref
 		d.correct("refund:"+last.ID, LedgerCorrectionRecorded{
 			CountedAt: at.counted(), CorrectsEventID: p.refundAssumed.String(), Reason: "the amount of the refund was learnt", Adjustments: []Adjustment{a},
 		})
-	case delta.IsNegative() && f.ModifiedAt.After(p.refundCountedAt):
+	case delta.IsNegative() && d.after(f.ModifiedAt, p.refundCounted):
 		d.regressed(f.At, "amount_refunded", *f.Refunded)
 	case completed != nil && isNew:
 		if open := d.s.openRefund(paymentID); open != nil {
@@ -310,7 +310,7 @@ func (d *decider) countRefundReversed(paymentID string, f RefundTotals, reversed
 		d.emit(at.with(":amount_refund_reversal:"+f.RefundReversed.String()), RefundReversed{
 			RefundID: id, PaymentID: paymentID, Amount: sub(*f.RefundReversed, p.refundBackCounter),
 		})
-	case told && less(*f.RefundReversed, p.refundBackCounter) && f.ModifiedAt.After(p.refundCountedAt):
+	case told && less(*f.RefundReversed, p.refundBackCounter) && d.after(f.ModifiedAt, p.refundCounted):
 		d.regressed(f.At, "amount_refund_reversal", *f.RefundReversed)
 	case !told && reversed != nil && last != nil && p.refundBackCounter.IsZero():
 		d.emit(reversed.At, RefundReversed{

@@ -192,7 +192,7 @@ func (d *decider) reverseTo(at At, id string, target money.Money, assumed bool, 
 		d.emit(at.with(":reversed:"+target.String()), PaymentReversed{PaymentID: id, Amount: delta, Assumed: assumed}, flags...)
 		return
 	}
-	if delta.IsNegative() && at.OccurredAt.After(p.backAt) && f.TakenBack != nil {
+	if delta.IsNegative() && d.after(at.OccurredAt, p.takenBack) && f.TakenBack != nil {
 		d.regressed(at, "amount_reversed", *f.TakenBack)
 	}
 }

@@ -37,16 +37,16 @@ func (s *State) Apply(r Recorded) {
 	}
 	switch e := r.Event.(type) {
 	case NotificationRecorded:
-		if e.Version != nil && e.Version.Compare(s.DueVersion) > 0 {
-			s.DueVersion = *e.Version
+		if e.Version != nil {
+			s.dueVersion.note(*e.Version, r.Metadata.received())
 		}
 		for _, again := range e.Repeats {
 			version := again.Version
 			if version == nil {
 				version = e.Version
 			}
-			if p := s.payment(again.PaymentID); p != nil && version != nil && version.Compare(p.amountVersion) > 0 {
-				p.amountVersion = *version
+			if p := s.payment(again.PaymentID); p != nil && version != nil {
+				p.amountVersion.note(*version, r.Metadata.received())
 			}
 		}
 	case OrderRegistered:
@@ -317,7 +317,7 @@ func (s *State) adjust(a Adjustment, e *LedgerCorrectionRecorded, r *Recorded) {
 		default:
 			p.refundCounter = move(p.refundCounter)
 			p.refundAssumed = uuid.Nil
-			p.refundEndedAt = latest(p.refundEndedAt, e.countedAt())
+			p.refundEnded.noteTime(e.countedAt(), &r.Metadata)
 		}
 		return
 	}
@@ -360,7 +360,7 @@ func (s *State) adjustDispute(d *Dispute, a Adjustment, e *LedgerCorrectionRecor
 	if p := s.payment(d.PaymentID); p != nil {
 		p.withdrawnCounter = move(p.withdrawnCounter)
 		p.withdrawnAssumed = uuid.Nil
-		p.disputeCountedAt = latest(p.disputeCountedAt, e.countedAt())
+		p.disputeCounted.noteTime(e.countedAt(), &r.Metadata)
 	}
 }
 

@@ -69,7 +69,7 @@ func (s *State) applyDispute(r *Recorded) bool {
 		d.step(fundsWithdrawn, e.Amount, e.Amount.Neg(), r)
 		if p := s.payment(d.PaymentID); p != nil {
 			p.withdrawnCounter = add(p.withdrawnCounter, e.Amount)
-			p.disputeCountedAt = latest(p.disputeCountedAt, r.Metadata.bySource())
+			p.disputeCounted.note(&r.Metadata)
 			if e.Assumed {
 				p.withdrawnAssumed = r.ID
 			}
@@ -81,7 +81,7 @@ func (s *State) applyDispute(r *Recorded) bool {
 		d.step(fundsReinstated, e.Amount, e.Amount, r)
 		if p := s.payment(d.PaymentID); p != nil {
 			p.returnedCounter = add(p.returnedCounter, e.Amount)
-			p.disputeCountedAt = latest(p.disputeCountedAt, r.Metadata.bySource())
+			p.disputeCounted.note(&r.Metadata)
 		}
 	case DisputeResolved:
 		d := s.dispute(e.DisputeID)

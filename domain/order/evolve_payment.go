@@ -78,7 +78,7 @@ func (s *State) applyPayment(r *Recorded) bool {
 		p := s.progress(e.PaymentID, PaymentInitiatedStatus, r)
 		p.Amount, p.AmountKnown = e.Amount, true
 		if e.Version != nil {
-			p.amountVersion = *e.Version
+			p.amountVersion.set(*e.Version, r.Metadata.received())
 		}
 		if p.Method == "" {
 			p.Method = e.Method
@@ -154,7 +154,7 @@ func (s *State) applyPaymentMoney(r *Recorded) bool {
 			s.progress(e.PaymentID, PaymentReversedStatus, r)
 		}
 		p.AwaitsReversal = nil
-		p.backAt = latest(p.backAt, r.Metadata.OccurredAt)
+		p.takenBack.note(&r.Metadata)
 		p.LastOccurredAt = latest(p.LastOccurredAt, r.Metadata.OccurredAt)
 	default:
 		return false
@@ -173,7 +173,7 @@ func (s *State) applyInitiated(e PaymentInitiated, r *Recorded) {
 		p.Amount, p.AmountKnown = *e.Amount, true
 	}
 	if e.Version != nil {
-		p.amountVersion = *e.Version
+		p.amountVersion.set(*e.Version, r.Metadata.received())
 	}
 }
 

@@ -72,8 +72,8 @@ func (s *State) applyRefund(r *Recorded) bool {
 		}
 		if p := s.payment(f.PaymentID); p != nil {
 			p.refundBackCounter = add(p.refundBackCounter, e.Amount)
-			p.refundCountedAt = latest(p.refundCountedAt, r.Metadata.bySource())
-			p.refundEndedAt = latest(p.refundEndedAt, r.Metadata.bySource())
+			p.refundCounted.note(&r.Metadata)
+			p.refundEnded.note(&r.Metadata)
 		}
 	default:
 		return false
@@ -91,7 +91,7 @@ func (s *State) applyRefundInitiated(e RefundInitiated, r *Recorded) *Refund {
 		f.Amount, f.AmountKnown = *e.Amount, true
 	}
 	if !f.Announced {
-		f.Announced, f.InitiatedAt = true, r.Metadata.OccurredAt
+		f.Announced, f.InitiatedAt, f.begunUnknown = true, r.Metadata.OccurredAt, !r.Metadata.ToldAt.IsZero()
 		f.Open = f.ResolvedAt.IsZero() && f.AwaitsComplete == nil
 	}
 	return f
@@ -114,7 +114,7 @@ func (s *State) applyRefundCompleted(e RefundCompleted, r *Recorded) *Refund {
 		p.refundedByHand = add(p.refundedByHand, e.Amount)
 	default:
 		p.refundCounter = add(p.refundCounter, e.Amount)
-		p.refundCountedAt = latest(p.refundCountedAt, r.Metadata.bySource())
+		p.refundCounted.note(&r.Metadata)
 		p.refundAssumed = uuid.Nil
 		if e.Assumed {
 			p.refundAssumed = r.ID
@@ -131,7 +131,7 @@ func (s *State) endRefund(f *Refund, to RefundStatus, r *Recorded) {
 		f.Status = to
 	}
 	if p := s.payment(f.PaymentID); p != nil && !f.GivenByHand {
-		p.refundEndedAt = latest(p.refundEndedAt, r.Metadata.bySource())
+		p.refundEnded.note(&r.Metadata)
 	}
 }
 

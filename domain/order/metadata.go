@@ -35,8 +35,8 @@ type Metadata struct {
 	// RecordedAt is when the ledger learnt it. Both UTC.
 	OccurredAt      time.Time `json:"occurred_at"`
 	OccurredAtBasis Basis     `json:"occurred_at_basis"`
-	// ToldAt is the time that the source told where nobody can believe it: OccurredAt is another one then. It orders what
-	// the same clock told.
+	// ToldAt is the time that the source told where nobody can believe it: OccurredAt is the receipt then. It orders what
+	// the same clock told, and nothing else.
 	ToldAt        time.Time `json:"told_at,omitzero"`
 	ReceivedAt    time.Time `json:"received_at,omitzero"`
 	RecordedAt    time.Time `json:"recorded_at"`
@@ -49,12 +49,12 @@ type Metadata struct {
 	Flags         []Flag    `json:"flags,omitempty"`
 }
 
-// bySource is when it happened by the source's own clock.
-func (m *Metadata) bySource() time.Time {
-	if m.ToldAt.IsZero() {
-		return m.OccurredAt
+// received is when the ledger was told; commands are recorded when they are given.
+func (m *Metadata) received() time.Time {
+	if m.ReceivedAt.IsZero() {
+		return m.RecordedAt
 	}
-	return m.ToldAt
+	return m.ReceivedAt
 }
 
 // Recorded is an event together with its place and envelope, as the fold sees

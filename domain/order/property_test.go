@@ -30,6 +30,11 @@ func observe(body string, reg order.Registration, facts ...order.Fact) order.Obs
 
 // feed decides a command and folds the answer, as the intake does.
 func feed(t interface{ Fatalf(string, ...any) }, s order.State, c order.Command) (order.State, []order.Decided) {
+	return feedAt(t, s, c, day.AddDate(0, 6, 0))
+}
+
+// feedAt is feed at a time of ours.
+func feedAt(t interface{ Fatalf(string, ...any) }, s order.State, c order.Command, now time.Time) (order.State, []order.Decided) {
 	decided, err := order.Decide(s, c)
 	if err != nil {
 		t.Fatalf("decide: %v", err)
@@ -40,8 +45,8 @@ func feed(t interface{ Fatalf(string, ...any) }, s order.State, c order.Command)
 			revision = s.Revision + 1
 		}
 		s = order.Evolve(s, order.Recorded{Event: d.Event, ID: d.ID, Revision: revision, Metadata: order.Metadata{
-			OccurredAt: d.OccurredAt, OccurredAtBasis: d.Basis, SourceStatus: d.SourceStatus, Flags: d.Flags,
-			RecordedAt: day.AddDate(0, 6, 0),
+			OccurredAt: d.OccurredAt, OccurredAtBasis: d.Basis, ToldAt: d.ToldAt, SourceStatus: d.SourceStatus, Flags: d.Flags,
+			ReceivedAt: now, RecordedAt: now,
 		}})
 	}
 	return s, decided

@@ -27,9 +27,8 @@ type State struct {
 	AmountDue       money.Money
 	DueKnown        bool
 	DueFromPayments bool
-	// DueVersion is the newest version of the order that a source told.
-	DueVersion  Version
-	MaxAttempts int
+	dueVersion      versionMark // the newest of the order
+	MaxAttempts     int
 	// RefundLimitPercent is how much of the amount due may be refunded, as a decimal; empty and
 	// 0 are no limit besides what was captured.
 	RefundLimitPercent string
@@ -164,7 +163,7 @@ type Payment struct {
 	AwaitsCapture, AwaitsSettle, AwaitsConfirm *Awaiting
 	AwaitsReversal                             *Awaiting
 
-	amountVersion Version
+	amountVersion versionMark
 	holdEnds      time.Time // when the gateway ends the hold by itself; zero without one
 	// captureRevisable: the captured amount was not told with the capture and
 	// gives way to a told one.
@@ -173,19 +172,19 @@ type Payment struct {
 	reversing        bool // asked for, outcome not known
 	captureEvent     uuid.UUID
 	capturedAt       time.Time
-	backAt           time.Time // newest movement of the taken-back counter
+	takenBack        mark // newest movement of the taken-back counter
 
 	refundCounter     money.Money // completed refunds, gross, those by hand excepted
 	refundedByHand    money.Money
 	refundBackCounter money.Money // refunds reversed
 	refundAssumed     uuid.UUID   // the completion whose amount was assumed
-	refundCountedAt   time.Time   // newest movement of the refund counters
-	refundEndedAt     time.Time   // newest end of a refund
+	refundCounted     mark        // newest movement of the refund counters
+	refundEnded       mark        // newest end of a refund
 
 	withdrawnCounter money.Money
 	returnedCounter  money.Money
 	withdrawnAssumed uuid.UUID
-	disputeCountedAt time.Time
+	disputeCounted   mark
 }
 
 // Awaiting is a money fact without its amount, or without what it acts on.
@@ -225,6 +224,7 @@ type Refund struct {
 	completions    int
 	Announced      bool
 	InitiatedAt    time.Time // occurred; zero when never announced
+	begunUnknown   bool      // InitiatedAt is but the receipt: the source told an absurd time
 	ResolvedAt     time.Time // occurred; zero while open
 	LastRecordedAt time.Time
 	LastEvent      Ref // the newest about it

@@ -115,6 +115,13 @@ func scenarios() []scenario {
 				dectaBody(`"status":"refunded","modified":1795160012,"amount_refunded":30.00,` + tomorrow(paid, "refunded")),
 				dectaBody(`"status":"refunded","modified":1795150000,` + history(paid+" refunded@150000")),
 			}},
+		{name: "RefundOfTomorrowThenAnother", gateway: "decta", want: "due=96.56 auth=0.00 exp=0.00 cap=96.56 set=0.00 ext=0.00 rev=0.00 rp=0.00 ref=45.00 dh=0.00 dl=0.00 gross=96.56 net=51.56 over=0.00 PAID/PARTIAL/NONE/OPEN",
+			bodies: []string{
+				dectaBody(`"status":"paid","paid":1795140012,"modified":1795140012,` + history(paid)),
+				dectaBody(`"status":"refunded","modified":1795150012,"amount_refunded":30.00,` + tomorrow(paid, "refunded")),
+				dectaBody(`"status":"refunded","modified":1795160012,"amount_refunded":45.00,` +
+					strings.TrimSuffix(tomorrow(paid, "refunded"), "]") + `,{"new_status":"refunded","on":1795160012}]`),
+			}},
 		{name: "OverdueThenPaid", gateway: "decta", want: "due=96.56 auth=0.00 exp=0.00 cap=96.56 set=96.56 ext=0.00 rev=0.00 rp=0.00 ref=0.00 dh=0.00 dl=0.00 gross=96.56 net=96.56 over=0.00 PAID/NONE/NONE/OVERDUE",
 			bodies: []string{
 				dectaBody(`"status":"overdue","modified":1795139000,` + history("issued@132800 overdue@139000")),

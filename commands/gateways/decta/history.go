@@ -49,7 +49,7 @@ func (r *reading) readHistory() {
 			})
 		}
 	}
-	sortHistory(r.history)
+	sortHistory(r.history, r.modified)
 	r.presentStatus()
 	type moment struct {
 		status string
@@ -91,13 +91,23 @@ func (r *reading) presentStatus() {
 	r.history = append(r.history, entry{status: status, verbatim: verbatim, at: at, basis: order.BasisSourceField})
 }
 
+// absurdAfter is how long after the body's own time an entry cannot be: its time is a fault of a clock.
+const absurdAfter = 366 * 24 * time.Hour
+
 // sortHistory orders entries by time. The gate's own order decides between
-// equal times; an entry without time stays behind the one before it.
-func sortHistory(history []entry) {
+// equal times; an entry without time, or with one that cannot be true of a
+// body of that time, stays behind the one before it.
+func sortHistory(history []entry, modified time.Time) {
+	timeless := func(e entry) bool {
+		return e.at.IsZero() || (!modified.IsZero() && e.at.Sub(modified) > absurdAfter)
+	}
 	inOrder := true
 	var newest time.Time
 	for _, e := range history {
-		inOrder = inOrder && (e.at.IsZero() || !e.at.Before(newest))
+		inOrder = inOrder && (timeless(e) || !e.at.Before(newest))
+		if timeless(e) {
+			continue
+		}
 		if e.at.After(newest) {
 			newest = e.at
 		}
@@ -112,7 +122,7 @@ func sortHistory(history []entry) {
 	all := make([]placed, len(history))
 	var place time.Time
 	for i, e := range history {
-		if !e.at.IsZero() {
+		if !timeless(e) {
 			place = e.at
 		}
 		all[i] = placed{entry: e, place: place}

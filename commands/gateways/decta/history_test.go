@@ -67,6 +67,9 @@ func TestTranslate_History(t *testing.T) {
 			[]string{"issued:1795132800:0", "viewed:1795132871:0", "viewed:1795132871:1"}},
 		{"TiesKeepTheGatesOrder", `"status":"failed",` + history("in_progress@132800 failed@132800 in_progress@132800 failed@132800"),
 			[]string{"in_progress:1795132800:0", "failed:1795132800:0", "in_progress:1795132800:1", "failed:1795132800:1"}},
+		{"AnAbsurdTimeKeepsItsPlace", `"status":"refunded","modified":1795132900,"status_changes":[{"new_status":"refunded","on":4102444800},` +
+			strings.TrimPrefix(history("refund_initiated@132890 refunded@132900"), `"status_changes":[`),
+			[]string{"refunded:4102444800:0", "refund_initiated:1795132890:0", "refunded:1795132900:0"}},
 		{"NewestFirst", `"status":"viewed",` + history("viewed@132871 issued@132800"),
 			[]string{"issued:1795132800:0", "viewed:1795132871:0"}},
 		{"PresentStatusIsMissing", `"status":"viewed","modified":1795132871,` + history("issued@132800"),
