@@ -79,6 +79,9 @@ func (s *Settlements) Import(ctx context.Context, statement *settlement.Statemen
 	if err != nil {
 		return SettlementReceipt{}, err
 	}
+	if receipt, known, err := s.importedEarlier(ctx, statement.Earlier, actor); err != nil || known {
+		return receipt, err
+	}
 	for attempt := range appendAttemptsMax {
 		stored, err := s.read(ctx, imported.StatementID)
 		if err != nil {
@@ -105,6 +108,26 @@ func (s *Settlements) Import(ctx context.Context, statement *settlement.Statemen
 	}
 	return SettlementReceipt{}, fmt.Errorf("record statement %s: %w: %d attempts lost against other writers",
 		imported.StatementID, eventstore.ErrUnavailable, appendAttemptsMax)
+}
+
+// importedEarlier finds the statement as an earlier version took it in, and finishes that if it was interrupted: its money
+// does not count again because it is read better now.
+func (s *Settlements) importedEarlier(ctx context.Context, ids []string, actor string) (SettlementReceipt, bool, error) {
+	for _, id := range ids {
+		stored, err := s.read(ctx, id)
+		switch {
+		case err != nil:
+			return SettlementReceipt{}, false, err
+		case stored.matched != nil:
+			receipt := stored.receipt()
+			receipt.Known = true
+			return receipt, true, nil
+		case stored.imported != nil:
+			receipt, err := s.match(ctx, stored, actor)
+			return receipt, true, err
+		}
+	}
+	return SettlementReceipt{}, false, nil
 }
 
 // Match looks at the lines of a statement again that do not match, as more may be known of their orders.

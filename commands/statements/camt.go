@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,7 +93,8 @@ type camtReader struct {
 	entries  money.Money
 	opening  *money.Money
 	closing  *money.Money
-	began    int // line
+	began    int               // line
+	earlier  []settlement.Line // as version 1 read them
 }
 
 func readCamt(s *settlement.Statement, content []byte, m *Mapping) error {
@@ -119,7 +121,46 @@ func readCamt(s *settlement.Statement, content []byte, m *Mapping) error {
 	if s.Format == settlement.Camt053 && s.Closing == nil {
 		return refuse(0, "it has no statement")
 	}
+	r.nameEarlier()
 	return nil
+}
+
+// nameEarlier tells the name that the statement has where an earlier version took it in, which read other lines.
+func (r *camtReader) nameEarlier() {
+	before := settlement.Statement{Header: r.s.Header, Lines: r.earlier}
+	now := settlement.Statement{Header: r.s.Header, Lines: slices.Clone(r.s.Lines)}
+	for i := range before.Lines {
+		before.Lines[i].Number = i + 1
+	}
+	for i := range now.Lines {
+		now.Lines[i].Number = i + 1
+	}
+	if id := before.ID(); id != now.ID() {
+		r.s.Earlier = append(r.s.Earlier, id)
+	}
+}
+
+// readEarlier is the line as the ledger read it before it knew reversals and exchanges: by its sign alone, in the currency of
+// the account. Such lines are in logs; this must not change.
+func (r *camtReader) readEarlier(l settlement.Line, amount money.Money) {
+	word, kind := "+", settlement.Payment
+	gross := amount
+	if amount.IsNegative() {
+		word, kind, gross = "-", settlement.Refund, amount.Neg()
+	}
+	if mapped := r.m.Kinds[word]; mapped != "" {
+		if mapped == skip {
+			return
+		}
+		kind = settlement.Kind(mapped)
+	}
+	l.Kind, l.Gross, l.Exchange, l.SettlementRef = kind, gross, nil, ""
+	if kind == settlement.Payout {
+		l.SettlementRef = l.Reference()
+	}
+	if !gross.IsZero() {
+		r.earlier = append(r.earlier, l)
+	}
 }
 
 func (r *camtReader) line() int {
@@ -390,6 +431,9 @@ func (t *camtTransaction) amount(entry *camtAmount) *camtAmount {
 }
 
 func (r *camtReader) add(entry *camtEntry, t *camtTransaction, amount money.Money, date string, line, part int) {
+	l := settlement.Line{FileLine: line, ValueDate: date}
+	r.name(&l, entry, t, part)
+	r.readEarlier(l, amount)
 	back := strings.TrimSpace(entry.Reversal) == "true" || strings.TrimSpace(entry.Reversal) == "1"
 	word, kind := "+", settlement.Payment
 	if amount.IsNegative() != back { // what takes a debit back is a credit
@@ -408,11 +452,22 @@ func (r *camtReader) add(entry *camtEntry, t *camtTransaction, amount money.Mone
 	if amount.IsNegative() {
 		gross = amount.Neg()
 	}
-	l := settlement.Line{FileLine: line, Kind: kind, ValueDate: date, Gross: gross}
+	l.Kind, l.Gross = kind, gross
 	if err := t.exchange(&l); err != nil {
 		r.p.add(line, "%s", err)
 		return
 	}
+	if kind.OfPayout() {
+		l.SettlementRef = l.Reference()
+	}
+	if gross.IsZero() {
+		return // an entry of nothing
+	}
+	r.s.Lines = append(r.s.Lines, l)
+}
+
+// name tells what the statement calls the line, and what the line is about.
+func (r *camtReader) name(l *settlement.Line, entry *camtEntry, t *camtTransaction, part int) {
 	if id := strings.TrimSpace(entry.ServicerRef); id != "" {
 		l.ID = fmt.Sprintf("%s/%d", id, part)
 	} else if id := strings.TrimSpace(entry.Reference); id != "" {
@@ -429,13 +484,6 @@ func (r *camtReader) add(entry *camtEntry, t *camtTransaction, amount money.Mone
 		}
 	}
 	l.References = r.m.references(texts...)
-	if kind.OfPayout() {
-		l.SettlementRef = l.Reference()
-	}
-	if gross.IsZero() {
-		return // an entry of nothing
-	}
-	r.s.Lines = append(r.s.Lines, l)
 }
 
 // exchange makes the line one in the currency of the payment, where the transaction tells what it was in that.

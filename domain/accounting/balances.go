@@ -24,10 +24,11 @@ func orderBalances(s *order.State, recognised money.Money) balances {
 	ofOver := lesser(refunds, over) // a refund of what was paid too much is no allowance
 
 	var h balances
-	h[ExternalClearing] = minus(b.External, b.RefundedExternal)
+	outside := minus(b.External, b.RefundedExternal)
 	arrived := minus(minus(b.Settled, b.Withheld), b.RefundedByHand)
-	h[Bank], h[CurrencyExchange] = minus(arrived, b.Exchanged), b.Exchanged
-	h[GatewayClearing] = minus(minus(b.Net, h[ExternalClearing]), arrived)
+	h[ExternalClearing] = plus(outside, b.ExternalPaid)
+	h[Bank], h[CurrencyExchange] = minus(minus(arrived, b.ExternalPaid), b.Exchanged), b.Exchanged
+	h[GatewayClearing] = minus(minus(b.Net, outside), arrived)
 	h[Receivable] = minus(recognised, gross).FloorZero()
 	h[Sales] = recognised.Neg()
 	h[CustomerFunds] = minus(ofOver, over)

@@ -141,7 +141,11 @@ func withFees(lines []Line, e order.Event) []Line {
 			if e.Exchange != nil {
 				back = e.Exchange.Amount
 			}
-			return transfer(lines, Bank, GatewayFees, back)
+			account := GatewayFees
+			if e.FeeKind == FeeKindDispute {
+				account = DisputeFees
+			}
+			return transfer(lines, Bank, account, back)
 		}
 	default:
 	}

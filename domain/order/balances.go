@@ -33,6 +33,8 @@ type Balances struct {
 	// Withheld is what the gateway kept back from payouts for refunds and chargebacks, less what it gave
 	// back of it; it may be below zero.
 	Withheld money.Money
+	// ExternalPaid is what accounts of statements paid of RefundedExternal.
+	ExternalPaid money.Money
 	// Exchanged is what came in, less what went out, where the account is in another currency.
 	Exchanged money.Money
 	// Provisions are what is expected to be lost of disputes without an outcome.
@@ -86,7 +88,7 @@ func (s *State) Balances() Balances {
 		Authorised: zero, Expected: zero, Captured: zero, Settled: zero, Reversed: zero,
 		External: add(zero, s.External), RefundPending: zero, DisputeHeld: zero, DisputeLost: zero,
 		RefundedByHand: zero, RefundedExternal: zero,
-		Overpaid: zero, Withheld: s.withheld(), Exchanged: s.exchanged(), Provisions: zero,
+		Overpaid: zero, Withheld: s.withheld(), Exchanged: s.exchanged(), ExternalPaid: s.externalPaid(), Provisions: zero,
 	}
 	for i := range s.Payments {
 		p := &s.Payments[i]

@@ -153,6 +153,7 @@ func decideObserve(state State, c Observe) ([]Decided, error) {
 		}
 	}
 	d.dueFromPayments()
+	d.lowerProvisions()
 	return d.done()
 }
 

@@ -98,6 +98,7 @@ func (d *decider) correctAs(at At, e LedgerCorrectionRecorded, actor string) err
 	if name := d.s.negative(); name != "" {
 		return refuse("correction_impossible", "%s would fall below zero", name)
 	}
+	d.lowerProvisions()
 	return nil
 }
 

@@ -1,6 +1,10 @@
 package order
 
-import "github.com/order-ledger/order-ledger/domain/money"
+import (
+	"strconv"
+
+	"github.com/order-ledger/order-ledger/domain/money"
+)
 
 // recordDispute records what only people tell of a dispute (domain 1.3). Where the gateway counts disputed
 // money too, its counters hold what is withdrawn here.
@@ -50,6 +54,7 @@ func (d *decider) recordDispute(at At, c *Instruct, a RecordDispute) error {
 			DisputeID: e.DisputeID, Track: track, PaymentID: e.PaymentID, MovementNo: d.nextMovement(e.DisputeID), Amount: sub(amount, held),
 		})
 	}
+	d.lowerProvisions()
 	return nil
 }
 
@@ -72,6 +77,19 @@ func (d *decider) provisionDispute(at At, a ProvisionDispute) error {
 	}
 	d.emit(at, DisputeProvisioned(a))
 	return nil
+}
+
+// lowerProvisions releases what is provided for more than is disputed by now. It is an event of its own, so that
+// what earlier events posted stays as it is.
+func (d *decider) lowerProvisions() {
+	for i := range d.s.Disputes {
+		c := &d.s.Disputes[i]
+		if c.Resolved || !c.AmountKnown || !less(c.Amount, c.Provision) {
+			continue
+		}
+		d.emit(At{Key: "provision:" + c.ID + ":" + c.Amount.String() + ":" + strconv.Itoa(d.s.events())},
+			DisputeProvisioned{DisputeID: c.ID, Amount: c.Amount})
+	}
 }
 
 // openDispute is the dispute of a track about a payment that has no outcome; nil for none.

@@ -109,6 +109,9 @@ func (d *decider) matchLines(c *MatchSettlement, lines []settlement.Line, moveme
 		if line.Kind == settlement.Fee && d.s.feeBooked(c.StatementID, &fee) {
 			result.Reason = settlement.AlreadyMatched
 		}
+		if len(about) > 0 && result.Reason != "" && d.s.chargedBy(about[0].ID) != nil && !(result.Reason == settlement.AlreadyMatched && about[0].Amount.Equal(line.Gross)) {
+			result.Reason, about = settlement.NotBooked, nil // a fee of another amount or time may be what any line gives back: nobody knows
+		}
 		if result.Reason != "" {
 			d.mismatch(c.StatementID, line, about, result.Reason)
 			continue
@@ -165,6 +168,18 @@ func (d *decider) settlementMatched(statementID string, l *settlement.Line, abou
 		}
 		e.Movement = movement.ID
 		e.PaymentID, e.RefundID, e.DisputeID = d.s.partsOf(movement.ID)
+		e.FeeKind, e.External = "", false
+		if of := d.s.chargedBy(movement.ID); of != nil {
+			e.PaymentID, e.RefundID, e.DisputeID = d.s.partsOf(of.Movement)
+			e.FeeKind = feeKind(of.Kind)
+		}
+		switch f := d.s.refund(e.RefundID); l.Kind {
+		case settlement.Refund:
+			e.External = f != nil && f.External
+		case settlement.RefundReversal:
+			e.External = slices.ContainsFunc(d.s.Settlements, func(m Settlement) bool { return m.Movement == e.Movement && m.External })
+		default:
+		}
 		d.emit(part, e)
 		d.bookLine(part, &e, l)
 	}
@@ -221,10 +236,8 @@ func (d *decider) bookLine(at At, e *SettlementMatched, l *settlement.Line) {
 	case settlement.Payment:
 		fee = d.settleLine(at, e)
 	case settlement.Fee:
-		fee = &l.Gross
-		if l.Exchange != nil {
-			fee = &l.Exchange.Amount
-		}
+		cost := l.Cash() // with what the line says that it cost besides
+		fee = &cost
 	case settlement.PaymentReversal, settlement.Refund, settlement.RefundReversal, settlement.Chargeback, settlement.ChargebackReversal,
 		settlement.FeeReversal, settlement.Disbursement, settlement.DisbursementReversal, settlement.Payout, settlement.PayoutReversal:
 	}
@@ -337,6 +350,16 @@ func (s *State) reversals() []settlement.Movement {
 	for i := range s.Settlements { // what took a line back before is not unknown when another statement repeats it
 		if m := &s.Settlements[i]; m.Kind.IsReversal() && m.Kind != settlement.ChargebackReversal {
 			all = append(all, settlement.Movement{ID: m.Movement, Kind: m.Kind, References: names[m.Movement], Amount: m.Amount, Taken: true})
+		}
+	}
+	for i := range s.Settlements { // fees that lines charged besides what they are about, which may have been taken back itself
+		m := &s.Settlements[i]
+		if day, err := settlement.ParseDay(m.ValueDate); err == nil && m.Fee != nil && m.Fee.IsPositive() && m.Kind != settlement.FeeReversal {
+			fee := m.feeMovement()
+			all = append(all, settlement.Movement{
+				ID: fee, Kind: settlement.FeeReversal, References: names[m.Movement], Amount: *m.Fee, At: day,
+				Taken: slices.ContainsFunc(s.Settlements, func(o Settlement) bool { return o.Movement == fee }),
+			})
 		}
 	}
 	for _, m := range s.standing() {

@@ -26,6 +26,11 @@ type SettlementMatched struct {
 	ValueDate     string       `json:"value_date"`
 	// Parts: so many lines make the movement up together.
 	Parts int `json:"parts,omitempty"`
+	// FeeKind is what the fee was for that a fee_reversal gives back, where another line charged it beside what it is about;
+	// see FeeCharged.
+	FeeKind string `json:"fee_kind,omitempty"`
+	// External: the refund is of money that was received outside the gateway, and the account of the statement paid it.
+	External bool `json:"external,omitempty"`
 	// Exchange: Amount came to this where the account is in another currency. The balance of the order is in its own.
 	Exchange *settlement.Exchange `json:"exchange,omitempty"`
 }

@@ -16,6 +16,7 @@ const (
 	movementRefund  = "refund"
 	movementDispute = "dispute"
 	movementPayout  = "payout"
+	movementFee     = "line-fee" // of a line that is about something else
 )
 
 // Settlement is a line of a statement that confirmed a movement of the order's money.
@@ -27,12 +28,28 @@ type Settlement struct {
 	Amount      money.Money
 	ValueDate   string // a day
 	Exchanged   bool   // it was in another currency on the account
+	External    bool   // it went out of the clearing of external receipts
+	// Fee is what the line says that it cost besides, in the currency of the account; nil when it does not.
+	Fee *money.Money
+}
+
+// feeMovement names the fee that the line charged besides.
+func (m *Settlement) feeMovement() string { return movementFee + ":" + lineKey(m.StatementID, m.Line) }
+
+// chargedBy is the line that charged a fee besides what it is about, by the name of the fee; nil for other movements.
+func (s *State) chargedBy(fee string) *Settlement {
+	for i := range s.Settlements {
+		if m := &s.Settlements[i]; m.Fee != nil && strings.HasPrefix(fee, movementFee) && m.feeMovement() == fee {
+			return m
+		}
+	}
+	return nil
 }
 
 func (s *State) applySettlement(e SettlementMatched) {
 	s.Settlements = append(s.Settlements, Settlement{
 		StatementID: e.StatementID, Line: e.Line, Kind: e.Kind, Movement: e.Movement, Amount: e.Amount,
-		ValueDate: e.ValueDate, Exchanged: e.Exchange != nil,
+		ValueDate: e.ValueDate, Exchanged: e.Exchange != nil, External: e.External, Fee: e.Fee,
 	})
 	i := slices.IndexFunc(s.mismatches, func(m mismatch) bool { return m.statementID == e.StatementID && m.line == e.Line })
 	if i < 0 {
@@ -111,6 +128,22 @@ func (s *State) withheld() money.Money {
 func (s *State) atGateway(m *Settlement) bool {
 	f := s.refund(strings.TrimPrefix(m.Movement, movementRefund+":"))
 	return f == nil || (!f.GivenByHand && !f.External)
+}
+
+// externalPaid sums up what the accounts of statements paid, less what came back, of refunds of money that was received
+// outside the gateway.
+func (s *State) externalPaid() money.Money {
+	sum := money.Zero(s.Currency)
+	for i := range s.Settlements {
+		switch m := &s.Settlements[i]; {
+		case !m.External:
+		case m.Kind == settlement.Refund:
+			sum = add(sum, m.Amount)
+		case m.Kind == settlement.RefundReversal:
+			sum = sub(sum, m.Amount)
+		}
+	}
+	return sum
 }
 
 // exchanged sums up what came in, less what went out, by lines of accounts in another currency.

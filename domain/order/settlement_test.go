@@ -36,7 +36,15 @@ func shown(decided []order.Decided) []string {
 	for _, d := range decided {
 		switch e := d.Event.(type) {
 		case order.SettlementMatched:
-			texts = append(texts, fmt.Sprintf("matched %s %s", e.Kind, e.Amount))
+			text := fmt.Sprintf("matched %s %s", e.Kind, e.Amount)
+			if e.FeeKind != "" {
+				part := "payment"
+				if e.RefundID != "" {
+					part = "refund"
+				}
+				text += " of " + part + " " + e.FeeKind
+			}
+			texts = append(texts, text)
 		case order.SettlementMismatchFlagged:
 			texts = append(texts, fmt.Sprintf("%s %s %s", e.Reason, e.Kind, e.Amount))
 		case order.PaymentSettled:
@@ -98,6 +106,19 @@ func TestDecide_MatchSettlement(t *testing.T) {
 		"TwoFeesGivenBack": {[]order.Command{match("a", fee(1, "f1"), fee(2, "f2")), match("b", statementLine(1, settlement.FeeReversal, "0.25", "", "ord-1"))},
 			match("c", statementLine(7, settlement.FeeReversal, "0.25", "", "ord-1"), statementLine(8, settlement.FeeReversal, "0.25", "", "ord-1")),
 			[]string{"already_matched fee_reversal 0.25", "matched fee_reversal 0.25"}},
+		"FeeBesidesAFee": {nil, match("a", statementLine(1, settlement.Fee, "0.50", "0.05", "ord-1")),
+			[]string{"matched fee 0.50", "fee statement 0.55 from settlement true"}},
+		"FeeBesidesThePaymentGivenBack": {[]order.Command{match("a", statementLine(1, settlement.Payment, "100.00", "1.90", "pay-1"))},
+			match("b", statementLine(1, settlement.FeeReversal, "1.90", "", "pay-1")), []string{"matched fee_reversal 1.90 of payment processing"}},
+		"FeeBesidesTheRefundGivenBackByOrder": {[]order.Command{match("a", statementLine(1, settlement.Refund, "30.00", "0.10", "pay-1"))},
+			match("b", statementLine(1, settlement.FeeReversal, "0.10", "", "ord-1")), []string{"matched fee_reversal 0.10 of refund refund"}},
+		"FeeBesidesGivenBackOnce": {[]order.Command{match("a", statementLine(1, settlement.Payment, "100.00", "1.90", "pay-1")), match("b", statementLine(1, settlement.FeeReversal, "1.90", "", "pay-1"))},
+			match("c", statementLine(2, settlement.FeeReversal, "1.90", "", "pay-1"), statementLine(3, settlement.FeeReversal, "1.90", "", "pay-1")),
+			[]string{"already_matched fee_reversal 1.90", "already_matched fee_reversal 1.90"}},
+		"FeeBesidesGivenBackInPart": {[]order.Command{match("a", statementLine(1, settlement.Payment, "100.00", "1.90", "pay-1"))},
+			match("b", statementLine(2, settlement.FeeReversal, "1.00", "", "pay-1")), []string{"not_booked fee_reversal 1.00"}},
+		"FeeBesidesOfAPaymentTakenBack": {[]order.Command{match("a", statementLine(1, settlement.Payment, "100.00", "1.90", "pay-1"), statementLine(2, settlement.PaymentReversal, "100.00", "", "pay-1"))},
+			match("b", statementLine(1, settlement.FeeReversal, "1.90", "", "pay-1")), []string{"matched fee_reversal 1.90 of payment processing"}},
 		"FeeWithIDThenWithout": {[]order.Command{match("a", fee(1, "f1"))}, match("b", fee(1, "")), []string{"already_matched fee 0.25"}},
 		"FeeWithoutIDThenWith": {[]order.Command{match("a", fee(1, ""))}, match("b", fee(1, "f1")), []string{"already_matched fee 0.25"}},
 		"WrongAmount":          {nil, match("a", statementLine(1, settlement.Payment, "99.00", "", "pay-1")), []string{"amount_differs payment 99.00"}},
@@ -210,4 +231,31 @@ func TestDecide_MatchSettlementNeverTwice(t *testing.T) {
 			t.Fatalf("settled %s of %s", b.Settled, b.Captured)
 		}
 	})
+}
+
+// TestDecide_RefundOutsideAtTheBank: a refund of money that was received outside the gateway says so when the bank shows that
+// it paid it, and when the bank takes it back; one through the gateway does not.
+func TestDecide_RefundOutsideAtTheBank(t *testing.T) {
+	t.Parallel()
+	s := after(t, registered(t, "100.00", ""), instruct("r", order.MarkReceived{}))
+	s = after(t, s, instruct("a", refund("20.00")))
+	id := s.Refunds[0].ID
+	s = after(t, s, instruct("b", order.CompleteRefund{RefundID: id}))
+	line := statementLine(1, settlement.Refund, "20.00", "", id)
+	line.ValueDate = s.Refunds[0].ResolvedAt.Format("2006-01-02")
+	back := line
+	back.Number, back.Kind = 2, settlement.RefundReversal
+	s, decided := feed(t, s, match("a", line, back))
+	for i, want := range []settlement.Kind{settlement.Refund, settlement.RefundReversal} {
+		if e, ok := decided[i].Event.(order.SettlementMatched); !ok || e.Kind != want || !e.External {
+			t.Errorf("decided %+v, want %s of money from outside", decided[i].Event, want)
+		}
+	}
+	if b := s.Balances(); !b.ExternalPaid.IsZero() {
+		t.Errorf("the bank paid %s, and took it back", b.ExternalPaid)
+	}
+	through, _ := feed(t, paidOrder(t), match("a", statementLine(1, settlement.Refund, "30.00", "", "ref-1")))
+	if m := through.Settlements[0]; m.External {
+		t.Errorf("%+v went through the gateway", m)
+	}
 }

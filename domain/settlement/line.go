@@ -218,6 +218,9 @@ type Statement struct {
 	Header
 
 	Lines []Line
+	// Earlier are the names (see ID) of the same file as earlier versions read it, where they read it differently: what was
+	// taken in under one of them counts.
+	Earlier []string
 }
 
 // ID names a statement by what it says: its lines, and whose they are. The same lines in a file of another
