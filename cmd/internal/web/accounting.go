@@ -163,6 +163,7 @@ func (s *Server) defineEntity(w http.ResponseWriter, r *http.Request) {
 		s.logger.ErrorContext(r.Context(), "an entity could not be defined", errAttr(err))
 		s.problem(w, r, http.StatusServiceUnavailable, "log_unavailable", "The entity could not be recorded.")
 	default:
+		s.wrote(w, r)
 		s.entities(w, r)
 	}
 }

@@ -67,7 +67,7 @@ func (s *shop) states() map[string][]string {
 // FuzzDocument asks a whole ledger, with orders in several states and a gateway, for what its OpenAPI
 // document describes: bodies and parameters that it allows, and some that it does not. Nothing is answered
 // with a 5xx, nothing panics, what the document does not allow is refused, and a request that is refused
-// leaves no event in any stream. A longer run: go test -run NONE -fuzz FuzzDocument ./cmd/internal/web.
+// leaves no event in any stream. Whatever writes is answered with a position. A longer run: go test -run NONE -fuzz FuzzDocument ./cmd/internal/web.
 func FuzzDocument(f *testing.F) {
 	s := openShop(f)
 	pool := s.states()
@@ -94,7 +94,7 @@ func FuzzDocument(f *testing.F) {
 		for name := range r.Header {
 			headers = append(headers, name, r.Header.Get(name))
 		}
-		status, _, answer := s.call(r.Method, r.Target, string(r.Body), headers...)
+		status, answered, answer := s.call(r.Method, r.Target, string(r.Body), headers...)
 		var p struct{ Code string }
 		_ = json.Unmarshal([]byte(answer), &p)
 		if status >= http.StatusInternalServerError && p.Code != "views_behind" { // which it was asked to say
@@ -106,6 +106,11 @@ func FuzzDocument(f *testing.F) {
 		// What a gateway was asked for, and refused, is recorded with its answer.
 		if after := s.head(); status >= http.StatusBadRequest && after != before && p.Code != "gateway_refused" {
 			t.Errorf("%s %s with %q was refused and wrote %s: %d %s", r.Method, r.Target, r.Body, s.since(before), status, answer)
+		}
+		if told := answered.Get("Ledger-Position"); r.Method != http.MethodGet && status < http.StatusMultipleChoices && s.head() != before {
+			if at, err := eventstore.ParsePosition(told); err != nil || at.Compare(before) < 0 || at.Compare(s.head()) > 0 {
+				t.Errorf("%s %s with %q was answered %d with the position %q; the log ended at %s, and ends at %s with %s: %v", r.Method, r.Target, r.Body, status, told, before, s.head(), s.since(before), err)
+			}
 		}
 		select {
 		case said := <-s.log.panics:

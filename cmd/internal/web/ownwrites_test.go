@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/order-ledger/order-ledger/commands/gateways/fakegateway"
+	"github.com/order-ledger/order-ledger/eventstore"
 )
 
 // TestOwnWrites_IncludeTheOutcome: the position that a write is answered with includes what became of it at the gateway,
@@ -81,4 +83,76 @@ func TestOwnWrites_IncludeTheOutcome(t *testing.T) {
 		s.fake.FailNext("decta", fakegateway.Fault{Status: http.StatusBadRequest, Write: true})
 		write("a refusal", http.StatusConflict, "/orders/"+issued.ID+"/refunds", `{"amount":"10.00"}`)
 	}
+}
+
+// writeNothing are the operations with a method of writing that write nothing to the log, and why.
+func writeNothing() map[string]string {
+	return map[string]string{
+		"audit": "it compares, and heals rows of the views", "retryParked": "it writes rows of the views", "rebuild": "it makes the views anew",
+		"backup": "it copies the log", "webhookHistory": "it reads",
+	}
+}
+
+// TestOwnWrites_NoOperationIsForgotten: every operation that the document describes and that writes answers with its position.
+func TestOwnWrites_NoOperationIsForgotten(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	harmless, writes := writeNothing(), 0
+	for _, o := range s.document.Operations() {
+		switch _, ok := harmless[o.ID]; {
+		case o.Method == http.MethodGet:
+		case ok:
+			delete(harmless, o.ID)
+		case !o.TellsOnSuccess("Ledger-Position"):
+			t.Errorf("%s, %s %s, does not tell where it wrote", o.ID, o.Method, o.Path)
+		default:
+			writes++
+		}
+	}
+	if len(harmless) > 0 || writes < 25 {
+		t.Errorf("%d operations write; there are no %v", writes, harmless)
+	}
+
+	// Those that do not act on orders; the others have one way to answer, see TestOwnWrites_IncludeTheOutcome.
+	id := s.issue("")
+	write := func(method, target, body string) (answer string) {
+		t.Helper()
+		status, header, text := s.call(method, target, body)
+		if status != http.StatusOK {
+			t.Fatalf("%s %s: %d %s", method, target, status, text)
+		}
+		at, err := eventstore.ParsePosition(header.Get("Ledger-Position"))
+		if err != nil || at.Compare(s.head()) > 0 {
+			t.Errorf("%s %s is at %q, the log ends at %s: %v", method, target, header.Get("Ledger-Position"), s.head(), err)
+			return text
+		}
+		if written := s.since(at); written != "" {
+			t.Errorf("%s %s is at %s, and wrote behind it: %s", method, target, at, written)
+		}
+		if status, _, text := s.call(http.MethodGet, "/orders/"+id+"?wait=25s&at_least="+at.String(), ""); status != http.StatusOK {
+			t.Errorf("after %s %s: %d %s", method, target, status, text)
+		}
+		return text
+	}
+	write(http.MethodPost, "/webhooks/decta", `{"id":"p-1","status":"paid","number":"P-1","currency":"EUR","total":"5.00"}`)
+	write(http.MethodPost, "/entities", `{"entity":"baltics","accounts":["decta/default"],"actor":"kim"}`)
+	write(http.MethodPost, "/periods", `{"period":"2020-01","actor":"kim"}`)
+	mapping, err := os.ReadFile("../../../docs/reconciliation/connectpay.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	statement, err := json.Marshal(map[string]any{"mapping": string(mapping), "account": "default", "actor": "kim", "content": []byte(
+		"Payment id\tMerchant reference\tSettlement id\tOperation\tSettled at\tCurrency\tAmount\tCommission\n" +
+			"cp-1\tP-1\tset-1\tPAYMENT\t02/11/2026 10:00:00\tEUR\t5.00\t0.10\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var imported struct {
+		ID string `json:"statement_id"`
+	}
+	if err := json.Unmarshal([]byte(write(http.MethodPost, "/reconciliation/statements", string(statement))), &imported); err != nil {
+		t.Fatal(err)
+	}
+	write(http.MethodPost, "/reconciliation/statements/"+imported.ID+"/match", `{"actor":"kim"}`)
+	write(http.MethodPost, "/erase", `{"order":"`+id+`","actor":"kim"}`)
 }

@@ -71,6 +71,7 @@ func (s *Server) importStatement(w http.ResponseWriter, r *http.Request) {
 		s.statementProblem(w, r, err)
 		return
 	}
+	s.wrote(w, r)
 	s.json(w, r, http.StatusOK, answer)
 }
 
@@ -92,6 +93,7 @@ func (s *Server) matchStatement(w http.ResponseWriter, r *http.Request) {
 		s.statementProblem(w, r, err)
 		return
 	}
+	s.wrote(w, r)
 	s.json(w, r, http.StatusOK, answer)
 }
 

@@ -252,7 +252,7 @@ func (s *Server) operationRoutes() []*api.Route {
 	routes := s.operations()
 	for _, r := range routes { // the answer to what was written
 		switch r.ID {
-		case "changePeriod", "erase", "recordExport":
+		case "changePeriod", "defineEntity", "erase", "importStatement", "matchStatement", "recordExport":
 			for i := range r.Answers {
 				r.Answers[i].Headers = append(r.Answers[i].Headers, PositionHeader)
 			}

@@ -33,6 +33,16 @@ type Operation struct {
 	at               string // JSON pointer
 }
 
+// TellsOnSuccess tells whether all answers of success have a header, as the document says.
+func (o Operation) TellsOnSuccess(header string) bool {
+	for status, answer := range object(o.described["responses"]) {
+		if strings.HasPrefix(status, "2") && object(object(answer)["headers"])[header] == nil {
+			return false
+		}
+	}
+	return true
+}
+
 // shownBytes is how much of an answer a complaint shows.
 const shownBytes = 500
 
