@@ -12,7 +12,7 @@
 //	s/<stream id>/<revision of first event>   position, number of events   the stream index
 //	i/<stream id>/<event id>                  revision                     the event-id index
 //	d/<stream name>                           ids, tombstone               the directory of streams
-//	m/<name>                                  format version
+//	m/<name>                                  format version, how far streams are scavenged
 //
 // All numbers are big endian. A position is the ordinal of an event in the log, from 1; commit and
 // prepare are equal. Stream ids are handed out in the order of creation, so that what is written
@@ -33,6 +33,8 @@
 //
 //   - Nothing is visible before it is synced: readers never look past the head.
 //   - Positions and revisions have no gaps; both are given by the one decider.
+//   - A frame never changes, but for a scavenge, which removes the data and metadata of events that its stream's
+//     metadata hides, and marks them; where everything stands, and ids, stay.
 //   - A damaged record is refused, in the write-ahead log too, where only the last few records before a
 //     crash cannot be told from a torn write.
 //   - After a failed write or fsync nothing is ever written again by this process: what the disk

@@ -29,6 +29,13 @@ const (
 	eventFlagJSON    = 1
 )
 
+// A scavenged frame keeps its place, ids, names and types; those of its events that are marked have neither data nor
+// metadata any more.
+const (
+	scavengedVersion   = 2
+	eventFlagScavenged = 2
+)
+
 // ticksPerSecond is the resolution of creation times: 100 ns, as in EventStoreDB.
 const ticksPerSecond = 10_000_000
 
@@ -131,7 +138,7 @@ func checkFrame(position uint64, v []byte) error {
 	if want := binary.LittleEndian.Uint32(v); crc != want {
 		return &CorruptError{Position: position, Reason: fmt.Sprintf("checksum %08x, want %08x", crc, want)}
 	}
-	if v[4] != frameVersion {
+	if v[4] != frameVersion && v[4] != scavengedVersion {
 		return &CorruptError{Position: position, Reason: fmt.Sprintf("unknown version %d", v[4])}
 	}
 	if p := binary.LittleEndian.Uint64(v[8:]); p != position {
@@ -145,7 +152,11 @@ func checkFrame(position uint64, v []byte) error {
 	named := int(binary.LittleEndian.Uint16(v[6:]))
 	for h := v[frameHeaderBytes : frameHeaderBytes+count*frameEventBytes]; len(h) > 0; h = h[frameEventBytes:] {
 		named += int(binary.LittleEndian.Uint16(h[17:]))
-		size += int(binary.LittleEndian.Uint32(h[19:])) + int(binary.LittleEndian.Uint32(h[23:]))
+		body := int(binary.LittleEndian.Uint32(h[19:])) + int(binary.LittleEndian.Uint32(h[23:]))
+		if h[16]&eventFlagScavenged != 0 && (body > 0 || v[4] != scavengedVersion) {
+			return &CorruptError{Position: position, Reason: "an event is marked as scavenged, and is not"}
+		}
+		size += body
 	}
 	if named != names || size != len(v) {
 		return &CorruptError{Position: position, Reason: "sizes do not add up"}
@@ -187,6 +198,45 @@ func copyFrame(v []byte) decodedFrame {
 	copy(rest[n:], v[namesEnd:])
 	f.events, f.bodies = rest[:n], rest[n:]
 	return f
+}
+
+// scavenged tells whether the data of an event was removed.
+func (f *decodedFrame) scavenged(ordinal int) bool {
+	return f.events[ordinal*frameEventBytes+16]&eventFlagScavenged != 0
+}
+
+// frameScavenged counts the scavenged events of a checked frame.
+func frameScavenged(v []byte) (n int) {
+	for h := v[frameHeaderBytes : frameHeaderBytes+frameCount(v)*frameEventBytes]; len(h) > 0; h = h[frameEventBytes:] {
+		if h[16]&eventFlagScavenged != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// scavengeFrame removes the data and metadata of the first events of a checked frame, and marks those. removed counts their
+// bytes; it is 0, and the frame is left as it is, when there is nothing to remove: an event that says {} says nothing.
+func scavengeFrame(v []byte, events int) (frame []byte, removed int) {
+	count := frameCount(v)
+	headersEnd := frameHeaderBytes + count*frameEventBytes
+	body := headersEnd + int(binary.LittleEndian.Uint32(v[44:]))
+	frame = append(make([]byte, 0, len(v)), v[:body]...)
+	for i := range count {
+		h := frame[frameHeaderBytes+i*frameEventBytes : frameHeaderBytes+(i+1)*frameEventBytes]
+		size := int(binary.LittleEndian.Uint32(h[19:])) + int(binary.LittleEndian.Uint32(h[23:]))
+		if text := v[body : body+size]; i < events && size > 0 && string(text) != "{}" {
+			h[16] |= eventFlagScavenged
+			binary.LittleEndian.PutUint64(h[19:], 0) // both sizes
+			removed += size
+		} else {
+			frame = append(frame, text...)
+		}
+		body += size
+	}
+	frame[4] = scavengedVersion
+	binary.LittleEndian.PutUint32(frame, checksum(checksum(0, frame[frameHeaderBytes:]), frame[4:frameHeaderBytes]))
+	return frame, removed
 }
 
 // read returns the next event; it must not be called more than count times.

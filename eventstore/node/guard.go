@@ -65,6 +65,8 @@ type guardFS struct {
 	armed atomic.Bool
 	// tableFailures counts attempts since the last table that was written.
 	tableFailures atomic.Int32
+	// forgetting makes Pebble write no log over an old one: those that it would go on with are removed.
+	forgetting atomic.Bool
 	// parked is closed when the first operation was parked: Pebble may hang from then on.
 	parked   chan struct{}
 	parkOnce sync.Once
@@ -126,6 +128,9 @@ func (g *guardFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File,
 
 // ReuseForWrite implements vfs.FS.
 func (g *guardFS) ReuseForWrite(oldName, newName string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if g.forgetting.Load() && g.FS.Remove(oldName) == nil {
+		return g.Create(newName, category)
+	}
 	f, err := g.FS.ReuseForWrite(oldName, newName, category)
 	return g.guard("reuse as", newName, f, err)
 }

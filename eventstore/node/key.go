@@ -18,9 +18,24 @@ const (
 
 const formatVersionKey = "mformat"
 
-// formatVersion is the version of the layout described in the package comment. A node refuses to
-// open any other.
-const formatVersion = "1"
+// formatVersion is the version of the layout described in the package comment, formatScavenged that of one with scavenged
+// frames. A node refuses to open any other.
+const (
+	formatVersion   = "1"
+	formatScavenged = "2"
+)
+
+func isFormat(version []byte) bool {
+	return string(version) == formatVersion || string(version) == formatScavenged
+}
+
+// scavengedKey is the key of the revision before which nothing is left to be scavenged in a stream.
+func scavengedKey(stream uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{keyMeta, 's'}, stream)
+}
+
+// lastScavengeKey is the key of the time of the last scavenge of the whole log.
+const lastScavengeKey = "mlast-scavenge"
 
 // eventKey is the key of the frame whose first event stands at position.
 func eventKey(dst []byte, position uint64) []byte {

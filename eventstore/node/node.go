@@ -35,6 +35,10 @@ type Node struct {
 	closeOnce sync.Once
 	closeErr  error
 
+	// scavenging holds a token while a scavenge runs; scavenged counts what scavenges have changed.
+	scavenging chan struct{}
+	scavenged  atomic.Uint64
+
 	// uses guards db: a call holds it for reading while it touches db, Close for writing.
 	uses          sync.RWMutex
 	dbClosed      bool
@@ -55,6 +59,8 @@ func Open(opts Options) (*Node, error) {
 		stopped: make(chan struct{}),
 		broken:  newFailure(),
 		chunks:  make(chan struct{}, chunksAtOnce),
+
+		scavenging: make(chan struct{}, 1),
 	}
 	if opts.FS == nil {
 		if err := createDir(vfs.Default, opts.Dir); err != nil {
@@ -217,8 +223,8 @@ func checkFormat(db *pebble.DB) (isNew bool, err error) {
 		return false, err
 	}
 	defer closer.Close()
-	if string(v) != formatVersion {
-		return false, fmt.Errorf("the log has format version %q; this program reads version %q", v, formatVersion)
+	if !isFormat(v) {
+		return false, fmt.Errorf("the log has format version %q; this program reads version %q and %q", v, formatVersion, formatScavenged)
 	}
 	return false, nil
 }

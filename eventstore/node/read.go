@@ -22,18 +22,29 @@ const (
 	// chunksAtOnce bounds the chunks that are being taken out of the database at a time: however many readers there are,
 	// each has been seen to have its chunk, and been held to account for it, before many more have theirs.
 	chunksAtOnce = 32
+	passedMax    = 16 << 10
 )
 
 // ReadStream implements eventstore.Reader. What it shows is bounded by the stream's metadata, as of
 // the start of the sequence: see SetStreamMetadata.
 func (n *Node) ReadStream(ctx context.Context, stream string, read eventstore.StreamRead) iter.Seq2[eventstore.RecordedEvent, error] {
 	return func(yield func(eventstore.RecordedEvent, error) bool) {
-		scan, err := n.scanStream(stream, read, n.live.head())
-		if err == nil {
-			err = drain(ctx, scan, read.Direction, read.Count, yield)
-		}
-		if err != nil {
-			yield(eventstore.RecordedEvent{}, fmt.Errorf("read stream %q: %w", stream, err))
+		for {
+			scavenged, shown := n.scavenged.Load(), false
+			scan, err := n.scanStream(stream, read, n.live.head())
+			if err == nil {
+				err = drain(ctx, scan, read.Direction, read.Count, func(e eventstore.RecordedEvent, err error) bool {
+					shown = true
+					return yield(e, err)
+				})
+			}
+			if err != nil {
+				yield(eventstore.RecordedEvent{}, fmt.Errorf("read stream %q: %w", stream, err))
+			}
+			// What this read was to show may have been replaced and scavenged since it began: there is something newer then.
+			if err != nil || shown || !scan.passedScavenged || n.scavenged.Load() == scavenged {
+				return
+			}
 		}
 	}
 }
@@ -56,6 +67,16 @@ func (n *Node) ReadAll(ctx context.Context, read eventstore.AllRead) iter.Seq2[e
 type window struct {
 	frame    decodedFrame
 	from, to int
+}
+
+// nothingLeft tells whether all events of the window are scavenged.
+func (w *window) nothingLeft() bool {
+	for i := w.from; i < w.to; i++ {
+		if !w.frame.scavenged(i) {
+			return false
+		}
+	}
+	return true
 }
 
 // scan takes events out of the database, chunk by chunk.
@@ -101,6 +122,10 @@ func (w *window) each(direction eventstore.Direction, left *uint64, show func(ev
 	w.frame.skip(w.from)
 	if direction == eventstore.Forwards {
 		for i := w.from; i < w.to && *left > 0; i++ {
+			if w.frame.scavenged(i) {
+				w.frame.skip(1)
+				continue
+			}
 			*left--
 			if !show(w.frame.read()) {
 				return false
@@ -110,6 +135,9 @@ func (w *window) each(direction eventstore.Direction, left *uint64, show func(ev
 	}
 	events := w.frame.all()[:w.to-w.from]
 	for i := len(events) - 1; i >= 0 && *left > 0; i-- {
+		if w.frame.scavenged(w.from + i) {
+			continue
+		}
 		*left--
 		if !show(events[i]) {
 			return false
@@ -157,36 +185,48 @@ func validatePosition(p eventstore.Position, greatest uint64) error {
 	return nil
 }
 
-func (s *logScan) chunk(ctx context.Context, n uint64) (out []window, err error) {
+// chunk implements scan. It lets go of the database from time to time also where much is scavenged or hidden.
+func (s *logScan) chunk(ctx context.Context, n uint64) ([]window, error) {
+	for {
+		out, passed, err := s.part(ctx, n)
+		if len(out) > 0 || passed == 0 || err != nil {
+			return out, err
+		}
+	}
+}
+
+// part is a chunk that passes no more than passedMax frames; passed is how many.
+func (s *logScan) part(ctx context.Context, n uint64) (out []window, passed int, err error) {
 	if s.head == 0 || s.next > s.head && !s.backwards || s.next <= 1 && s.backwards {
-		return nil, nil
+		return nil, 0, nil
 	}
 	if err := s.node.useForChunk(ctx); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer s.node.releaseChunk()
 	it, err := s.node.db.NewIter(&pebble.IterOptions{
 		LowerBound: []byte{keyEvents}, UpperBound: eventKey(nil, s.head+1),
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer func() { err = errors.Join(err, it.Close()) }()
 	out = s.buffer[:0]
 	defer func() { s.buffer = out }()
 	events, bytes := uint64(0), 0
-	for ok := s.seek(it); ok && len(out) < s.frames && events < n && bytes < chunkBytes; ok = s.step(it) {
+	for ok := s.seek(it); ok && len(out) < s.frames && events < n && bytes < chunkBytes && passed < passedMax; ok = s.step(it) {
+		passed++
 		pos, err := parseEventKey(it.Key())
 		if err != nil {
-			return out, err
+			return out, passed, err
 		}
 		v, err := it.ValueAndErr()
 		if err != nil {
-			return out, err
+			return out, passed, err
 		}
 		w := window{}
 		if w.frame, err = decodeFrame(pos, v); err != nil {
-			return out, err
+			return out, passed, err
 		}
 		if w.to = w.frame.count; s.backwards {
 			w.to = int(min(uint64(w.to), s.next-pos))
@@ -195,7 +235,7 @@ func (s *logScan) chunk(ctx context.Context, n uint64) (out []window, err error)
 			w.from = int(max(s.next, pos) - pos)
 			s.next = pos + uint64(w.frame.count)
 		}
-		if hiddenInAll(w.frame.name) {
+		if hiddenInAll(w.frame.name) || w.nothingLeft() {
 			continue
 		}
 		out = append(out, w)
@@ -203,7 +243,7 @@ func (s *logScan) chunk(ctx context.Context, n uint64) (out []window, err error)
 		bytes += len(v)
 	}
 	s.frames = chunkFrames
-	return out, it.Error()
+	return out, passed, it.Error()
 }
 
 // useForChunk is use for a scan, of which chunksAtOnce go on at a time.

@@ -20,6 +20,8 @@ type streamScan struct {
 	done      bool
 	notBefore time.Time // age limit; zero is none
 	frames    int
+	// passedScavenged: an event that was to be shown has been scavenged.
+	passedScavenged bool
 }
 
 // scanStream looks a stream up as of a head of the log and says which revisions a read shows.
@@ -28,6 +30,9 @@ func (n *Node) scanStream(stream string, read eventstore.StreamRead, head uint64
 		return nil, err
 	}
 	info, err := n.streamInfo(stream, head)
+	for errors.Is(err, errReplaced) {
+		info, err = n.streamInfo(stream, n.live.head())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -124,8 +129,15 @@ func (s *streamScan) window(entry indexEntry) (window, error) {
 	if f.created.Before(s.notBefore) {
 		return window{}, nil
 	}
-	return window{frame: f, from: int(from - entry.revision), to: int(to - entry.revision + 1)}, nil
+	w := window{frame: f, from: int(from - entry.revision), to: int(to - entry.revision + 1)}
+	for i := w.from; i < w.to; i++ {
+		s.passedScavenged = s.passedScavenged || f.scavenged(i)
+	}
+	return w, nil
 }
+
+// errReplaced says that metadata as of an earlier head of the log was replaced and scavenged: there is a later head.
+var errReplaced = errors.New("the stream's metadata was replaced")
 
 // streamInfo is a stream as of one head of the log.
 type streamInfo struct {
@@ -169,6 +181,9 @@ func (n *Node) streamInfo(stream string, head uint64) (info streamInfo, err erro
 		f, err := getFrame(n.db, newest.position)
 		if err != nil {
 			return info, err
+		}
+		if f.scavenged(f.count - 1) {
+			return info, errReplaced
 		}
 		if info.settings = settingsOf(&f); info.settings.deleted() {
 			return info, eventstore.ErrStreamNotFound

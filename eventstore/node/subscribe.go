@@ -211,19 +211,20 @@ func (a *allFollower) consider(f liveFrame) error {
 
 func (a *allFollower) showWindow(w *window) error {
 	w.frame.skip(w.from)
-	for range w.to - w.from {
-		e := w.frame.read()
-		if err := a.showEvent(e); err != nil {
+	for i := w.from; i < w.to; i++ {
+		e, gone := w.frame.read(), w.frame.scavenged(i)
+		if err := a.showEvent(e, gone); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *allFollower) showEvent(e eventstore.RecordedEvent) error {
+// showEvent considers an event, and shows it unless it is gone.
+func (a *allFollower) showEvent(e eventstore.RecordedEvent, gone bool) error {
 	a.cursor = e.Position.Commit
 	a.considered++
-	if a.match == nil || a.match(&e) {
+	if !gone && (a.match == nil || a.match(&e)) {
 		a.told = a.cursor
 		if err := a.send(eventstore.EventAppeared{Event: e}); err != nil {
 			return err
@@ -325,9 +326,11 @@ func (s *streamFollower) consider(f liveFrame) error {
 
 func (s *streamFollower) showWindow(w *window) error {
 	w.frame.skip(w.from)
-	for range w.to - w.from {
+	for i := w.from; i < w.to; i++ {
 		e := w.frame.read()
-		s.next = e.Revision + 1
+		if s.next = e.Revision + 1; w.frame.scavenged(i) {
+			continue
+		}
 		if err := s.send(eventstore.EventAppeared{Event: e}); err != nil {
 			return err
 		}

@@ -26,6 +26,7 @@ type VerifyReport struct {
 	EventIDs     uint64 // entries of the event-id index
 	Bytes        uint64 // of all frames
 	LastPosition uint64
+	Scavenged    uint64 // events without their data, which a scavenge removed
 	// Problems are in the order in which they were found, the first hundred of them.
 	Problems []string
 }
@@ -154,7 +155,7 @@ func (v *verification) get(key []byte) ([]byte, error) {
 
 func (v *verification) format() error {
 	version, err := v.get([]byte(formatVersionKey))
-	if err == nil && string(version) != formatVersion {
+	if err == nil && !isFormat(version) {
 		return fmt.Errorf("not an event log of format version %s: version %q", formatVersion, version)
 	}
 	return err
@@ -212,6 +213,9 @@ func (v *verification) indexed(f *decodedFrame) error {
 	if err != nil || isMetadata && dir.metadata != f.stream || !isMetadata && dir.stream != f.stream {
 		v.problem("directory does not know stream %q, which has events at position %d", f.name, f.position)
 	}
+	if err := v.rightlyScavenged(f, dir, isMetadata); err != nil {
+		return err
+	}
 	if f.revision == tombstoneRevision {
 		v.tombstones++
 		if dir.tombstone != f.position {
@@ -219,6 +223,32 @@ func (v *verification) indexed(f *decodedFrame) error {
 		}
 	}
 	return nil
+}
+
+// rightlyScavenged checks that data was removed only from streams that have metadata, or had an end: orders and their
+// like have neither.
+func (v *verification) rightlyScavenged(f *decodedFrame, dir directoryEntry, isMetadata bool) error {
+	scavenged := uint64(0)
+	for ordinal := range f.count {
+		if f.scavenged(ordinal) {
+			scavenged++
+		}
+	}
+	if scavenged == 0 {
+		return nil
+	}
+	v.report.Scavenged += scavenged
+	if dir.metadata == 0 && dir.tombstone == 0 {
+		v.problem("stream %q was scavenged at position %d, and nothing ever limited it", f.name, f.position)
+	}
+	if !isMetadata || !f.scavenged(f.count-1) {
+		return nil
+	}
+	last, _, err := lastIndexEntry(v.db, f.stream)
+	if err == nil && last.position == f.position {
+		v.problem("the metadata in force of stream %q was scavenged at position %d", f.name, f.position)
+	}
+	return err
 }
 
 // idIndexed checks the event-id index about one event: it holds the newest revision with that id.
