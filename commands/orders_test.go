@@ -169,7 +169,7 @@ func TestOrders_SameKeyOtherBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vault, err := privacy.OpenVault(t.TempDir(), master)
+	vault, err := privacy.OpenVault(privacy.KeysInFolder(t.TempDir()), master)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/copylog"
+	"github.com/order-ledger/order-ledger/commands/privacy"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/eventstore/esdbstore"
 	"github.com/order-ledger/order-ledger/eventstore/node"
@@ -35,6 +36,9 @@ func (c *cli) copyLog() *cobra.Command {
 ids, types, data and metadata, and compares both logs at the end. LOG is
 "embedded" (the log in the data directory), the folder of a log, or a connection
 string (esdb://, esdb+discover://, kurrentdb://). Stop the ledger first.
+
+Keys of personal data in streams are carried over as they are now, and none of
+what was erased; those in a folder stay there.
 
 It can be stopped and begun again; --state says where it remembers how far it
 came, without which it looks at what the target holds. A target that holds events
@@ -119,6 +123,13 @@ func (c *cli) runCopyLog(ctx context.Context, from, to, state string) (err error
 	copied, err := job.copy(ctx)
 	if err != nil {
 		return err
+	}
+	keys, err := privacy.MergeStreams(ctx, source, target)
+	if err == nil && keys != (privacy.Merged{}) {
+		_, err = app.DestroyErased(ctx, c.settings, target)
+	}
+	if err != nil {
+		return fmt.Errorf("copy the keys of personal data: %w", err)
 	}
 	verified, err := copylog.Verify(ctx, source, target, job.mark.position(), job.tell)
 	if err != nil {

@@ -75,7 +75,9 @@ func (c *cli) runErase(ctx context.Context, request app.EraseRequest) (app.Erase
 	run := func(ctx context.Context, log *app.Store, accounts config.Accounts, rows privacy.Rows) error {
 		var err error
 		intake := commands.NewIntake(commands.IntakeConfig{Log: log})
-		answer, err = request.Run(ctx, c.settings, log, intake, accounts, rows)
+		if answer, err = request.Run(ctx, c.settings, log, intake, accounts, rows); err == nil {
+			err = log.FinishErasure(ctx)
+		}
 		if errors.Is(err, refold.ErrNotFound) {
 			return &exitError{code: exitNotFound, err: err}
 		}
@@ -90,11 +92,12 @@ func (c *cli) runErase(ctx context.Context, request app.EraseRequest) (app.Erase
 }
 
 func (c *cli) showErasures(a app.EraseAnswer) error {
-	leftovers, unread, lost := 0, 0, 0
+	leftovers, unread, lost, hidden := 0, 0, 0, 0
 	for i := range a.Receipts {
 		leftovers += len(a.Receipts[i].Leftovers)
 		unread += len(a.Receipts[i].Unread)
 		lost += a.Receipts[i].Lost
+		hidden += a.Receipts[i].Hidden
 	}
 	if c.json {
 		if err := c.printJSON(a); err != nil {
@@ -129,6 +132,9 @@ func (c *cli) showErasures(a app.EraseAnswer) error {
 				t.AppendRow(table.Row{"NOT READ", file})
 			}
 			t.Render()
+		}
+		if hidden > 0 && c.settings.EventStore != config.Embedded {
+			c.say("%d destroyed keys are in files of the event store, wrapped, until it is scavenged: start that there", hidden)
 		}
 		c.say("%d orders erased; public key of the receipts (Ed25519): %s", len(a.Receipts), base64.StdEncoding.EncodeToString(a.PublicKey))
 	}

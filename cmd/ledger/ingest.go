@@ -114,7 +114,7 @@ func (c *cli) ingestHere(ctx context.Context, f ingestFlags, in *input) (summary
 	limitMemory()
 	logger := c.logger(slog.LevelWarn)
 	c.settings.Offline = true
-	ledger, err := app.Open(c.settings, logger, func(string) {})
+	ledger, err := app.Open(ctx, c.settings, logger, func(string) {})
 	if err != nil {
 		return summary, err
 	}

@@ -123,6 +123,8 @@ differ from the log, or an export is not proven.`,
 		"HOST:PORT by which clients that discover the embedded node reach it; needed when it listens on all interfaces")
 	text(&c.settings.DatabaseURL, "database-url", "LEDGER_DATABASE_URL", "", "PostgreSQL URL; empty runs a private PostgreSQL")
 	text(&c.settings.HTTP, "http", "LEDGER_HTTP", "127.0.0.1:8080", "address of API and webhooks")
+	text(&c.settings.Keys, "keys", "LEDGER_KEYS", "",
+		"where keys of personal data are made: folder (DATA-DIR/keys) or streams of the event store; empty is streams with an --eventstore elsewhere, else folder")
 	text(&c.settings.File, "config", "LEDGER_CONFIG", "", "YAML file of gateway accounts")
 	flags.BoolVar(&c.json, "json", false, "print data as JSON")
 	flags.BoolVar(&c.logJSON, "log-json", c.env("LEDGER_LOG_JSON") != "", "write logs as JSON [LEDGER_LOG_JSON]")
@@ -131,7 +133,7 @@ differ from the log, or an export is not proven.`,
 	addGroup(root, groupOrder, "Orders", c.ingest(), c.order(), c.explainOrder(), c.erase(), c.simulate())
 	addGroup(root, groupBooks, "The books", c.accountingReport(), c.period(), c.reconcile(), c.export(), c.auditPack(), c.entity())
 	addGroup(root, groupViews, "The views in PostgreSQL", c.rebuild(), c.audit(), c.parked(), c.migrate())
-	addGroup(root, groupLog, "The event log", c.backup(), c.verify(), c.restore(), c.keys(), c.copyLog(), c.events())
+	addGroup(root, groupLog, "The event log", c.backup(), c.verify(), c.restore(), c.keys(), c.scavenge(), c.copyLog(), c.events())
 	addGroup(root, groupOther, "Further", c.reportService(), c.version())
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)

@@ -37,6 +37,7 @@ written any more node ends with exit code 1: let a supervisor start it again.`,
 	}
 	cmd.Flags().StringVar(&c.settings.NodeAdmin, "node-admin", cmp.Or(c.env("LEDGER_NODE_ADMIN"), "127.0.0.1:0"),
 		"loopback address of health, metrics and backups of the node; port 0 is any free one, off is none [LEDGER_NODE_ADMIN]")
+	c.scavengeInterval(cmd)
 	return cmd
 }
 
@@ -70,6 +71,7 @@ func (c *cli) runNode(ctx context.Context, logger *slog.Logger) (err error) {
 	}
 	logger.Info("serving", slog.String("events", store.ConnectionString()), slog.String("admin", admin), slog.Int("pid", os.Getpid()))
 	group.Go(func() error { return store.Watch(groupCtx) })
+	group.Go(func() error { return store.Scavenging(groupCtx, c.settings.ScavengeInterval, logger) })
 	return group.Wait()
 }
 

@@ -122,7 +122,7 @@ func (c *cli) settle(ctx context.Context, path string, request any, here func(co
 // settleHere opens the log, and projects until the views show what was written.
 func (c *cli) settleHere(ctx context.Context, do func(context.Context, *app.Ledger) (app.StatementAnswer, error)) (answer app.StatementAnswer, err error) {
 	c.settings.Offline = true
-	ledger, err := app.Open(c.settings, c.logger(slog.LevelWarn), func(string) {})
+	ledger, err := app.Open(ctx, c.settings, c.logger(slog.LevelWarn), func(string) {})
 	if err != nil {
 		return answer, c.explain(err)
 	}

@@ -88,6 +88,7 @@ SIGHUP has it read the subscribers of webhooks (webhooks: in the file of --confi
 		"time between two canary events, which measure how fresh the views are; 0 writes none")
 	c.duration(cmd, &c.settings.StaleAfter, "stale-after", "LEDGER_STALE_AFTER", freshness.DefaultStaleAfter,
 		"age of the views from which /readyz says degraded; 0 is never")
+	c.scavengeInterval(cmd)
 	c.duration(cmd, &c.settings.AuditInterval, "audit-interval", "LEDGER_AUDIT_INTERVAL", audit.DefaultInterval,
 		"time between two rounds of the standing auditor; 0 audits nothing")
 	c.value(cmd, &fromOne{target: &c.settings.AuditOrders}, "audit-orders", "LEDGER_AUDIT_ORDERS", strconv.Itoa(audit.DefaultOrders), "a number from 1 on",
@@ -180,7 +181,7 @@ func (c *cli) run(
 	started func(ctx context.Context, l *app.Ledger, server *web.Server, events string) error,
 ) (err error) {
 	limitMemory()
-	ledger, err := app.Open(c.settings, logger, progress)
+	ledger, err := app.Open(ctx, c.settings, logger, progress)
 	if err != nil {
 		return c.explain(err)
 	}

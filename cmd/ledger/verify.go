@@ -73,7 +73,7 @@ func (c *cli) showVerified(dir string, r node.VerifyReport) error {
 	t := c.newTable("event log", dir)
 	t.AppendRows([]table.Row{
 		{"events, each with its checksum", r.Events}, {"appends, each whole", r.Appends}, {"streams, revisions without gaps", r.Streams},
-		{"event ids in the index", r.EventIDs}, {"bytes", r.Bytes}, {"last position", r.LastPosition},
+		{"events whose data was scavenged", r.Scavenged}, {"event ids in the index", r.EventIDs}, {"bytes", r.Bytes}, {"last position", r.LastPosition},
 	})
 	for _, p := range r.Problems {
 		t.AppendRow(table.Row{"PROBLEM", p})

@@ -26,6 +26,9 @@ type Receipt struct {
 	// lost or damaged, so that nobody could search for what was sealed in them.
 	Tokens int `json:"tokens"`
 	Lost   int `json:"lost,omitempty"`
+	// Hidden is how many of the keys stood in streams of the event store. It shows them to nobody any more; until its
+	// next scavenge its files hold them, wrapped by the master key.
+	Hidden int `json:"hidden_until_scavenge,omitempty"`
 	// EventsScanned events of the whole log, RowsScanned rows of the read models and FilesScanned files of
 	// exports were searched for the data in clear; Leftovers are the places where some of it stands, and
 	// Unread files that could not be looked into. They are to be looked at by people.
@@ -85,6 +88,10 @@ type Target struct {
 // other case. It opens all there is, for an index of people would outlive their erasure. Lost are the ids of orders
 // whose keys were lost or damaged: nobody can tell whom they name.
 func (e *Eraser) OrdersOf(ctx context.Context, subject string) (found []Target, lost []string, err error) {
+	vault, err := e.Vault.remembering()
+	if err != nil {
+		return nil, nil, err
+	}
 	for recorded, err := range e.Log.ReadAll(ctx, eventstore.AllRead{}) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("look for a person's orders: %w", err)
@@ -100,7 +107,7 @@ func (e *Eraser) OrdersOf(ctx context.Context, subject string) (found []Target, 
 		if token == "" {
 			continue
 		}
-		plaintext, err := e.Vault.Open(ctx, id, token)
+		plaintext, err := vault.Open(ctx, id, token)
 		switch {
 		case errors.Is(err, ErrErased):
 			continue
@@ -194,9 +201,11 @@ func (e *Eraser) begin(ctx context.Context, target Target, actor string) (erasur
 // behind the receipt; when that is kept from happening, by the next erasure of the order.
 func (e *Eraser) finish(ctx context.Context, x *erasure) error {
 	stream := order.StreamName(x.Category, x.OrderID)
-	if err := e.destroy(ctx, stream, x.OrderID); err != nil || x.done {
+	hidden, err := e.destroy(ctx, stream, x.OrderID)
+	if err != nil || x.done {
 		return err
 	}
+	x.receipt.Hidden = hidden
 	x.receipt.ErasedAt = e.Clock().UTC().Truncate(time.Microsecond)
 	text, err := json.Marshal(x.receipt)
 	if err != nil {
@@ -207,26 +216,31 @@ func (e *Eraser) finish(ctx context.Context, x *erasure) error {
 	}, x.receipt.Actor); err != nil {
 		return fmt.Errorf("the keys are destroyed, the receipt is not recorded: %w", err)
 	}
-	return e.destroy(ctx, stream, x.OrderID)
+	_, err = e.destroy(ctx, stream, x.OrderID)
+	return err
 }
 
-// destroy destroys the keys of all tokens of a stream.
-func (e *Eraser) destroy(ctx context.Context, stream, orderID string) error {
+// destroy destroys the keys of all tokens of a stream; hidden is how many of them wait for a scavenge.
+func (e *Eraser) destroy(ctx context.Context, stream, orderID string) (hidden int, err error) {
 	tokens, _, err := e.read(ctx, stream)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	for _, token := range tokens {
-		if err := e.Vault.Destroy(ctx, orderID, token); err != nil {
-			return err
-		}
+	return e.Vault.destroyAll(ctx, sealedOf(orderID, tokens))
+}
+
+func sealedOf(orderID string, tokens []string) []sealedFor {
+	all := make([]sealedFor, len(tokens))
+	for i, token := range tokens {
+		all[i] = sealedFor{orderID: orderID, token: token}
 	}
-	return nil
+	return all
 }
 
 // DestroyErased destroys the keys of all orders that the log says are erased: keys that came back from a copy
 // that is older than an erasure go again. It answers how many orders those are.
 func (e *Eraser) DestroyErased(ctx context.Context) (orders int, err error) {
+	var all []sealedFor
 	for recorded, err := range e.Log.ReadAll(ctx, eventstore.AllRead{}) {
 		if err != nil {
 			return orders, fmt.Errorf("look for erasures: %w", err)
@@ -235,12 +249,15 @@ func (e *Eraser) DestroyErased(ctx context.Context) (orders int, err error) {
 		if !ok || recorded.Type != (order.PersonalDataErased{}).EventType() {
 			continue
 		}
-		if err := e.destroy(ctx, recorded.Stream, id); err != nil {
+		tokens, _, err := e.read(ctx, recorded.Stream)
+		if err != nil {
 			return orders, err
 		}
+		all = append(all, sealedOf(id, tokens)...)
 		orders++
 	}
-	return orders, nil
+	_, err = e.Vault.destroyAll(ctx, all)
+	return orders, err
 }
 
 // read finds the tokens of a stream, and the receipt of an erasure that is complete.
@@ -286,6 +303,9 @@ func (e *Eraser) scan(ctx context.Context, erasures []erasure) error {
 	for recorded, err := range e.Log.ReadAll(ctx, eventstore.AllRead{}) {
 		if err != nil {
 			return fmt.Errorf("search the log: %w", err)
+		}
+		if IsKeyStream(recorded.Stream) {
+			continue
 		}
 		events++
 		for i := range erasures {

@@ -59,30 +59,5 @@ func (k keyFiles) destroy(orderID string) error {
 	if err != nil {
 		return fmt.Errorf("destroy key: %w", err)
 	}
-	return overwrite(path, 0, int(info.Size()))
-}
-
-// overwrite puts zeros over bytes of a file, in place, and returns when they are on the disk.
-func overwrite(path string, at int64, size int) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		return fmt.Errorf("destroy key: %w", err)
-	}
-	_, err = f.WriteAt(make([]byte, size), at)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("destroy key: %w", err)
-	}
-	return nil
-}
-
-// syncDir makes the names in a folder durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync key directory: %w", err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("sync key directory: %w", err)
-	}
-	return nil
+	return overwrite(path, mark{with: make([]byte, info.Size())})
 }

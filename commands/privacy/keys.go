@@ -21,7 +21,8 @@ type Keys interface {
 	Take(ctx context.Context) (name string, key []byte, err error)
 	// Key answers ErrNoKey or ErrErased when there is none with the name.
 	Key(ctx context.Context, name string) ([]byte, error)
-	// Destroy makes a key unrecoverable and returns when that is durable. Destroying what is destroyed is no
-	// error; a key that never was is ErrNoKey.
-	Destroy(ctx context.Context, name string) error
+	// Destroy makes keys unreadable for everybody and returns when that is durable; the bytes of hidden ones of them are
+	// in the event store's files until it scavenges those. Destroying what is destroyed is no
+	// error; ErrNoKey says that some never were, or are gone, and that all others are destroyed.
+	Destroy(ctx context.Context, names ...string) (hidden int, err error)
 }

@@ -8,87 +8,166 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Merged is what a Merge did.
 type Merged struct {
-	Copied    int `json:"copied"`    // files with keys
+	Copied    int `json:"copied"`    // sheets of keys
 	Destroyed int `json:"destroyed"` // keys that were destroyed already where the others came from
 }
 
-// Merge brings the keys of one folder of a vault into another. What the target does not have is copied, and a
-// key that is destroyed in either folder is destroyed in the target, by overwriting: no copy brings a key back.
-// Keys are copied wrapped. The ledger may run meanwhile. A sheet that is damaged on one side is an error, and stays as
+// Merge brings the keys of one store into another. What the target does not have is copied, and a
+// key that is destroyed on either side is destroyed in the target: no copy brings a key back.
+// Keys are copied wrapped. The ledger may run meanwhile. What is damaged on one side is an error, and stays as
 // it is on the other, which may be the last one that is whole; the rest is merged.
-func Merge(ctx context.Context, from, to string) (Merged, error) {
+func Merge(ctx context.Context, from, to KeyStore) (Merged, error) {
 	var done Merged
-	err := errors.Join(
-		done.folder(ctx, sheetsDir(from), sheetsDir(to), mergeSheet),
-		done.folder(ctx, filesDir(from), filesDir(to), mergeFile),
-	)
+	if err := to.prepare(); err != nil {
+		return done, err
+	}
+	damaged := done.sheets(ctx, from.sheets(), to.sheets())
+	if damaged != nil && !errors.Is(damaged, errDamagedSheet) {
+		return done, damaged
+	}
+	return done, errors.Join(damaged, done.files(from.oldFiles().dir, to.oldFiles().dir))
+}
+
+// MergeStreams is Merge for the keys in streams of two logs.
+func MergeStreams(ctx context.Context, from, to Log) (Merged, error) {
+	var done Merged
+	err := done.sheets(ctx, streams{log: from}, streams{log: to})
 	return done, err
 }
 
-// errDamagedSheet says that a file is not the sheet that was written.
-var errDamagedSheet = errors.New("a sheet of keys is damaged")
+// sheets merges all of a store. An error that is errDamagedSheet tells of all those, and the rest is merged.
+func (m *Merged) sheets(ctx context.Context, source, target SheetStore) error {
+	var damaged []error
+	for id, err := range source.List(ctx) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = m.sheet(ctx, id, source, target)
+		}
+		if err != nil && !errors.Is(err, errDamagedSheet) {
+			return fmt.Errorf("merge keys: %w", err)
+		}
+		if err != nil {
+			damaged = append(damaged, fmt.Errorf("merge keys: %w: %s", err, id))
+		}
+	}
+	return errors.Join(damaged...)
+}
 
-// folder merges the files of a folder; merge tells where in the target keys are to be overwritten.
-func (m *Merged) folder(ctx context.Context, from, to string, merge func(source, target []byte) ([]span, error)) error {
+// sheet merges one. Errors: errDamagedSheet, when it may be taken up again once it was repaired.
+func (m *Merged) sheet(ctx context.Context, id string, source, target SheetStore) error {
+	text, err := source.Load(ctx, id)
+	if errors.Is(err, ErrNoSheet) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	on := sheet(text)
+	there, err := target.Load(ctx, id)
+	if errors.Is(err, ErrNoSheet) {
+		return m.create(ctx, id, on, target)
+	}
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(on.check(), sheet(there).check()); err != nil {
+		return errDamagedSheet
+	}
+	if !bytes.Equal(on.header(), sheet(there).header()) { // another sheet of the same name
+		return errDamagedSheet
+	}
+	destroyed, damaged := on.inspect()
+	already, damagedThere := sheet(there).inspect()
+	gone := slices.DeleteFunc(slices.Clone(destroyed), func(slot int) bool { return slices.Contains(already, slot) })
+	if len(gone) > 0 {
+		if _, err := target.Destroy(ctx, id, gone...); err != nil {
+			return err
+		}
+		m.Destroyed += len(gone)
+	}
+	for slot := range slots { // form 2 has no checksums
+		if !slices.Contains(destroyed, slot) && !slices.Contains(already, slot) && !bytes.Equal(on.slot(slot), sheet(there).slot(slot)) {
+			damaged = append(damaged, slot)
+		}
+	}
+	if len(damaged)+len(damagedThere) > 0 {
+		return fmt.Errorf("%w: keys %v where it comes from, %v where it goes", errDamagedSheet, damaged, damagedThere)
+	}
+	return nil
+}
+
+// create copies a sheet, with those of its keys that are damaged: they do not become whole by being left out.
+func (m *Merged) create(ctx context.Context, id string, on sheet, target SheetStore) error {
+	if err := on.check(); err != nil {
+		if len(on) < sheetBytes && (len(on) == 0 || bytes.HasPrefix(on, []byte(sheetMagic2))) {
+			return nil // an earlier version was making it: none of its keys is in use
+		}
+		return err
+	}
+	if err := target.Create(ctx, id, on); err != nil && !errors.Is(err, ErrSheetExists) {
+		return err
+	}
+	m.Copied++
+	if _, damaged := on.inspect(); len(damaged) > 0 {
+		return fmt.Errorf("%w: keys %v", errDamagedSheet, damaged)
+	}
+	return nil
+}
+
+// files merges the keys of earlier versions, of which each has a file.
+func (m *Merged) files(from, to string) error {
 	entries, err := os.ReadDir(from)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	if err == nil {
+		err = os.MkdirAll(to, 0o700)
+	}
 	if err != nil {
-		return fmt.Errorf("read keys: %w", err)
+		return fmt.Errorf("merge keys: %w", err)
 	}
-	if err := os.MkdirAll(to, 0o700); err != nil {
-		return fmt.Errorf("key directory: %w", err)
-	}
-	var damaged []error
 	for _, entry := range entries {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		if !entry.Type().IsRegular() || filepath.Ext(entry.Name()) != "" {
 			continue
 		}
-		source, err := os.ReadFile(filepath.Join(from, entry.Name()))
-		if err != nil {
-			return fmt.Errorf("read keys: %w", err)
-		}
-		path := filepath.Join(to, entry.Name())
-		target, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			if bytes.HasPrefix(source, []byte(sheetMagic)) && len(source) != sheetBytes || len(source) == 0 {
-				continue // it is being made: none of its keys is in use
-			}
-			if err := copyKeys(path, source); err != nil {
-				return fmt.Errorf("copy keys: %w", err)
-			}
-			m.Copied++
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("read keys: %w", err)
-		}
-		all, err := merge(source, target)
-		if err != nil {
-			damaged = append(damaged, fmt.Errorf("merge keys: %w: %s or %s", err, filepath.Join(from, entry.Name()), path))
-			continue
-		}
-		for _, gone := range all {
-			if err := overwrite(path, gone.at, gone.size); err != nil {
-				return err
-			}
-			m.Destroyed++
+		if err := m.file(filepath.Join(from, entry.Name()), filepath.Join(to, entry.Name())); err != nil {
+			return fmt.Errorf("merge keys: %w", err)
 		}
 	}
-	return errors.Join(append(damaged, syncDir(to))...)
+	return syncDir(to)
+}
+
+func (m *Merged) file(from, to string) error {
+	source, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	target, err := os.ReadFile(to)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && len(source) > 0:
+		m.Copied++
+		return copyKeys(to, source)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case bytes.HasPrefix(target, []byte(keyFileMagic)) && !bytes.HasPrefix(source, []byte(keyFileMagic)):
+		m.Destroyed++
+		return overwrite(to, mark{with: make([]byte, len(target))})
+	}
+	return nil
 }
 
 // copyKeys makes a file that is never there in half.
 func copyKeys(path string, content []byte) error {
-	half := path + ".half"
+	half := path + halfSuffix
 	if err := os.Remove(half); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -96,32 +175,4 @@ func copyKeys(path string, content []byte) error {
 		return err
 	}
 	return os.Rename(half, path)
-}
-
-type span struct {
-	at   int64
-	size int
-}
-
-// mergeSheet finds the slots that are destroyed in the source only. A header never changes: where it
-// did, what looks like destroyed keys may be a block that the disk lost.
-func mergeSheet(source, target []byte) ([]span, error) {
-	if len(source) != sheetBytes || len(target) != sheetBytes ||
-		!bytes.HasPrefix(source, []byte(sheetMagic)) || !bytes.Equal(source[:headerBytes], target[:headerBytes]) {
-		return nil, errDamagedSheet
-	}
-	var gone []span
-	for at := headerBytes; at < sheetBytes; at += slotBytes {
-		if isDestroyed(source[at:at+slotBytes]) && !isDestroyed(target[at:at+slotBytes]) {
-			gone = append(gone, span{int64(at), slotBytes})
-		}
-	}
-	return gone, nil
-}
-
-func mergeFile(source, target []byte) ([]span, error) {
-	if bytes.HasPrefix(target, []byte(keyFileMagic)) && !bytes.HasPrefix(source, []byte(keyFileMagic)) {
-		return []span{{0, len(target)}}, nil
-	}
-	return nil, nil
 }

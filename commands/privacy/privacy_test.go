@@ -30,12 +30,19 @@ const buyer = `{"email":"ada.byron@example.com","first_name":"Ada-Augusta"}`
 type vault struct {
 	*privacy.Vault
 	dir    string
+	keys   privacy.KeyStore // the folder dir when it is none
 	master []byte
 }
 
 func newVault(t *testing.T) *vault {
 	t.Helper()
-	v := &vault{dir: filepath.Join(t.TempDir(), "keys"), master: make([]byte, privacy.KeyBytes)}
+	dir := filepath.Join(t.TempDir(), "keys")
+	return newVaultOf(t, dir, privacy.KeysInFolder(dir))
+}
+
+func newVaultOf(t *testing.T, dir string, keys privacy.KeyStore) *vault {
+	t.Helper()
+	v := &vault{dir: dir, keys: keys, master: make([]byte, privacy.KeyBytes)}
 	_, _ = rand.Read(v.master)
 	v.open(t)
 	return v
@@ -48,7 +55,10 @@ func (v *vault) open(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v.Vault, err = privacy.OpenVault(v.dir, master); err != nil {
+	if v.keys == (privacy.KeyStore{}) {
+		v.keys = privacy.KeysInFolder(v.dir)
+	}
+	if v.Vault, err = privacy.OpenVault(v.keys, master); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -207,7 +217,7 @@ func FuzzOpen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	v, err := privacy.OpenVault(dir, master)
+	v, err := privacy.OpenVault(privacy.KeysInFolder(dir), master)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -1,18 +1,9 @@
 package privacy
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -20,28 +11,24 @@ import (
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 )
 
-// A sheet is a file of a header and slots. The header holds the sheet's own key, wrapped by the master key;
-// each slot a key that is encrypted under it, or zeros when that was destroyed.
 const (
-	sheetMagic  = "ledger-keys-2\n"
-	headerBytes = 4096
-	slotMagic   = "key1"
-	slotBytes   = 64 // of which no write of a disk's sector leaves half
-	slots       = 1024
-	sheetBytes  = headerBytes + slots*slotBytes
 	// refillAt is how many keys are left when the next sheet is made: before anybody has to wait for it.
 	refillAt = slots / 2
 	// sheetKeysMax is of how many sheets the keys stay unwrapped in memory.
 	sheetKeysMax = 1024
+	// rememberedSheetsMax is how many sheets a reader of many keys remembers: 16 MiB.
+	rememberedSheetsMax = 256
 )
 
-// Sheets keeps keys on sheets that are written and synced before a key of theirs is handed out: taking a key
-// touches no disk, and a KMS is asked once for many keys. A process writes sheets of its own and hands each key
+// Sheets keeps keys on sheets that are durable before a key of theirs is handed out: taking a key touches neither disk
+// nor network, and a KMS is asked once for many keys. A process makes sheets of its own and hands each key
 // out once; what it did not hand out is never used. It is safe for use by many goroutines and processes.
 type Sheets struct {
-	dir    string
+	store  SheetStore
 	master MasterKey
 	opened *lru.Cache[string, *subtle.AESGCM] // keys of sheets by name
+	// remembered are sheets as they were read; nil for one who wants them as they are.
+	remembered *lru.Cache[string, sheet]
 
 	making sync.Mutex // held while a sheet is made
 	mu     sync.Mutex
@@ -53,22 +40,22 @@ type freeKey struct {
 	key  []byte
 }
 
-// NewSheets uses a folder, which is made for the owner only. The first key that is taken makes a sheet.
-func NewSheets(dir string, master MasterKey) (*Sheets, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("key directory: %w", err)
-	}
-	// The folder's name, what stands beside it, such as a master key that was just made, and the name of the vault are to
-	// survive a power failure as the keys do.
-	vault := filepath.Dir(dir)
-	if err := errors.Join(syncDir(vault), syncDir(filepath.Dir(vault))); err != nil {
-		return nil, err
-	}
+// NewSheets keeps sheets in a store. The first key that is taken makes a sheet.
+func NewSheets(store SheetStore, master MasterKey) (*Sheets, error) {
 	opened, err := lru.New[string, *subtle.AESGCM](sheetKeysMax)
 	if err != nil {
 		return nil, err
 	}
-	return &Sheets{dir: dir, master: master, opened: opened}, nil
+	return &Sheets{store: store, master: master, opened: opened}, nil
+}
+
+// remembering reads the same keys for one who reads many: what is destroyed meanwhile may still be read.
+func (s *Sheets) remembering() (*Sheets, error) {
+	remembered, err := lru.New[string, sheet](rememberedSheetsMax)
+	if err != nil {
+		return nil, err
+	}
+	return &Sheets{store: s.store, master: s.master, opened: s.opened, remembered: remembered}, nil
 }
 
 // Take implements Keys.
@@ -99,7 +86,8 @@ func (s *Sheets) take() (taken freeKey, left int, ok bool) {
 	return taken, left, true
 }
 
-// refill makes a sheet, unless more keys than enough are left.
+// refill makes a sheet, unless more keys than enough are left. One that a crash leaves half is never used: nobody has
+// its name.
 func (s *Sheets) refill(ctx context.Context, enough int) error {
 	s.making.Lock()
 	defer s.making.Unlock()
@@ -109,108 +97,45 @@ func (s *Sheets) refill(ctx context.Context, enough int) error {
 	if left > enough {
 		return nil
 	}
-	keys, err := s.newSheet(ctx)
+	id := ulid.Make().String()
+	made, aead, keys, err := newSheet(ctx, id, s.master)
+	if err == nil {
+		err = s.store.Create(ctx, id, made)
+	}
 	if err != nil {
 		return fmt.Errorf("make keys: %w", err)
 	}
+	s.opened.Add(id, aead)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free = append(keys, s.free...)
 	return nil
 }
 
-// newSheet writes a sheet. One that a crash leaves half is never used: nobody has its name.
-func (s *Sheets) newSheet(ctx context.Context) ([]freeKey, error) {
-	name := ulid.Make().String()
-	secret := make([]byte, KeyBytes)
-	_, _ = rand.Read(secret) // never fails
-	wrapped, err := s.master.Wrap(ctx, secret, []byte(name))
-	if err != nil {
-		return nil, fmt.Errorf("wrap the key of a sheet: %w", err)
-	}
-	aead, err := subtle.NewAESGCM(secret)
-	if err != nil {
-		return nil, err
-	}
-	head := append([]byte(sheetMagic), binary.BigEndian.AppendUint16(nil, uint16(len(wrapped)))...)
-	if head = append(head, wrapped...); len(head) > headerBytes {
-		return nil, fmt.Errorf("a wrapped key of %d bytes is too long", len(wrapped))
-	}
-	sheet := append(head, make([]byte, headerBytes-len(head))...)
-	keys := make([]freeKey, slots)
-	for i := range keys {
-		k := freeKey{name: name + "." + strconv.Itoa(i), key: make([]byte, KeyBytes)}
-		_, _ = rand.Read(k.key) // never fails
-		encrypted, err := aead.Encrypt(k.key, []byte(k.name))
-		if err != nil {
-			return nil, err
-		}
-		sheet = append(append(sheet, slotMagic...), encrypted...)
-		keys[i] = k
-	}
-	if err := errors.Join(writeNew(s.path(name), sheet), syncDir(s.dir)); err != nil {
-		return nil, err
-	}
-	s.opened.Add(name, aead)
-	return keys, nil
-}
-
-// writeNew makes a file, durably but for its name, and never replaces one.
-func writeNew(path string, content []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(path))
-	}
-	return nil
-}
-
-func (s *Sheets) path(sheet string) string { return filepath.Join(s.dir, sheet) }
-
-// parseName splits the name of a key.
-func parseName(name string) (sheet string, at int64, err error) {
-	sheet, text, _ := strings.Cut(name, ".")
-	id, err := ulid.ParseStrict(sheet)
-	slot, slotErr := strconv.ParseUint(text, 10, 16)
-	if err != nil || slotErr != nil || slot >= slots || id.String()+"."+strconv.FormatUint(slot, 10) != name {
-		return "", 0, fmt.Errorf("%w: %q is the name of none", ErrNoKey, name)
-	}
-	return sheet, headerBytes + int64(slot)*slotBytes, nil
-}
-
 // Key implements Keys.
 func (s *Sheets) Key(ctx context.Context, name string) ([]byte, error) {
-	sheet, at, err := parseName(name)
+	id, slot, err := parseName(name)
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(s.path(sheet))
-	if errors.Is(err, fs.ErrNotExist) {
+	on, err := s.load(ctx, id)
+	if errors.Is(err, ErrNoSheet) {
 		return nil, ErrNoKey
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read key: %w", err)
+	if err == nil {
+		err = on.check()
 	}
-	defer func() { _ = f.Close() }() // only read
-	slot := make([]byte, slotBytes)
-	if _, err := f.ReadAt(slot, at); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("read key %s: %w", name, err)
 	}
-	if isDestroyed(slot) {
-		head := make([]byte, len(sheetMagic))
-		if _, err := f.ReadAt(head, 0); err != nil || string(head) != sheetMagic { // the disk lost more than a key
-			return nil, fmt.Errorf("read key %s: %w", name, errDamagedSheet)
-		}
+	encrypted, err := on.key(slot)
+	if errors.Is(err, ErrErased) {
 		return nil, ErrErased
 	}
-	encrypted, ok := bytes.CutPrefix(slot, []byte(slotMagic))
-	if !ok {
-		return nil, fmt.Errorf("read key %s: %w", name, errDamagedSheet)
+	if err != nil {
+		return nil, fmt.Errorf("read key %s: %w", name, err)
 	}
-	aead, err := s.keyOf(ctx, f, sheet)
+	aead, err := s.keyOf(ctx, id, on)
 	if err != nil {
 		return nil, err
 	}
@@ -221,42 +146,63 @@ func (s *Sheets) Key(ctx context.Context, name string) ([]byte, error) {
 	return key, nil
 }
 
-// isDestroyed tells whether a slot had a key that was destroyed; what is neither that nor a key is damage.
-func isDestroyed(slot []byte) bool { return len(bytes.Trim(slot, "\x00")) == 0 }
+func (s *Sheets) load(ctx context.Context, id string) (sheet, error) {
+	if s.remembered == nil {
+		return s.store.Load(ctx, id)
+	}
+	if on, ok := s.remembered.Get(id); ok {
+		return on, nil
+	}
+	on, err := s.store.Load(ctx, id)
+	if err == nil {
+		s.remembered.Add(id, on)
+	}
+	return on, err
+}
 
 // keyOf unwraps the key of a sheet.
-func (s *Sheets) keyOf(ctx context.Context, sheet io.ReaderAt, name string) (*subtle.AESGCM, error) {
-	if aead, ok := s.opened.Get(name); ok {
+func (s *Sheets) keyOf(ctx context.Context, id string, on sheet) (*subtle.AESGCM, error) {
+	if aead, ok := s.opened.Get(id); ok {
 		return aead, nil
 	}
-	head := make([]byte, headerBytes)
-	if _, err := sheet.ReadAt(head, 0); err != nil {
-		return nil, fmt.Errorf("read sheet %s: %w", name, err)
-	}
-	rest, ok := bytes.CutPrefix(head, []byte(sheetMagic))
-	size := int(binary.BigEndian.Uint16(rest))
-	if !ok || size > len(rest)-2 {
-		return nil, fmt.Errorf("sheet %s is none", name)
-	}
-	key, err := s.master.Unwrap(ctx, rest[2:2+size], []byte(name))
+	wrapped, err := on.wrapped()
 	if err != nil {
-		return nil, fmt.Errorf("unwrap the key of sheet %s: %w", name, err)
+		return nil, fmt.Errorf("read sheet %s: %w", id, err)
+	}
+	key, err := s.master.Unwrap(ctx, wrapped, []byte(id))
+	if err != nil {
+		return nil, fmt.Errorf("unwrap the key of sheet %s: %w", id, err)
 	}
 	aead, err := subtle.NewAESGCM(key)
 	if err == nil {
-		s.opened.Add(name, aead)
+		s.opened.Add(id, aead)
 	}
 	return aead, err
 }
 
-// Destroy implements Keys: zeros are written over the key, in place.
-func (s *Sheets) Destroy(_ context.Context, name string) error {
-	sheet, at, err := parseName(name)
-	if err != nil {
-		return err
+// Destroy implements Keys.
+func (s *Sheets) Destroy(ctx context.Context, names ...string) (hidden int, err error) {
+	on := map[string][]int{}
+	for _, name := range names {
+		id, slot, err := parseName(name)
+		if err != nil {
+			return 0, err
+		}
+		on[id] = append(on[id], slot)
 	}
-	if err := overwrite(s.path(sheet), at, slotBytes); !errors.Is(err, fs.ErrNotExist) {
-		return err
+	missing := false
+	for id, slots := range on {
+		here, err := s.store.Destroy(ctx, id, slots...)
+		if err != nil && !errors.Is(err, ErrNoSheet) {
+			return hidden, err
+		}
+		missing = missing || err != nil
+		if here {
+			hidden += len(slots)
+		}
 	}
-	return ErrNoKey
+	if missing {
+		return hidden, ErrNoKey
+	}
+	return hidden, nil
 }

@@ -5,9 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
@@ -31,32 +28,28 @@ var ErrNoToken = errors.New("it is no token of sealed data of the order")
 // Vault seals and opens. It is a commands.PersonalData, safe for use by many goroutines and processes.
 type Vault struct {
 	master MasterKey
-	keys   Keys
+	keys   *Sheets
 	old    keyFiles
 }
 
-// OpenVault makes a vault that keeps its keys in a folder, which is made for the owner only.
-func OpenVault(dir string, master MasterKey) (*Vault, error) {
-	sheets, err := NewSheets(sheetsDir(dir), master)
+// OpenVault makes a vault of what a store keeps; its folder is made for the owner only. A vault that only destroys needs
+// no master key.
+func OpenVault(keys KeyStore, master MasterKey) (*Vault, error) {
+	if err := keys.prepare(); err != nil {
+		return nil, err
+	}
+	sheets, err := NewSheets(keys.sheets(), master)
 	if err != nil {
 		return nil, err
 	}
-	return &Vault{master: master, keys: sheets, old: keyFiles{dir: filesDir(dir)}}, nil
+	return &Vault{master: master, keys: sheets, old: keys.oldFiles()}, nil
 }
 
-// HoldsKeys tells whether a folder of a vault has keys, which need the master key that wrapped them.
-func HoldsKeys(dir string) (bool, error) {
-	for _, folder := range []string{sheetsDir(dir), filesDir(dir)} {
-		entries, err := os.ReadDir(folder)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) || len(entries) > 0 {
-			return true, err
-		}
-	}
-	return false, nil
+// remembering is the vault for one who opens many tokens: what is destroyed meanwhile may still be opened.
+func (v *Vault) remembering() (*Vault, error) {
+	sheets, err := v.keys.remembering()
+	return &Vault{master: v.master, keys: sheets, old: v.old}, err
 }
-
-func sheetsDir(dir string) string { return filepath.Join(dir, "sheets") }
-func filesDir(dir string) string  { return filepath.Join(dir, "orders") }
 
 // Seal encrypts plaintext under a key of its own. The token can be opened for the same order only.
 func (v *Vault) Seal(ctx context.Context, orderID string, plaintext []byte) (string, error) {
@@ -143,16 +136,31 @@ func (v *Vault) Show(ctx context.Context, orderID, token string) (string, error)
 // Destroy destroys the key of a token, durably, without asking the master key. A key that is not here is not
 // missed.
 func (v *Vault) Destroy(ctx context.Context, orderID, token string) error {
-	name, _, err := parseToken(token)
-	switch {
-	case err != nil:
-	case name != "":
-		err = v.keys.Destroy(ctx, name)
-	default:
-		err = v.old.destroy(orderID)
+	_, err := v.destroyAll(ctx, []sealedFor{{orderID: orderID, token: token}})
+	return err
+}
+
+// sealedFor is a token and its order.
+type sealedFor struct{ orderID, token string }
+
+// destroyAll destroys the keys of tokens, a sheet's together; hidden is how many of them wait for a scavenge.
+func (v *Vault) destroyAll(ctx context.Context, tokens []sealedFor) (hidden int, err error) {
+	var names []string
+	for _, t := range tokens {
+		name, _, err := parseToken(t.token)
+		if err == nil && name != "" {
+			if _, _, err = parseName(name); err == nil {
+				names = append(names, name)
+			}
+		} else if err == nil {
+			err = v.old.destroy(t.orderID)
+		}
+		if err != nil && !errors.Is(err, ErrNoKey) {
+			return 0, fmt.Errorf("destroy a key of order %s: %w", t.orderID, err)
+		}
 	}
-	if err != nil && !errors.Is(err, ErrNoKey) {
-		return fmt.Errorf("destroy a key of order %s: %w", orderID, err)
+	if hidden, err = v.keys.Destroy(ctx, names...); err != nil && !errors.Is(err, ErrNoKey) {
+		return hidden, fmt.Errorf("destroy keys: %w", err)
 	}
-	return nil
+	return hidden, nil
 }

@@ -17,15 +17,22 @@ import (
 )
 
 // BenchmarkAPI issues 1,000 orders a second and reads the state of 1,000 a second at the same time, from a
-// running ledger with a private PostgreSQL that syncs. The clients share the machine with the ledger.
+// running ledger with a private PostgreSQL that syncs, with keys of personal data in each place. The clients share the
+// machine with the ledger.
 func BenchmarkAPI(b *testing.B) {
+	for _, keys := range []string{"folder", "streams"} {
+		b.Run("keys="+keys, func(b *testing.B) { benchmarkAPI(b, keys) })
+	}
+}
+
+func benchmarkAPI(b *testing.B, keys string) {
 	const perSecond, clients = 1000, 32
 	seconds := 20
 	if testing.Short() {
 		seconds = 1
 	}
 	for b.Loop() {
-		site := harness.NewSite(b, harness.Options{Private: true})
+		site := harness.NewSite(b, harness.Options{Private: true, Env: []string{"LEDGER_KEYS=" + keys}})
 		token := strings.TrimSpace(site.RunOK(b, "token", "create", "bench").Stdout)
 		l := site.Serve(b)
 		shop := &shop{client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4 * clients}}, url: l.URL, token: token}

@@ -107,7 +107,16 @@ type erased struct {
 // others; what stands in clear is found in the log and in the tables; a rebuild afterwards succeeds.
 func TestErase_Subject(t *testing.T) {
 	t.Parallel()
-	m := openShop(t)
+	for _, place := range []string{"folder", "streams"} {
+		t.Run(place, func(t *testing.T) {
+			t.Parallel()
+			eraseSubject(t, openShopAt(t, fakegateway.Options{}, "LEDGER_KEYS="+place))
+		})
+	}
+}
+
+func eraseSubject(t *testing.T, m *merchant) {
+	t.Helper()
 	mine := map[string]bool{}
 	for _, members := range []string{"", `,"number":"for kim@shop.example"`} {
 		mine[m.issue(t, "decta", members).id] = true
@@ -164,6 +173,12 @@ func TestErase_Subject(t *testing.T) {
 	}
 	m.ledger.Terminate(t)
 	restoreKeys(t, m.ledger.Site, keys)
+	for _, place := range []string{"streams", "folder"} {
+		m.ledger.Site.RunOK(t, "keys", "move", "--to", place)
+		if r := m.ledger.Site.RunOK(t, "erase", "--subject", "lee@shop.example", "--actor", "dpo"); !strings.Contains(r.Stdout+r.Stderr, "0 orders erased") {
+			t.Errorf("moved to %s, and: %s %s", place, r.Stdout, r.Stderr)
+		}
+	}
 }
 
 // restoreKeys brings a copy of keys back that is older than the erasure of kim: lee's data can be read, and kim's

@@ -40,7 +40,7 @@ func openShop(t *testing.T) *merchant {
 }
 
 // openShopAt is openShop with gateways of some kind; keys, secrets and the way to the ledger are filled in.
-func openShopAt(t *testing.T, options fakegateway.Options) *merchant {
+func openShopAt(t *testing.T, options fakegateway.Options, env ...string) *merchant {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -76,10 +76,10 @@ gateways:
     api: {url: "%[1]s/connectpay", user: %[3]s, password: "env:E2E_PASSWORD", brand_id: b, signing_key: "file:%[4]s",
           creditor_iban: LT601010012345678901, creditor_name: Shop, per_second: 1000}
 `, server.URL, fakegateway.ClientID, fakegateway.User, private, public),
-		Env: []string{
+		Env: append([]string{
 			"E2E_KEY=" + fakegateway.DectaKey, "E2E_SECRET=" + fakegateway.ClientSecret, "E2E_PASSWORD=" + fakegateway.Password,
 			"E2E_HOOK_SECRET=" + hookSecret, "E2E_HOOK_TOKEN=" + hookToken,
-		},
+		}, env...),
 	})
 	created := site.RunOK(t, "token", "create", "shop", "--scopes", "orders:write,orders:read,operations")
 	if m.token = strings.TrimSpace(created.Stdout); m.token == "" {

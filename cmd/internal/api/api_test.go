@@ -66,7 +66,7 @@ func open(t testing.TB) *shop {
 		t.Fatal(err)
 	}
 	keys := t.TempDir()
-	vault, err := privacy.OpenVault(keys, master)
+	vault, err := privacy.OpenVault(privacy.KeysInFolder(keys), master)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func (r *EraseRequest) Validate() error {
 
 // Run erases. rows may be nil, when there is no database.
 func (r *EraseRequest) Run(ctx context.Context, s config.Settings, log *Store, intake *commands.Intake, accounts config.Accounts, rows privacy.Rows) (EraseAnswer, error) {
-	vault, sign, err := OpenVault(s)
+	vault, sign, err := OpenVault(ctx, s, log)
 	if err != nil {
 		return EraseAnswer{}, err
 	}
@@ -84,6 +84,9 @@ func (r *EraseRequest) Run(ctx context.Context, s config.Settings, log *Store, i
 		return EraseAnswer{}, err
 	}
 	receipts, err := eraser.Erase(ctx, r.Actor, targets...)
+	if slices.ContainsFunc(receipts, func(r privacy.Receipt) bool { return r.Hidden > 0 }) {
+		log.keysHidden()
+	}
 	return EraseAnswer{Receipts: receipts, Lost: lost, PublicKey: sign[len(sign)-32:]}, err
 }
 

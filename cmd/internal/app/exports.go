@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,8 +23,8 @@ const exportsStream = "exports-default"
 
 // ExportKey opens the key that signs manifests of exports; it is made when there is none.
 func ExportKey(s config.Settings) (ed25519.PrivateKey, error) {
-	if _, _, err := OpenVault(s); err != nil { // makes the folder
-		return nil, err
+	if err := os.MkdirAll(s.KeysDir(), 0o700); err != nil {
+		return nil, fmt.Errorf("key directory: %w", err)
 	}
 	seed, err := ownSecret(s.KeysDir(), "export.key")
 	if err != nil {

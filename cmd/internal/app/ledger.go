@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/order-ledger/order-ledger/commands/gateways/connectpay"
 	"github.com/order-ledger/order-ledger/commands/gateways/decta"
 	"github.com/order-ledger/order-ledger/commands/gateways/everifin"
+	"github.com/order-ledger/order-ledger/commands/privacy"
 	"github.com/order-ledger/order-ledger/commands/reconcile"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections"
@@ -63,7 +65,7 @@ type Ledger struct {
 
 // Open opens the event store and prepares the rest; Run makes it work. The
 // caller MUST Close it.
-func Open(s config.Settings, logger *slog.Logger, say func(string)) (*Ledger, error) {
+func Open(ctx context.Context, s config.Settings, logger *slog.Logger, say func(string)) (*Ledger, error) {
 	accounts, err := config.LoadAccounts(s)
 	if err != nil {
 		return nil, err
@@ -91,7 +93,7 @@ func Open(s config.Settings, logger *slog.Logger, say func(string)) (*Ledger, er
 	}
 	l.Settlements = commands.NewSettlements(l.Intake)
 	if !s.Offline {
-		vault, _, err := OpenVault(s)
+		vault, err := openVault(ctx, s, store, logger)
 		if err != nil {
 			return nil, errors.Join(err, store.Close())
 		}
@@ -156,6 +158,31 @@ func Open(s config.Settings, logger *slog.Logger, say func(string)) (*Ledger, er
 	return l, nil
 }
 
+// openVault opens the keys of personal data for a ledger that serves: what a restore of keys that was cut off brought
+// back is destroyed before anybody can ask for it.
+func openVault(ctx context.Context, s config.Settings, store *Store, logger *slog.Logger) (*privacy.Vault, error) {
+	erased, err := FinishRestore(ctx, s, store)
+	if err != nil {
+		return nil, fmt.Errorf("a restore of keys was cut off, and cannot be finished: %w", err)
+	}
+	if erased > 0 {
+		logger.WarnContext(ctx, "a restore of keys was cut off: the keys of erased orders were destroyed again", slog.Int("orders", erased))
+	}
+	vault, _, err := OpenVault(ctx, s, store)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := KeyStore(s, store)
+	if err != nil {
+		return nil, err
+	}
+	if place, held, err := keys.Elsewhere(ctx); err == nil && held {
+		logger.InfoContext(ctx, "there are keys of personal data elsewhere than where new ones are made; they are found, and ledger keys move brings them together",
+			slog.String("elsewhere", string(place)))
+	}
+	return vault, nil
+}
+
 // ReloadSubscribers reads who gets webhooks from the configuration once more, and serves them from now on. When
 // the configuration is wrong everything stays as it is.
 func (l *Ledger) ReloadSubscribers() error {
@@ -175,6 +202,7 @@ func (l *Ledger) Watch(ctx context.Context) error {
 	}
 	group.Go(func() error { return l.Reconciler.Run(ctx) })
 	group.Go(func() error { return l.Pusher.Run(ctx) })
+	group.Go(func() error { return l.Store.Scavenging(ctx, l.Settings.ScavengeInterval, l.Logger) })
 	group.Go(func() error {
 		if err := l.finishStatements(ctx); err != nil && ctx.Err() == nil {
 			l.Logger.Error("statements whose import was interrupted are not finished; importing them again does that", slog.Any("error", err))

@@ -23,6 +23,8 @@ type Store struct {
 	// Node is the embedded node; nil with another engine.
 	Node   *node.Node
 	server *protocol.Server
+	// hidden has a token when keys were destroyed in streams of the node and are still in its files.
+	hidden chan struct{}
 }
 
 // OpenStore opens the engine. Another process on the same data directory is a
@@ -45,7 +47,7 @@ func OpenStore(s config.Settings, logger *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{Store: n, Node: n}, nil
+	return &Store{Store: n, Node: n, hidden: make(chan struct{}, 1)}, nil
 }
 
 // MakeDataDir makes the data directory. Others may pass through it, as the user

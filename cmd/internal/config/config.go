@@ -20,6 +20,7 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/advice"
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/commands/gateways/signature"
+	"github.com/order-ledger/order-ledger/commands/privacy"
 	"github.com/order-ledger/order-ledger/commands/reconcile"
 )
 
@@ -36,6 +37,8 @@ type Settings struct {
 	HTTP                string // LEDGER_HTTP
 	File                string // LEDGER_CONFIG
 	MasterKey           string // LEDGER_MASTER_KEY: reference to the master key of personal data
+	// Keys (LEDGER_KEYS) is where keys of personal data are made: folder or streams; see KeyPlace.
+	Keys string
 	// BehindProxy (LEDGER_HTTP_BEHIND_PROXY) says that a proxy before HTTP speaks TLS to the world.
 	BehindProxy bool
 	// TLSCert and TLSKey (LEDGER_HTTP_TLS_CERT, LEDGER_HTTP_TLS_KEY) are PEM files; HTTP speaks TLS with them.
@@ -44,6 +47,8 @@ type Settings struct {
 	// CanaryInterval, AuditInterval and StaleAfter are of ledgers that serve. Zero means the defaults of
 	// the packages freshness and audit; a negative interval switches the work off.
 	CanaryInterval, AuditInterval, StaleAfter time.Duration
+	// ScavengeInterval is the time between two scavenges of the embedded node; zero means the default, a negative one none.
+	ScavengeInterval time.Duration
 	// AuditOrders is how many orders a round of the standing auditor takes in turn; 0 is the default.
 	AuditOrders int
 	// RebuildIfNeeded has a ledger that serves rebuild views that another version of the program made.
@@ -65,8 +70,22 @@ const Embedded = "embedded"
 func (s Settings) EventsDir() string   { return filepath.Join(s.DataDir, "events") }
 func (s Settings) PostgresDir() string { return filepath.Join(s.DataDir, "postgres") }
 
-// KeysDir holds the wrapped keys of personal data.
+// KeysDir holds the keys that sign and, where they are kept in a folder, the wrapped keys of personal data.
 func (s Settings) KeysDir() string { return filepath.Join(s.DataDir, "keys") }
+
+// KeyPlace is where keys of personal data are made. Without a setting those of a ledger with an event store elsewhere, which
+// others may share, are in streams of it, and those of one with a log of its own in the folder beside it.
+func (s Settings) KeyPlace() (privacy.Place, error) {
+	switch place := privacy.Place(s.Keys); {
+	case place == privacy.InFolder || place == privacy.InStreams:
+		return place, nil
+	case s.Keys != "":
+		return "", fmt.Errorf("--keys (LEDGER_KEYS) is %s or %s, not %q", privacy.InFolder, privacy.InStreams, s.Keys)
+	case s.EventStore == Embedded || s.EventStore == "":
+		return privacy.InFolder, nil
+	}
+	return privacy.InStreams, nil
+}
 
 // TokensDir holds the digests of API tokens.
 func (s Settings) TokensDir() string { return filepath.Join(s.DataDir, "tokens") }

@@ -1,6 +1,6 @@
 // Package copylog moves a ledger's log from one event store to another: every
 // event of every ledger stream, in the order of the log, with its id, type,
-// data and metadata. Positions differ afterwards, so projections are rebuilt.
+// data and metadata, but for keys of personal data. Positions differ afterwards, so projections are rebuilt.
 package copylog
 
 import (
@@ -11,6 +11,7 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/order-ledger/order-ledger/commands/privacy"
 	"github.com/order-ledger/order-ledger/eventstore"
 )
 
@@ -56,7 +57,7 @@ func Copy(
 		if err != nil {
 			return events, fmt.Errorf("read the source: %w", err)
 		}
-		if isSystem(e.Stream) || (after != nil && e.Position.Compare(*after) <= 0) {
+		if isOther(e.Stream) || (after != nil && e.Position.Compare(*after) <= 0) {
 			continue
 		}
 		full := len(batch) == batchEvents || size+len(e.Data)+len(e.Metadata) > batchBytes
@@ -193,7 +194,7 @@ func Grown(ctx context.Context, from eventstore.Reader, after *eventstore.Positi
 		if err != nil {
 			return false, fmt.Errorf("read the source: %w", err)
 		}
-		if !isSystem(e.Stream) && (after == nil || e.Position.Compare(*after) > 0) {
+		if !isOther(e.Stream) && (after == nil || e.Position.Compare(*after) > 0) {
 			return true, nil
 		}
 	}
@@ -225,7 +226,7 @@ func name(e eventstore.RecordedEvent) string { return fmt.Sprintf("%s@%d", e.Str
 func ledgerEvents(ctx context.Context, log eventstore.Reader) iter.Seq2[eventstore.RecordedEvent, error] {
 	return func(yield func(eventstore.RecordedEvent, error) bool) {
 		for e, err := range log.ReadAll(ctx, eventstore.AllRead{}) {
-			if err == nil && isSystem(e.Stream) {
+			if err == nil && isOther(e.Stream) {
 				continue
 			}
 			if !yield(e, err) || err != nil {
@@ -235,4 +236,8 @@ func ledgerEvents(ctx context.Context, log eventstore.Reader) iter.Seq2[eventsto
 	}
 }
 
-func isSystem(stream string) bool { return strings.HasPrefix(stream, "$") }
+// isOther tells the streams that are not copied event by event: those of the engine, and those of keys, of which only the
+// newest version of each sheet may be carried on.
+func isOther(stream string) bool {
+	return strings.HasPrefix(stream, "$") || privacy.IsKeyStream(stream)
+}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/copylog"
+	"github.com/order-ledger/order-ledger/commands/privacy"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/eventstore/node"
 )
@@ -244,5 +245,59 @@ func TestVerify_UpTo(t *testing.T) {
 	var difference *copylog.DifferenceError
 	if _, err := copylog.Verify(t.Context(), from, to, nil, func(copylog.Progress) {}); !errors.As(err, &difference) {
 		t.Errorf("verified to the end: %v, want a difference", err)
+	}
+}
+
+// TestCopy_LeavesStreamsOfKeysOut: what is hidden of them, old sheets with keys that were destroyed, is not copied.
+func TestCopy_LeavesStreamsOfKeysOut(t *testing.T) {
+	t.Parallel()
+	from, to := open(t), open(t)
+	fill(t, from, 3)
+	keys := privacy.KeysIn(privacy.InStreams, t.TempDir(), from)
+	master, err := privacy.NewLocalMaster(make([]byte, privacy.KeyBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	vault, err := privacy.OpenVault(keys, master)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, keptErr := vault.Seal(t.Context(), "kept", []byte("text"))
+	gone, goneErr := vault.Seal(t.Context(), "gone", []byte("text"))
+	if err := errors.Join(keptErr, goneErr, vault.Destroy(t.Context(), "gone", gone)); err != nil {
+		t.Fatal(err)
+	}
+	if copied, err := copylog.Copy(t.Context(), from, to, nil, func(copylog.Progress) error { return nil }); err != nil || copied != 18 {
+		t.Fatalf("copied %d, %v", copied, err)
+	}
+	for range 2 { // again changes nothing
+		if _, err := privacy.MergeStreams(t.Context(), from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := copylog.Verify(t.Context(), from, to, nil, func(copylog.Progress) {}); err != nil || n != 18 {
+		t.Errorf("verified %d, %v", n, err)
+	}
+	versions := 0
+	for e, err := range to.ReadAll(t.Context(), eventstore.AllRead{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Type == "KeySheetStored" {
+			versions++
+		}
+	}
+	if versions != 1 {
+		t.Errorf("%d versions of the sheet in the copy", versions)
+	}
+	there, err := privacy.OpenVault(privacy.KeysIn(privacy.InStreams, t.TempDir(), to), master)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := there.Show(t.Context(), "kept", kept); err != nil || text != "text" {
+		t.Errorf("shows %q, %v", text, err)
+	}
+	if text, err := there.Show(t.Context(), "gone", gone); err != nil || text != privacy.Erased {
+		t.Errorf("shows %q, %v", text, err)
 	}
 }

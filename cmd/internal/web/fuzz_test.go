@@ -13,7 +13,7 @@ import (
 )
 
 // notFuzzed are operations that write files where they are told to, take minutes, or do not end.
-var notFuzzed = []string{"backup", "rebuild", "eventStream", "ingest"}
+var notFuzzed = []string{"backup", "backupKeys", "scavenge", "rebuild", "eventStream", "ingest"}
 
 // states makes orders in several states, and the values that requests about them are made of.
 func (s *shop) states() map[string][]string {

@@ -60,7 +60,9 @@ func (s *Server) nodeRoutes() []*api.Route {
 	}
 	backup := s.backupRoute()
 	backup.Access = api.OwnerOnly // a node knows no other tokens
-	return []*api.Route{s.healthRoute(), ready, s.metricsRoute(), backup}
+	scavenge := s.scavengeRoute()
+	scavenge.Access = api.OwnerOnly
+	return []*api.Route{s.healthRoute(), ready, s.metricsRoute(), backup, scavenge}
 }
 
 func (s *Server) nodeReadyz(w http.ResponseWriter, r *http.Request) {

@@ -124,7 +124,7 @@ func TestNode_FailedSync(t *testing.T) {
 // TestIndex_LinksLeadSomewhere follows the links of the first page, which names what is wrong.
 func TestIndex_LinksLeadSomewhere(t *testing.T) {
 	t.Parallel()
-	l, err := app.Open(config.Settings{
+	l, err := app.Open(t.Context(), config.Settings{
 		DataDir: t.TempDir(), EventStore: config.Embedded, HTTP: "127.0.0.1:0", DatabaseURL: "postgres://127.0.0.1:1/none",
 	}, slog.New(slog.DiscardHandler), func(string) {})
 	if err != nil {
@@ -183,7 +183,7 @@ func TestNode_AdminStaysOnThisMachine(t *testing.T) {
 // TestReadyz_FailedSync: a ledger whose own log failed is not ready, and names the cause.
 func TestReadyz_FailedSync(t *testing.T) {
 	t.Parallel()
-	l, err := app.Open(config.Settings{
+	l, err := app.Open(t.Context(), config.Settings{
 		DataDir: t.TempDir(), EventStore: config.Embedded, HTTP: "127.0.0.1:0", DatabaseURL: "postgres://127.0.0.1:1/none",
 	}, slog.New(slog.DiscardHandler), func(string) {})
 	if err != nil {

@@ -2,11 +2,15 @@ package web_test
 
 import (
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/auth"
+	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/eventstore"
 )
 
 // TestErasure_ShownEverywhere: the client of an order is shown to those who may see personal data, and to
@@ -14,7 +18,16 @@ import (
 // rebuild, and a title that holds the data in clear is reported.
 func TestErasure_ShownEverywhere(t *testing.T) {
 	t.Parallel()
-	s := openShop(t)
+	for _, place := range []string{"folder", "streams"} {
+		t.Run(place, func(t *testing.T) {
+			t.Parallel()
+			shownErased(t, openShop(t, func(s *config.Settings) { s.Keys = place }))
+		})
+	}
+}
+
+func shownErased(t *testing.T, s *shop) {
+	t.Helper()
 	var issued struct{ ID string }
 	s.must(&issued, http.MethodPost, "/orders/", `{"register_only":true,"client":{"email":"ada&bob@shop.example","first_name":"Ada"},
 		"products":[{"title":"Teapot for ada&bob@shop.example","price":"5.00"}]}`)
@@ -72,5 +85,51 @@ func TestErasure_ShownEverywhere(t *testing.T) {
 	s.fresh()
 	if after := shown("after a rebuild"); after != before {
 		t.Errorf("a rebuild shows something else:\n%s\n%s", before, after)
+	}
+}
+
+// TestKeyStreams_ReachNobody: with keys in streams, feed and views hold nothing of them, and the owner can copy them.
+func TestKeyStreams_ReachNobody(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, func(s *config.Settings) { s.Keys = "streams" })
+	id := s.issue(`,"register_only":true`)
+	s.must(&struct{}{}, http.MethodPost, "/erase", `{"order":"`+id+`"}`)
+	s.fresh()
+	sheets := 0
+	for e, err := range s.ledger.Store.ReadAll(t.Context(), eventstore.AllRead{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Type == "KeySheetStored" {
+			sheets++
+		}
+	}
+	if sheets != 2 {
+		t.Errorf("%d versions of the sheet in the log, want 2: the test is blind", sheets)
+	}
+	for _, path := range []string{"/events", "/orders/" + id + "/history", "/orders/" + id + "/explain", "/orders/" + id, "/events?after=start"} {
+		status, _, text := s.call(http.MethodGet, path, "")
+		if strings.Contains(text, "ledger-keys") || strings.Contains(text, "KeySheet") {
+			t.Errorf("%s tells of keys: %d %s", path, status, text)
+		}
+	}
+	pool, err := s.ledger.Database.Pool()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (app.RowSearch{DB: pool}).Each(t.Context(), func(table string, row []byte) {
+		if strings.Contains(string(row), "ledger-keys") {
+			t.Errorf("%s: %s", table, row)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "copy")
+	if status, _, text := s.call(http.MethodPost, "/keys/backup", `{"dir":"`+dir+`"}`); status != http.StatusUnauthorized {
+		t.Errorf("with a token: %d %s", status, text)
+	}
+	status, _, text := s.send(t.Context(), http.MethodPost, "/keys/backup", `{"dir":"`+dir+`"}`, http.Header{"Authorization": {"Bearer " + owner}})
+	if status != http.StatusOK || !strings.Contains(text, `"copied":1`) {
+		t.Errorf("as the owner: %d %s", status, text)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/auth"
 	"github.com/order-ledger/order-ledger/cmd/internal/export"
 	"github.com/order-ledger/order-ledger/cmd/internal/push"
+	"github.com/order-ledger/order-ledger/commands/privacy"
 	"github.com/order-ledger/order-ledger/domain/accounting"
 	"github.com/order-ledger/order-ledger/projections/audit"
 	"github.com/order-ledger/order-ledger/projections/history"
@@ -262,6 +263,9 @@ func (s *Server) operationRoutes() []*api.Route {
 }
 
 func (s *Server) operations() []*api.Route {
+	keys := operation("backupKeys", "/keys/backup", "Bring a copy of the keys of personal data up to date, in a folder of the ledger's machine", s.backUpKeys,
+		api.JSON[KeysBackupRequest](), api.JSON[privacy.Merged](), http.StatusNotFound)
+	keys.Access = api.OwnerOnly
 	return []*api.Route{
 		operation("changePeriod", "/periods", "Close a period of the books, or open it again", s.changePeriod,
 			api.JSON[app.PeriodRequest](), api.JSON[app.PeriodAnswer](), http.StatusConflict),
@@ -282,6 +286,8 @@ func (s *Server) operations() []*api.Route {
 		operation("webhookHistory", "/subscribers/history", "What became of outgoing webhooks, the newest first", s.webhookHistory,
 			api.JSON[push.HistoryRequest](), api.JSON[[]push.Outcome](), http.StatusNotFound),
 		s.backupRoute(),
+		keys,
+		s.scavengeRoute(),
 		{
 			ID: "retryParked", Method: http.MethodPost, Path: "/parked/{id}/retry", Tag: tagOperations, Access: api.Operating, Scope: auth.Operations,
 			Summary: "Fold a parked order again", Handler: s.retryParked, Answers: api.OK(nil, api.JSON[ParkedAnswer]()),

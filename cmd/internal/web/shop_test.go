@@ -98,7 +98,7 @@ func openShop(tb testing.TB, configure ...func(*config.Settings)) *shop {
 		tb.Fatal(err)
 	}
 	var err error
-	if s.ledger, err = app.Open(settings, slog.New(s.log), func(string) {}); err != nil {
+	if s.ledger, err = app.Open(tb.Context(), settings, slog.New(s.log), func(string) {}); err != nil {
 		tb.Fatal(err)
 	}
 	server, err := web.Listen(tb.Context(), s.ledger, owner)
