@@ -95,17 +95,20 @@ func TestKeyStreams_ReachNobody(t *testing.T) {
 	id := s.issue(`,"register_only":true`)
 	s.must(&struct{}{}, http.MethodPost, "/erase", `{"order":"`+id+`"}`)
 	s.fresh()
-	sheets := 0
-	for e, err := range s.ledger.Store.ReadAll(t.Context(), eventstore.AllRead{}) {
-		if err != nil {
-			t.Fatal(err)
+	sheets := func() (n int) {
+		t.Helper()
+		for e, err := range s.ledger.Store.ReadAll(t.Context(), eventstore.AllRead{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Type == "KeySheetStored" {
+				n++
+			}
 		}
-		if e.Type == "KeySheetStored" {
-			sheets++
-		}
+		return n
 	}
-	if sheets != 2 {
-		t.Errorf("%d versions of the sheet in the log, want 2: the test is blind", sheets)
+	if n := sheets(); n != 2 {
+		t.Errorf("%d versions of the sheet in the log, want 2: the test is blind", n)
 	}
 	for _, path := range []string{"/events", "/orders/" + id + "/history", "/orders/" + id + "/explain", "/orders/" + id, "/events?after=start"} {
 		status, _, text := s.call(http.MethodGet, path, "")
@@ -131,5 +134,8 @@ func TestKeyStreams_ReachNobody(t *testing.T) {
 	status, _, text := s.send(t.Context(), http.MethodPost, "/keys/backup", `{"dir":"`+dir+`"}`, http.Header{"Authorization": {"Bearer " + owner}})
 	if status != http.StatusOK || !strings.Contains(text, `"copied":1`) {
 		t.Errorf("as the owner: %d %s", status, text)
+	}
+	if status, _, text := s.call(http.MethodPost, "/scavenge", ""); status != http.StatusOK || !strings.Contains(text, `"events":1`) || sheets() != 1 {
+		t.Errorf("scavenged: %d %s, %d versions of the sheet in the log", status, text, sheets())
 	}
 }
