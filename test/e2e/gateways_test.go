@@ -171,7 +171,10 @@ func eraseSubject(t *testing.T, m *merchant) {
 	if rows := m.ledger.Site.Rows(t, `select 1 from ledger.order_history where event_type = 'PersonalDataErased'`); len(rows) != 2 {
 		t.Errorf("%d erasures show after a rebuild", len(rows))
 	}
+	m.ledger.Site.RunOK(t, "scavenge")
 	m.ledger.Terminate(t)
+	m.ledger.Site.RunOK(t, "scavenge")
+	m.ledger.Site.RunOK(t, "verify")
 	restoreKeys(t, m.ledger.Site, keys)
 	for _, place := range []string{"streams", "folder"} {
 		m.ledger.Site.RunOK(t, "keys", "move", "--to", place)
