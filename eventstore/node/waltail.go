@@ -39,9 +39,9 @@ const (
 // crash: it looks for proof of the contrary in the blocks behind the one with the damage only, and so
 // would drop whatever the newest block holds behind a flipped bit.
 func checkLogTail(fs vfs.FS, dir string) (err error) {
-	name, number, err := newestLog(fs, dir)
-	if err != nil || name == "" {
-		return err
+	name, number := newestLog(fs, dir)
+	if name == "" {
+		return nil
 	}
 	f, err := fs.Open(fs.PathJoin(dir, name))
 	if err != nil {
@@ -73,10 +73,10 @@ func checkLogTail(fs vfs.FS, dir string) (err error) {
 }
 
 // newestLog finds the log that Pebble replays last; empty when there is none.
-func newestLog(fs vfs.FS, dir string) (name string, number uint32, err error) {
+func newestLog(fs vfs.FS, dir string) (name string, number uint32) {
 	files, err := fs.List(dir)
-	if err != nil {
-		return "", 0, nil //nolint:nilerr // a log that is not there yet
+	if err != nil { // a log that is not there yet
+		return "", 0
 	}
 	newest := uint64(0)
 	for _, file := range files {
@@ -86,7 +86,7 @@ func newestLog(fs vfs.FS, dir string) (name string, number uint32, err error) {
 			name, newest = file, n
 		}
 	}
-	return name, uint32(newest), nil
+	return name, uint32(newest)
 }
 
 // soundChunks tells how many bytes at the beginning of a block are sound chunks.

@@ -38,7 +38,7 @@ type books struct {
 	through time.Time // of the assertions
 }
 
-func newBooks(w io.Writer, f Format, columns []Column, kinds map[string]string, opening map[account]decimal.Decimal, from, through *time.Time) (*books, error) {
+func newBooks(w io.Writer, f Format, columns []Column, kinds map[string]string, opening map[account]decimal.Decimal, from, through *time.Time) *books {
 	b := &books{to: bufio.NewWriterSize(w, bufferBytes), format: f, kinds: kinds, at: map[string]int{}, balance: maps.Clone(opening)}
 	for i := range columns {
 		b.at[columns[i].Name] = i
@@ -62,7 +62,7 @@ func newBooks(w io.Writer, f Format, columns []Column, kinds map[string]string, 
 			b.posting(a, opening[a].String())
 		}
 	}
-	return b, nil
+	return b
 }
 
 func sortedAccounts(of map[account]decimal.Decimal) []account {

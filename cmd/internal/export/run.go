@@ -131,11 +131,8 @@ func (w *work) write(ctx context.Context, tx pgx.Tx) (opening map[account]decima
 		return nil, err
 	}
 	if w.Format == Hledger || w.Format == Beancount {
-		w.to, err = newBooks(w.out, w.Format, w.set.columns, kinds, opening, w.Params.From, w.Params.Through)
-	} else {
-		w.to, err = encoderOf(w.Format, w.out, w.set, w.at.Rows > 0)
-	}
-	if err != nil {
+		w.to = newBooks(w.out, w.Format, w.set.columns, kinds, opening, w.Params.From, w.Params.Through)
+	} else if w.to, err = encoderOf(w.Format, w.out, w.set, w.at.Rows > 0); err != nil {
 		return nil, err
 	}
 	if err := w.set.stream(ctx, tx, w.Spec, w.at.Commit, w.at.Last, w.row); err != nil {

@@ -44,14 +44,11 @@ type transfer struct {
 // newEverifin makes an order with its first payment.
 func (s *script) newEverifin() *everifinOrder {
 	c := s.oneOf("EUR", "EUR", "EUR", "CZK", "PLN")
-	return s.newEverifinOf(currency{c, 2}, 0)
+	return s.newEverifinOf(currency{c, 2})
 }
 
-// newEverifinOf makes an order of an amount; zero draws one.
-func (s *script) newEverifinOf(c currency, amount int64) *everifinOrder {
-	if amount == 0 {
-		amount = s.price(c)
-	}
+func (s *script) newEverifinOf(c currency) *everifinOrder {
+	amount := s.price(c)
 	o := &everifinOrder{s: s, id: s.uuid(), amount: amount, created: s.now, trimmed: s.chance(40), bare: s.chance(5)}
 	if s.reference == "" {
 		s.reference = s.newReference()

@@ -86,10 +86,10 @@ func everifinPayments() []scenario {
 func everifinOddities() []scenario {
 	return []scenario{
 		{name: "paid in yen", weight: 4, play: told(func(s *script) *everifinOrder {
-			return s.newEverifinOf(currency{"JPY", 0}, 0).pay()
+			return s.newEverifinOf(currency{"JPY", 0}).pay()
 		})},
 		{name: "paid in dinars", weight: 4, play: told(func(s *script) *everifinOrder {
-			return s.newEverifinOf(currency{"BHD", 3}, 0).pay()
+			return s.newEverifinOf(currency{"BHD", 3}).pay()
 		})},
 		{name: "unknown status", weight: 4, play: told(func(s *script) *everifinOrder {
 			o := s.newEverifin().move(evProcessing)
@@ -122,7 +122,7 @@ func everifinOddities() []scenario {
 			first.named = true // a first body without the reference would be taken for an order of its own
 			first.move(evSeen, evExpired).answer()
 			s.wait(hour, day)
-			second := s.newEverifinOf(s.currency, 0)
+			second := s.newEverifinOf(s.currency)
 			second.named = true
 			return second.pay()
 		})},

@@ -226,9 +226,9 @@ func (s *Server) viewsShow(ctx context.Context, last eventstore.Position, wait t
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	if last == (eventstore.Position{}) {
-		var any bool
+		var some bool
 		var err error
-		if last, any, err = s.ledger.LastProjected(ctx); err != nil || !any {
+		if last, some, err = s.ledger.LastProjected(ctx); err != nil || !some {
 			return err == nil
 		}
 	}
