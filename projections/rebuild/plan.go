@@ -123,7 +123,7 @@ func (e *Engine) continues(ctx context.Context, conn *pgx.Conn, p *Plan) error {
 	}
 	if err := e.sameProgram(&set); err != nil {
 		p.BeginsAnew = err.Error()
-		return nil
+		return nil //nolint:nilerr // the plan tells it; it is no failure
 	}
 	p.Continues, p.done = set.Stage, make(map[Stage]int64)
 	for _, stage := range estimated() {
