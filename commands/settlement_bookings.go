@@ -60,24 +60,23 @@ func (s *Settlements) book(ctx context.Context, st *storedStatement, strangers, 
 	return group.Wait()
 }
 
-// bookedFees takes the lines of fees from their orders that were booked when nobody knew the order: they are not booked
-// again.
-func (s *Settlements) bookedFees(ctx context.Context, st *storedStatement, groups map[link][]int, strangers []settlement.Reason) error {
+// bookedLines takes lines from their orders that are booked for good: fees that were booked when nobody knew the order, and
+// what people released from suspense. They are not booked again.
+func (s *Settlements) bookedLines(ctx context.Context, st *storedStatement, groups map[link][]int, strangers []settlement.Reason) error {
 	streams := settlement.BookingStreams(&st.imported.Header, st.lines)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(settlementWorkers)
 	for _, lines := range groups {
 		for _, i := range lines {
-			if k := st.lines[i].Kind; k != settlement.Fee && k != settlement.FeeReversal {
-				continue
-			}
 			group.Go(func() error {
-				booked, _, err := s.readBooking(ctx, streams[st.lines[i].Number])
+				booked, err := s.readBooking(ctx, streams[st.lines[i].Number])
 				switch {
 				case errors.Is(err, eventstore.ErrStreamNotFound):
 					return nil
 				case err != nil:
 					return err
+				case booked.byHand:
+					strangers[i] = settlement.ReleasedByHand
 				case booked.As == settlement.BookedFee: // what is in suspense may have become known
 					strangers[i] = settlement.UnknownReference
 				}
@@ -116,12 +115,12 @@ func (s *Settlements) entityOf(ctx context.Context, h *settlement.Header) (strin
 
 // bookLine books a line once, whichever statements have it; AlreadyMatched says that it is another one's.
 func (s *Settlements) bookLine(ctx context.Context, st *storedStatement, stream string, b *settlement.LineBooked, actor string) (settlement.Reason, error) {
-	err := s.appendBooking(ctx, st, stream, settlement.LineBookedType, eventstore.NoStream, b, actor)
+	_, err := s.appendBooking(ctx, st, stream, settlement.LineBookedType, eventstore.NoStream, b, actor)
 	var wrong *eventstore.WrongExpectedRevisionError
 	if err == nil || !errors.As(err, &wrong) {
 		return "", err
 	}
-	booked, _, err := s.readBooking(ctx, stream)
+	booked, err := s.readBooking(ctx, stream)
 	if err != nil {
 		return "", err
 	}
@@ -133,8 +132,8 @@ func (s *Settlements) bookLine(ctx context.Context, st *storedStatement, stream 
 
 // release takes a line out of suspense that stands there.
 func (s *Settlements) release(ctx context.Context, st *storedStatement, stream, reason, actor string) error {
-	booked, events, err := s.readBooking(ctx, stream)
-	if errors.Is(err, eventstore.ErrStreamNotFound) || (err == nil && (booked.As != settlement.BookedSuspense || events > 1)) {
+	booked, err := s.readBooking(ctx, stream)
+	if errors.Is(err, eventstore.ErrStreamNotFound) || (err == nil && !booked.inSuspense()) {
 		return nil
 	}
 	if err != nil {
@@ -143,7 +142,7 @@ func (s *Settlements) release(ctx context.Context, st *storedStatement, stream, 
 	if booked.Reason = reason; reason == "" {
 		booked.Reason = "matched"
 	}
-	err = s.appendBooking(ctx, st, stream, settlement.LineReleasedType, eventstore.Revision(0), booked, actor)
+	_, err = s.appendBooking(ctx, st, stream, settlement.LineReleasedType, eventstore.Revision(0), &booked.LineBooked, actor)
 	var wrong *eventstore.WrongExpectedRevisionError
 	if errors.As(err, &wrong) {
 		return nil // somebody else did
@@ -153,31 +152,44 @@ func (s *Settlements) release(ctx context.Context, st *storedStatement, stream, 
 
 func (s *Settlements) appendBooking(
 	ctx context.Context, st *storedStatement, stream, eventType string, expected eventstore.ExpectedRevision, b *settlement.LineBooked, actor string,
-) error {
+) (eventstore.Position, error) {
 	e, err := s.event(st, &st.imported.Header, eventType, "", actor, b)
 	if err != nil {
-		return err
+		return eventstore.Position{}, err
 	}
 	e.ID = settlement.BookingEventID(stream, eventType, b.StatementID, b.Line)
-	if _, err := s.in.log.Append(ctx, stream, expected, e); err != nil {
-		return fmt.Errorf("book line %d of statement %s: %w", b.Line, st.id, err)
+	result, err := s.in.log.Append(ctx, stream, expected, e)
+	if err != nil {
+		return eventstore.Position{}, fmt.Errorf("book line %d of statement %s: %w", b.Line, st.id, err)
 	}
-	return nil
+	return result.Position, nil
 }
 
-// readBooking returns the booking of a line, and how many events its stream has.
-func (s *Settlements) readBooking(ctx context.Context, stream string) (*settlement.LineBooked, int, error) {
-	var booked settlement.LineBooked
-	events := 0
+// booking is what the stream of a line says: as what it is booked, and whether it left suspense.
+type booking struct {
+	settlement.LineBooked
+
+	events int
+	byHand bool // people released it
+}
+
+func (b *booking) inSuspense() bool { return b.As == settlement.BookedSuspense && b.events == 1 }
+
+// readBooking returns the booking of a line.
+func (s *Settlements) readBooking(ctx context.Context, stream string) (*booking, error) {
+	var b booking
 	for ev, err := range s.in.log.ReadStream(ctx, stream, eventstore.StreamRead{}) {
 		if err != nil {
-			return nil, 0, fmt.Errorf("read the booking %s: %w", stream, err)
+			return nil, fmt.Errorf("read the booking %s: %w", stream, err)
 		}
-		if events++; events == 1 {
-			if err := json.Unmarshal(ev.Data, &booked); err != nil {
-				return nil, 0, fmt.Errorf("read the booking %s: %w", stream, err)
-			}
+		var e settlement.LineBooked
+		if err := json.Unmarshal(ev.Data, &e); err != nil {
+			return nil, fmt.Errorf("read the booking %s: %w", stream, err)
 		}
+		if b.events++; b.events == 1 {
+			b.LineBooked = e
+		}
+		b.byHand = b.byHand || e.To != ""
 	}
-	return &booked, events, nil
+	return &b, nil
 }

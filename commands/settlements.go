@@ -306,7 +306,7 @@ func (s *Settlements) tryMatch(ctx context.Context, st *storedStatement, actor s
 	if err != nil {
 		return SettlementReceipt{}, err
 	}
-	if err := s.bookedFees(ctx, st, groups, strangers); err != nil {
+	if err := s.bookedLines(ctx, st, groups, strangers); err != nil {
 		return SettlementReceipt{}, err
 	}
 	reasons, err := s.matchOrders(ctx, st, groups, actor)

@@ -160,6 +160,13 @@ func TestSettlements_SameHoweverProjected(t *testing.T) {
 	appendBooking(t, log, imported, "one", settlement.LineReleasedType, booked)
 	appendBooking(t, log, imported, "one", settlement.LineReleasedType, booked)
 	appendBooking(t, log, imported, "two", settlement.LineReleasedType, booked)
+	byHand := booked
+	byHand.To, byHand.Approver, byHand.Reason = "5900", "lee", "the bank's letter"
+	appendBooking(t, log, imported, "six", settlement.LineBookedType, booked)
+	appendBooking(t, log, imported, "six", settlement.LineReleasedType, byHand)
+	byHand.To = "1200" // nobody releases anything to what orders are counted on
+	appendBooking(t, log, imported, "seven", settlement.LineBookedType, booked)
+	appendBooking(t, log, imported, "seven", settlement.LineReleasedType, byHand)
 	booked.As, booked.Kind, booked.Line, booked.Gross = settlement.BookedPayout, settlement.Payout, 2, payout.Gross
 	appendBooking(t, log, imported, "three", settlement.LineBookedType, booked)
 	booked.Exchange = &settlement.Exchange{Amount: money.MustParse("43.00", "USD"), Rate: "1.0842"}
@@ -174,9 +181,14 @@ func TestSettlements_SameHoweverProjected(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{"MATCHED": len(lines) - 2, "UNMATCHED unknown_reference": 1, "UNMATCHED missing_at_bank": 1}, lineCounts(t, pool)); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(map[string]string{"1010 EUR": "-40.00", "1105 EUR": "80.00", "1190 EUR": "-40.00", "1010 USD": "-43.00", "1190 USD": "43.37", "5900 USD": "-0.37"},
+	if diff := cmp.Diff(map[string]string{"1010 EUR": "-38.00", "1105 EUR": "80.00", "1190 EUR": "-40.00", "1010 USD": "-43.00", "1190 USD": "43.37", "5900 EUR": "-1.00", "5900 USD": "-0.37", "9900 EUR": "-1.00"},
 		statementBalances(t, pool)); diff != "" {
 		t.Errorf("what names no order (-want +got):\n%s", diff)
+	}
+	var reason string
+	if err := pool.QueryRow(t.Context(), `SELECT reason FROM ledger.settlement_bookings WHERE released AND reason LIKE 'to %'`).Scan(&reason); err != nil ||
+		reason != "to 5900, approved by lee: the bank's letter" {
+		t.Errorf("released because %q, %v", reason, err)
 	}
 	auditsStatements(t, log, pool)
 	live := dump(t, pool)

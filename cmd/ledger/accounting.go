@@ -262,7 +262,8 @@ Close and reopen work inside of the running ledger.`,
 			RunE: func(cmd *cobra.Command, args []string) error {
 				request.Period, request.Reopen = args[0], reopen
 				if reopen {
-					if err := two.read(&request); err != nil {
+					var err error
+					if request.Tokens, err = two.read("opening a period again"); err != nil {
 						return err
 					}
 				}
@@ -288,8 +289,7 @@ Close and reopen work inside of the running ledger.`,
 		`  ledger period close 2026-10 --actor kim`, false)
 	reopen := change("reopen MONTH", "Open a month again, and all after it: takes two people",
 		`  ledger period reopen 2026-10 --reason "fee of 31 Oct" --token-file kim --approver-token-file ann`, true)
-	reopen.Flags().StringVar(&two.actor, "token-file", "", "file with the API token of the one who does it, with the scope operations")
-	reopen.Flags().StringVar(&two.approver, "approver-token-file", "", "file with the API token of another person, who approves")
+	two.flags(reopen)
 	reopen.Flags().StringVar(&request.Reason, "reason", "", "why")
 	parent.AddCommand(&cobra.Command{
 		Use: "list", Short: "What was closed and opened again, by whom", Args: cobra.NoArgs,
@@ -305,19 +305,25 @@ Close and reopen work inside of the running ledger.`,
 // shell's history.
 type tokenFiles struct{ actor, approver string }
 
-func (f tokenFiles) read(r *app.PeriodRequest) error {
-	r.Tokens = &app.TwoTokens{}
+// flags are those that name the files.
+func (f *tokenFiles) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.actor, "token-file", "", "file with the API token of the one who does it, with the scope operations")
+	cmd.Flags().StringVar(&f.approver, "approver-token-file", "", "file with the API token of another person, who approves")
+}
+
+func (f *tokenFiles) read(what string) (*app.TwoTokens, error) {
 	if f.actor == "" || f.approver == "" {
-		return errors.New("opening a period again takes two people: --token-file and --approver-token-file")
+		return nil, fmt.Errorf("%s takes two people: --token-file and --approver-token-file", what)
 	}
-	for into, file := range map[*string]string{&r.Tokens.Actor: f.actor, &r.Tokens.Approver: f.approver} {
+	var tokens app.TwoTokens
+	for into, file := range map[*string]string{&tokens.Actor: f.actor, &tokens.Approver: f.approver} {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return fmt.Errorf("read a token: %w", err)
+			return nil, fmt.Errorf("read a token: %w", err)
 		}
 		*into = strings.TrimSpace(string(text))
 	}
-	return nil
+	return &tokens, nil
 }
 
 func (c *cli) showPeriod(a app.PeriodAnswer) error {

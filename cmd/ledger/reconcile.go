@@ -31,7 +31,7 @@ taken in as a whole or refused as a whole; the same statement again, under
 whatever name, changes nothing. What its lines match is booked and recorded on
 the orders, what does not agree is in the report.`,
 	}
-	parent.AddCommand(c.reconcileImport(), c.reconcileMatch(), c.reconcileReport())
+	parent.AddCommand(c.reconcileImport(), c.reconcileMatch(), c.reconcileRelease(), c.reconcileReport())
 	return parent
 }
 
@@ -90,6 +90,49 @@ func (c *cli) reconcileMatch() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&request.Actor, "actor", "", "who asks for it")
+	return cmd
+}
+
+func (c *cli) reconcileRelease() *cobra.Command {
+	var request app.ReleaseRequest
+	var two tokenFiles
+	cmd := &cobra.Command{
+		Example: `  ledger reconcile release 013bfeff6dfa30918c2667ec09881455 7 --to 5900 --reason "bank's letter of 5 Nov" --token-file kim --approver-token-file ann`,
+		Use:     "release STATEMENT LINE --to ACCOUNT --reason WHY",
+		Short:   "Take a line out of suspense that nothing will ever match: takes two people",
+		Long: `release moves what a line put into suspense (9900) to the account that two people
+say it belongs to: 1105, 1110, 5200, 5210 or 5900. It is for good: the line matches
+nothing any more. What belongs to an order is corrected there first; money that came
+outside the gateway is received on its order, and released to 1110. It works inside
+of the running ledger.`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var err error
+			if request.Tokens, err = two.read("releasing a line from suspense"); err != nil {
+				return err
+			}
+			running := c.runningLedger()
+			if running == "" {
+				return fmt.Errorf("no ledger runs on %s: start one with `ledger serve`, which knows whose the tokens are", c.settings.DataDir)
+			}
+			var answer app.ReleaseAnswer
+			path := running + "/reconciliation/statements/" + url.PathEscape(args[0]) + "/lines/" + url.PathEscape(args[1]) + "/release"
+			if err := c.ask(cmd.Context(), http.MethodPost, path, request, &answer); err != nil {
+				return err
+			}
+			if c.json {
+				return c.printJSON(answer)
+			}
+			if !answer.Views {
+				c.say("everything is stored; the views follow")
+			}
+			_, err = fmt.Fprintf(c.io.out, "statement %s: line %d is released to %s by %s, approved by %s\n", answer.StatementID, answer.Line, answer.To, answer.Actor, answer.Approver)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&request.To, "to", "", "account that it goes to: 1105, 1110, 5200, 5210 or 5900")
+	cmd.Flags().StringVar(&request.Reason, "reason", "", "why")
+	two.flags(cmd)
 	return cmd
 }
 

@@ -1,6 +1,27 @@
 package accounting
 
-import "github.com/order-ledger/order-ledger/domain/settlement"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/order-ledger/order-ledger/domain/settlement"
+)
+
+// ReleaseAccounts are what people may release a line from suspense to: accounts that no order, refund or dispute is counted
+// on. What belongs to one of those is corrected there: money that came outside the gateway is received on its order, and
+// released to 1110.
+func ReleaseAccounts() []Account {
+	return []Account{PayoutsInTransit, ExternalClearing, GatewayFees, DisputeFees, ExchangeDifference}
+}
+
+// ReleaseAccount finds one of ReleaseAccounts by its code in the chart without configuration.
+func ReleaseAccount(code string) (Account, error) {
+	a, ok := AccountOf(code)
+	if !ok || !slices.Contains(ReleaseAccounts(), a) {
+		return 0, fmt.Errorf("%q is no account to release to: it is one of %v", code, ReleaseAccounts())
+	}
+	return a, nil
+}
 
 // StatementEntry is the entry of a line of a statement that belongs to no order:
 //
@@ -10,10 +31,17 @@ import "github.com/order-ledger/order-ledger/domain/settlement"
 //	suspense  Dr 1010 / 9900   Cr 9900 / 1010
 //
 // and the other way round for what takes such a line back. released is the entry that takes what stood in suspense out of
-// it. The only error is an *UnbalancedError.
+// it: back, where an order has it now, or to the account that people said. Errors: *UnbalancedError, and that of ReleaseAccount.
 func StatementEntry(b *settlement.LineBooked, released bool) ([]Line, error) {
 	lines := statementLines(b)
-	if released {
+	switch {
+	case released && b.To != "":
+		to, err := ReleaseAccount(b.To)
+		if err != nil {
+			return nil, err
+		}
+		lines = transfer(nil, Suspense, to, b.Cash())
+	case released:
 		for i := range lines {
 			lines[i].Amount = lines[i].Amount.Neg()
 		}

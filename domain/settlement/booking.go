@@ -56,6 +56,10 @@ type LineBooked struct {
 	SettlementRef string `json:"settlement_ref,omitempty"`
 	// Reason is why the line belongs to no order, or why it is released.
 	Reason string `json:"reason,omitempty"`
+	// To is the account, in the chart without configuration, that two people released it to, and Approver the second of them.
+	// Empty where it is released because it matches.
+	To       string `json:"to,omitempty"`
+	Approver string `json:"approver,omitempty"`
 }
 
 // Check says what is wrong with a booking.

@@ -53,6 +53,8 @@ const (
 	OtherAccount Reason = "other_account"
 	// NotCollecting: the reference is that of a test order, or of one that pays out.
 	NotCollecting Reason = "not_a_payment_order"
+	// ReleasedByHand: people said what the money was, and it matches nothing any more.
+	ReleasedByHand Reason = "released_by_hand"
 )
 
 // StatusOf is the status that a reason means; that of none is Matched.
@@ -62,7 +64,7 @@ func StatusOf(r Reason) Status {
 		return Matched
 	case AmountDiffers, CurrencyDiffers, DateDiffers, AlreadyMatched:
 		return Mismatch
-	case NotBooked, UnknownReference, NoReference, OtherAccount, NotCollecting:
+	case NotBooked, UnknownReference, NoReference, OtherAccount, NotCollecting, ReleasedByHand:
 	}
 	return Unmatched
 }

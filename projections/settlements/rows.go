@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/order-ledger/order-ledger/domain/accounting"
 	"github.com/order-ledger/order-ledger/domain/money"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/domain/settlement"
@@ -128,6 +129,11 @@ func ReadBooking(ev *eventstore.RecordedEvent) (*settlement.LineBooked, *order.M
 	case revision == 1 && b.As != settlement.BookedSuspense:
 		return nil, nil, fmt.Errorf("a line booked as %s is released", b.As)
 	}
+	if b.To != "" {
+		if _, err := accounting.ReleaseAccount(b.To); err != nil || revision == 0 {
+			return nil, nil, errors.Join(fmt.Errorf("%s to %q", ev.Type, b.To), err)
+		}
+	}
 	if err := errors.Join(b.Check(), checkCounts(b.Line)); err != nil {
 		return nil, nil, fmt.Errorf("decode %s: %w", ev.Type, err)
 	}
@@ -186,8 +192,12 @@ func (r *Rows) Queue(b *pgx.Batch) {
 			b.Queue(insertResultSQL, at, id, text(one.stranger.StatementID), one.stranger.Line, text(string(one.stranger.Reason)), one.recordedAt)
 		case one.booked != nil:
 			e := one.booked
+			reason := e.Reason
+			if e.To != "" {
+				reason = fmt.Sprintf("to %s, approved by %s: %s", e.To, e.Approver, e.Reason)
+			}
 			b.Queue(insertBookingSQL, at, id, text(one.event.Stream), int64(one.event.Revision), text(e.StatementID), e.Line, string(e.As),
-				one.event.Type == settlement.LineReleasedType, text(e.Entity), known(e.Reason), one.recordedAt, text(one.actor))
+				one.event.Type == settlement.LineReleasedType, text(e.Entity), known(reason), one.recordedAt, text(one.actor))
 		case one.pass != nil:
 			e := one.pass
 			b.Queue(insertPassSQL, at, text(e.StatementID), e.Pass, e.Matched, e.Mismatched, e.Unmatched, one.recordedAt)

@@ -247,6 +247,8 @@ func TestStatements(t *testing.T) {
 		t.Errorf("GET /reconciliation: %d %.200s", a.Status, a.Body)
 	}
 
+	wantReleasedByTwo(t, s)
+
 	// The bank tells of the payout: it is no difference any more.
 	camt := filepath.Join(dir, "bank.xml")
 	if err := os.WriteFile(camt, []byte(bankStatement("S1", "400.00", connectpay.rows[0][5], connectpay.day)), 0o600); err != nil {
@@ -338,4 +340,30 @@ func bankStatement(reference, amount, currency string, day time.Time) string {
 <AcctSvcrRef>B1</AcctSvcrRef><NtryDtls><TxDtls><Refs><EndToEndId>NOTPROVIDED</EndToEndId></Refs><RmtInf><Ustrd>SETTLEMENT ` + reference + ` CONNECTPAY</Ustrd></RmtInf></TxDtls></NtryDtls></Ntry>
 </Stmt></BkToCstmrStmt></Document>
 `
+}
+
+// wantReleasedByTwo takes the line that nobody knows out of suspense: by two people, and not by one.
+func wantReleasedByTwo(t *testing.T, s *harness.Site) {
+	t.Helper()
+	kim, lee := tokenFile(t, s, "kim", "operations"), tokenFile(t, s, "lee", "operations")
+	line := s.Row(t, `select statement_id, line from ledger.settlement_lines where booked_as = 'suspense'`)
+	release := func(approver, to string) []string {
+		return []string{"reconcile", "release", line.Text("statement_id"), line.Text("line"), "--to", to, "--reason", "the bank's letter", "--token-file", kim, "--approver-token-file", approver}
+	}
+	for _, refused := range [][]string{release(kim, "5900"), release(tokenFile(t, s, "Kim", "operations"), "5900"), release(lee, "1200")} {
+		if r := s.Run(t, refused...); r.Code == 0 {
+			t.Errorf("%v: released", refused)
+		}
+	}
+	s.RunOK(t, release(lee, "5900")...)
+	if r := s.Run(t, release(lee, "5900")...); r.Code == 0 {
+		t.Error("released twice")
+	}
+	left := s.Row(t, `select (select sum(debit - credit) from ledger.journal_lines where account = '9900') as suspense,
+	  (select count(*) from ledger.journal_lines where account = '5900') as lines, (select count(*) from ledger.settlement_lines where booked_as = 'suspense') as open,
+	  (select reason from ledger.settlement_bookings where released) as reason`)
+	if left.Text("suspense") != "0.00" || left.Text("lines") != "1" || left.Text("open") != "0" ||
+		!strings.HasPrefix(left.Text("reason"), "to 5900, approved by lee/") || !strings.HasSuffix(left.Text("reason"), ": the bank's letter") {
+		t.Errorf("after the release: %v", left)
+	}
 }

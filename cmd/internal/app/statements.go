@@ -81,6 +81,35 @@ func (l *Ledger) MatchStatement(ctx context.Context, statementID, actor string) 
 	return l.shown(ctx, receipt)
 }
 
+// ReleaseRequest takes a line of a statement out of suspense by hand.
+type ReleaseRequest struct {
+	To     string `json:"to" doc:"The account that it goes to, by its code in the chart without configuration: 1105, 1110, 5200, 5210 or 5900."`
+	Reason string `json:"reason" doc:"Why: what the money was."`
+	// The tokens of two people, which are not kept.
+	Tokens *TwoTokens `json:"tokens,omitempty"`
+}
+
+// ReleaseAnswer says what was released.
+type ReleaseAnswer struct {
+	StatementID string `json:"statement_id"`
+	Line        int    `json:"line"`
+	To          string `json:"to"`
+	Actor       string `json:"actor"`
+	Approver    string `json:"approver"`
+	Views       bool   `json:"views" doc:"Whether the views show it."`
+}
+
+// ReleaseLine takes a line of a statement out of suspense, and waits for the views. Errors: commands.ErrRelease,
+// commands.ErrStatementUnknown.
+func (l *Ledger) ReleaseLine(ctx context.Context, r commands.ReleaseLine) (ReleaseAnswer, error) {
+	at, err := l.Settlements.Release(ctx, r)
+	if err != nil {
+		return ReleaseAnswer{}, err
+	}
+	shown, err := l.shown(ctx, commands.SettlementReceipt{StatementID: r.StatementID, Position: at})
+	return ReleaseAnswer{StatementID: r.StatementID, Line: r.Line, To: r.To, Actor: r.Actor, Approver: r.Approver, Views: shown.Views}, err
+}
+
 // finishStatements matches the lines of statements whose import was interrupted before this ledger began. The views tell
 // which those are.
 func (l *Ledger) finishStatements(ctx context.Context) error {

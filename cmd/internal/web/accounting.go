@@ -177,7 +177,8 @@ func (s *Server) changePeriod(w http.ResponseWriter, r *http.Request) {
 	}
 	request.Actor = actor(r, request.Actor)
 	if request.Reopen {
-		if err := s.twoPeople(r.Context(), &request); err != nil {
+		var err error
+		if request.Actor, request.Approver, err = s.twoPeople(r.Context(), "opening a period again", request.Tokens); err != nil {
 			s.problem(w, r, http.StatusConflict, "period_refused", err.Error()+".")
 			return
 		}
@@ -196,25 +197,24 @@ func (s *Server) changePeriod(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// twoPeople names the two who open a period again, by their tokens. A person with two tokens is one.
-func (s *Server) twoPeople(ctx context.Context, r *app.PeriodRequest) error {
-	if r.Tokens == nil {
-		return errors.New("opening a period again takes the API tokens of two people")
+// twoPeople names the two who do something together, by their tokens. A person with two tokens is one.
+func (s *Server) twoPeople(ctx context.Context, what string, tokens *app.TwoTokens) (actor, approver string, err error) {
+	if tokens == nil {
+		return "", "", fmt.Errorf("%s takes the API tokens of two people", what)
 	}
-	actor, err := s.api.Identify(ctx, r.Tokens.Actor, auth.Operations)
+	one, err := s.api.Identify(ctx, tokens.Actor, auth.Operations)
 	if err != nil {
-		return fmt.Errorf("the token of the one who does it: %w", err)
+		return "", "", fmt.Errorf("the token of the one who does it: %w", err)
 	}
-	approver, err := s.api.Identify(ctx, r.Tokens.Approver, auth.Operations)
+	other, err := s.api.Identify(ctx, tokens.Approver, auth.Operations)
 	if err != nil {
-		return fmt.Errorf("the token of the one who approves: %w", err)
+		return "", "", fmt.Errorf("the token of the one who approves: %w", err)
 	}
-	if api.IsDevelopment(actor) || api.IsDevelopment(approver) {
-		return errors.New("opening a period again takes two people, and the token for development is nobody's")
+	if api.IsDevelopment(one) || api.IsDevelopment(other) {
+		return "", "", fmt.Errorf("%s takes two people, and the token for development is nobody's", what)
 	}
-	if order.SamePerson(actor.Person, approver.Person) {
-		return fmt.Errorf("opening a period again takes another person's approval, and both tokens are those of %s", actor.Person)
+	if order.SamePerson(one.Person, other.Person) {
+		return "", "", fmt.Errorf("%s takes another person's approval, and both tokens are those of %s", what, one.Person)
 	}
-	r.Actor, r.Approver = actor.Name, approver.Name
-	return nil
+	return one.Name, other.Name, nil
 }

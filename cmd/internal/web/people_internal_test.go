@@ -27,11 +27,12 @@ func TestTwoPeople_NobodyIsNone(t *testing.T) {
 	for name, tokens := range map[string]app.TwoTokens{
 		"Actor": {Actor: development, Approver: kim}, "Approver": {Actor: kim, Approver: development}, "Both": {Actor: development, Approver: development},
 	} {
-		if err := s.twoPeople(t.Context(), &app.PeriodRequest{Tokens: &tokens}); err == nil || !strings.Contains(err.Error(), "the token for development is nobody's") {
+		if _, _, err := s.twoPeople(t.Context(), "it", &tokens); err == nil || !strings.Contains(err.Error(), "the token for development is nobody's") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := s.twoPeople(t.Context(), &app.PeriodRequest{Tokens: &app.TwoTokens{Actor: kim, Approver: lee}}); err != nil {
-		t.Errorf("two people: %v", err)
+	actor, approver, err := s.twoPeople(t.Context(), "it", &app.TwoTokens{Actor: kim, Approver: lee})
+	if err != nil || actor == approver {
+		t.Errorf("two people: %q, %q, %v", actor, approver, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -95,6 +96,33 @@ func (s *Server) matchStatement(w http.ResponseWriter, r *http.Request) {
 	}
 	s.wrote(w, r)
 	s.json(w, r, http.StatusOK, answer)
+}
+
+// releaseLine takes a line out of suspense by hand.
+func (s *Server) releaseLine(w http.ResponseWriter, r *http.Request) {
+	var request app.ReleaseRequest
+	err := decode(w, r, &request)
+	line, numberErr := strconv.Atoi(r.PathValue("line"))
+	if err := errors.Join(err, numberErr); err != nil {
+		s.problem(w, r, http.StatusBadRequest, "statement_invalid", err.Error()+".")
+		return
+	}
+	actor, approver, err := s.twoPeople(r.Context(), "releasing a line from suspense", request.Tokens)
+	if err != nil {
+		s.problem(w, r, http.StatusConflict, "release_refused", err.Error()+".")
+		return
+	}
+	answer, err := s.ledger.ReleaseLine(r.Context(), commands.ReleaseLine{
+		StatementID: r.PathValue("id"), Line: line, To: request.To, Reason: request.Reason, Actor: actor, Approver: approver,
+	})
+	switch {
+	case errors.Is(err, commands.ErrRelease):
+		s.problem(w, r, http.StatusConflict, "release_refused", err.Error()+".")
+	case err != nil:
+		s.statementProblem(w, r, err)
+	default:
+		s.json(w, r, http.StatusOK, answer)
+	}
 }
 
 func (s *Server) statementProblem(w http.ResponseWriter, r *http.Request, err error) {

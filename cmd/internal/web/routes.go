@@ -281,6 +281,8 @@ func (s *Server) operations() []*api.Route {
 			api.JSON[app.StatementRequest](), api.JSON[app.StatementAnswer](), http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge),
 		operation("matchStatement", "/reconciliation/statements/{id}/match", "Look at lines of a statement again that do not match", s.matchStatement,
 			api.JSON[MatchRequest](), api.JSON[app.StatementAnswer](), http.StatusNotFound),
+		operation("releaseLine", "/reconciliation/statements/{id}/lines/{line}/release", "Take a line out of suspense, to an account that two people agree on", s.releaseLine,
+			api.JSON[app.ReleaseRequest](), api.JSON[app.ReleaseAnswer](), http.StatusNotFound, http.StatusConflict),
 		operation("recordExport", "/exports", "Record that something was exported", s.recordExport,
 			api.JSON[app.ExportProduced](), api.JSON[RecordedAnswer]()),
 		operation("webhookHistory", "/subscribers/history", "What became of outgoing webhooks, the newest first", s.webhookHistory,

@@ -37,7 +37,7 @@ func ledgerEvents() []ledgerEvent {
 			`{"statement_id":"81a88fb79ce102ff5e9cefca1fbe4126","pass":1,"matched":1,"mismatched":0,"unmatched":0}`},
 		{settlement.LineBookedType, "A line of a statement that belongs to no order was booked: a fee, a payout on its way, or money in suspense.", reflect.TypeFor[settlement.LineBooked](),
 			`{"statement_id":"81a88fb79ce102ff5e9cefca1fbe4126","line":2,"kind":"fee","side":"gateway","as":"fee","entity":"default","gross":{"amount":"5.00","currency":"EUR"},"value_date":"2026-10-03","settlement_ref":"PO-1","reason":"no_reference"}`},
-		{settlement.LineReleasedType, "A line of a statement that stood in suspense was released, as it is known by now.", reflect.TypeFor[settlement.LineBooked](),
+		{settlement.LineReleasedType, "A line of a statement that stood in suspense was released: it is known by now, or two people said to which account it goes.", reflect.TypeFor[settlement.LineBooked](),
 			`{"statement_id":"81a88fb79ce102ff5e9cefca1fbe4126","line":3,"kind":"payment","side":"gateway","as":"suspense","entity":"default","gross":{"amount":"96.56","currency":"EUR"},"value_date":"2026-10-03","reference":"6f2c","reason":"matched"}`},
 		{"ExportProduced", "Something was exported; the manifest says what.", export, `{"manifest":{"what":"journal","sha256":"00ff"},"actor":"kim"}`},
 		{push.SubscriberAdded, "A subscriber of webhooks is served from here on.", hook, `{"subscriber":"shop"}`},

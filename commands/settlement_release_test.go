@@ -1,0 +1,75 @@
+package commands_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/order-ledger/order-ledger/commands"
+	"github.com/order-ledger/order-ledger/domain/settlement"
+)
+
+// TestSettlements_Release: two people take a line out of suspense to an account, once. It is for good: neither the order that
+// turns up later nor another statement that repeats the line counts its money again.
+func TestSettlements_Release(t *testing.T) {
+	t.Parallel()
+	log := openNode(t)
+	in := newIntake(log)
+	paidOrders(t, in, 1)
+	settlements := commands.NewSettlements(in)
+	lines := func() []settlement.Line {
+		return []settlement.Line{
+			lineOf(settlement.Payment, "10.00", "", "", "p0"), lineOf(settlement.Payment, "5.00", "0.10", "", "later"), lineOf(settlement.Refund, "2.00", "", "", ""),
+		}
+	}
+	report := side{settlement.AtGateway}.statement(lines()...)
+	if _, err := settlements.Import(t.Context(), report, "kim"); err != nil {
+		t.Fatal(err)
+	}
+	good := commands.ReleaseLine{StatementID: report.ID(), Line: 2, To: "5900", Reason: "the bank's letter", Actor: "kim", Approver: "lee"}
+	for name, spoil := range map[string]func(*commands.ReleaseLine){
+		"OnePerson": func(r *commands.ReleaseLine) { r.Approver = " KIM" }, "Nobody": func(r *commands.ReleaseLine) { r.Approver = "" },
+		"NoReason": func(r *commands.ReleaseLine) { r.Reason = "" }, "OrdersAccount": func(r *commands.ReleaseLine) { r.To = "1200" },
+		"NoAccount": func(r *commands.ReleaseLine) { r.To = "" }, "Matched": func(r *commands.ReleaseLine) { r.Line = 1 }, "NoLine": func(r *commands.ReleaseLine) { r.Line = 9 },
+	} {
+		bad := good
+		spoil(&bad)
+		if _, err := settlements.Release(t.Context(), bad); !errors.Is(err, commands.ErrRelease) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	unknown := good
+	unknown.StatementID = "00000000000000000000000000000000"
+	if _, err := settlements.Release(t.Context(), unknown); !errors.Is(err, commands.ErrStatementUnknown) {
+		t.Errorf("no such statement: %v", err)
+	}
+	if diff := cmp.Diff(map[string]string{"1010": "12.90", "2200": "-10.00", "9900": "-2.90"}, bookOf(t, log)); diff != "" {
+		t.Fatalf("before (-want +got):\n%s", diff)
+	}
+	for _, r := range []commands.ReleaseLine{good, {StatementID: report.ID(), Line: 3, To: "1110", Reason: "refunded at the till", Actor: "lee", Approver: "kim"}} {
+		if _, err := settlements.Release(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := settlements.Release(t.Context(), r); !errors.Is(err, commands.ErrRelease) {
+			t.Errorf("released twice: %v", err)
+		}
+	}
+	if diff := cmp.Diff(map[string]string{"1010": "12.90", "1110": "2.00", "2200": "-10.00", "5900": "-4.90"}, bookOf(t, log)); diff != "" {
+		t.Fatalf("released (-want +got):\n%s", diff)
+	}
+	accept(t, in, "default", `{"order":"later","paid":"5.00"}`)
+	repeated := side{settlement.AtGateway}.statement(lines()[1:]...)
+	for _, s := range []*settlement.Statement{report, repeated} {
+		if _, err := settlements.Import(t.Context(), s, "kim"); err != nil {
+			t.Fatal(err)
+		}
+		if receipt, err := settlements.Match(t.Context(), s.ID(), "kim"); err != nil || receipt.Unmatched != 2 {
+			t.Fatalf("%+v, %v", receipt, err)
+		}
+	}
+	want := map[string]string{"1010": "12.90", "1100": "5.00", "1110": "2.00", "2200": "-15.00", "5900": "-4.90"}
+	if diff := cmp.Diff(want, bookOf(t, log)); diff != "" {
+		t.Errorf("once the order is known (-want +got):\n%s", diff)
+	}
+}
