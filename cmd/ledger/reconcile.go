@@ -97,7 +97,7 @@ func (c *cli) reconcileRelease() *cobra.Command {
 	var request app.ReleaseRequest
 	var two tokenFiles
 	cmd := &cobra.Command{
-		Example: `  ledger reconcile release 013bfeff6dfa30918c2667ec09881455 7 --to 5900 --reason "bank's letter of 5 Nov" --token-file kim --approver-token-file ann`,
+		Example: `  ledger reconcile release 013bfeff6dfa30918c2667ec09881455 7 --to 5900 --reason "letter of 5 Nov" --token-file kim --approver-token-file ann`,
 		Use:     "release STATEMENT LINE --to ACCOUNT --reason WHY",
 		Short:   "Take a line out of suspense that nothing will ever match: takes two people",
 		Long: `release moves what a line put into suspense (9900) to the account that two people
