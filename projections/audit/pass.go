@@ -158,40 +158,75 @@ func (r *Report) addBesides(f *Finding) {
 	}
 }
 
-// Pass audits orders one after the other, and heals those that differ when heal is not nil. An order
-// that neither the log nor the views know is refold.ErrNotFound.
+// bookingsAtOnce is how many lines of statements that belong to no order are audited in one snapshot.
+const bookingsAtOnce = 1000
+
+// Pass audits orders one after the other, and heals those that differ when heal is not nil; bookings of lines of statements
+// that follow each other are audited together. An order that neither the log nor the views know is refold.ErrNotFound.
 func Pass(ctx context.Context, db Database, log eventstore.Reader, orders iter.Seq2[string, error], heal Heal) (Report, error) {
 	r := Report{Findings: []Finding{}}
+	var waiting []string // bookings
+	together := func() error {
+		if len(waiting) == 0 {
+			return nil
+		}
+		found, err := bookings(ctx, db, log, waiting)
+		for i := range found {
+			if err = r.found(ctx, db, log, &found[i], heal); err != nil {
+				break
+			}
+		}
+		waiting = waiting[:0]
+		return err
+	}
 	for id, err := range orders {
 		if err != nil {
 			return r, err
 		}
+		if strings.HasPrefix(id, settlement.BookingStreamPrefix) {
+			if waiting = append(waiting, id); len(waiting) < bookingsAtOnce {
+				continue
+			}
+			if err := together(); err != nil {
+				return r, err
+			}
+			continue
+		}
 		f, err := Order(ctx, db, log, id)
+		if err == nil {
+			err = r.found(ctx, db, log, &f, heal)
+		}
 		if err != nil {
 			return r, err
 		}
-		r.Orders++
-		if len(f.Drift) == 0 {
-			continue
-		}
-		r.Drifted++
-		if heal != nil {
-			if err := heal(ctx, id); err != nil {
-				return r, err
-			}
-			again, err := Order(ctx, db, log, id)
-			if err != nil && !errors.Is(err, refold.ErrNotFound) { // rows of an order that never was are gone
-				return r, err
-			}
-			if len(again.Drift) > 0 {
-				return r, fmt.Errorf("order %q still differs after it was healed: %v", id, again.Drift)
-			}
-			f.Healed = true
-			r.Healed++
-		}
-		if len(r.Findings) < FindingsMost {
-			r.Findings = append(r.Findings, f)
-		}
 	}
-	return r, nil
+	err := together()
+	return r, err
+}
+
+// found counts a finding, and heals what differs.
+func (r *Report) found(ctx context.Context, db Database, log eventstore.Reader, f *Finding, heal Heal) error {
+	r.Orders++
+	if len(f.Drift) == 0 {
+		return nil
+	}
+	r.Drifted++
+	if heal != nil {
+		if err := heal(ctx, f.OrderID); err != nil {
+			return err
+		}
+		again, err := Order(ctx, db, log, f.OrderID)
+		if err != nil && !errors.Is(err, refold.ErrNotFound) { // rows of an order that never was are gone
+			return err
+		}
+		if len(again.Drift) > 0 {
+			return fmt.Errorf("order %q still differs after it was healed: %v", f.OrderID, again.Drift)
+		}
+		f.Healed = true
+		r.Healed++
+	}
+	if len(r.Findings) < FindingsMost {
+		r.Findings = append(r.Findings, *f)
+	}
+	return nil
 }

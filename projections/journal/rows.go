@@ -25,6 +25,8 @@ var (
 	deleteSQL string
 	//go:embed delete_events.sql
 	deleteEventsSQL string
+	//go:embed stored_of.sql
+	storedOfSQL string
 	//go:embed stored.sql
 	storedSQL string
 )
@@ -148,15 +150,37 @@ func Stored(ctx context.Context, db Querier, orderID string) ([]Line, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the journal of order %q: %w", orderID, err)
 	}
-	lines, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Line, error) {
-		var l Line
-		err := row.Scan(&l.Revision, &l.Number, &l.Position, &l.EventID, &l.PostingDate, &l.ValueDate, &l.RecordedAt, &l.Account,
-			&l.Currency, &l.Amount, &l.Source, &l.SourceAccount, &l.Entity)
-		l.PostingDate, l.ValueDate, l.RecordedAt = l.PostingDate.UTC(), l.ValueDate.UTC(), l.RecordedAt.UTC()
-		return l, err
-	})
+	lines, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Line, error) { return scan(row) })
 	if err != nil {
 		return nil, fmt.Errorf("read the journal of order %q: %w", orderID, err)
 	}
 	return lines, nil
+}
+
+// StoredOf returns the lines of some orders as the table holds them, by order.
+func StoredOf(ctx context.Context, db Querier, orderIDs []string) (map[string][]Line, error) {
+	rows, err := db.Query(ctx, storedOfSQL, orderIDs)
+	if err != nil {
+		return nil, fmt.Errorf("read the journal of %d orders: %w", len(orderIDs), err)
+	}
+	all := make(map[string][]Line, len(orderIDs))
+	var id string
+	_, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (struct{}, error) {
+		l, err := scan(row, &id)
+		all[id] = append(all[id], l)
+		return struct{}{}, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the journal of %d orders: %w", len(orderIDs), err)
+	}
+	return all, nil
+}
+
+// scan reads a row that begins with other columns.
+func scan(row pgx.CollectableRow, first ...any) (Line, error) {
+	var l Line
+	err := row.Scan(append(first, &l.Revision, &l.Number, &l.Position, &l.EventID, &l.PostingDate, &l.ValueDate, &l.RecordedAt, &l.Account,
+		&l.Currency, &l.Amount, &l.Source, &l.SourceAccount, &l.Entity)...)
+	l.PostingDate, l.ValueDate, l.RecordedAt = l.PostingDate.UTC(), l.ValueDate.UTC(), l.RecordedAt.UTC()
+	return l, err
 }
