@@ -121,6 +121,7 @@ func (s *Server) releaseLine(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.statementProblem(w, r, err)
 	default:
+		s.wrote(w, r)
 		s.json(w, r, http.StatusOK, answer)
 	}
 }

@@ -253,7 +253,7 @@ func (s *Server) operationRoutes() []*api.Route {
 	routes := s.operations()
 	for _, r := range routes { // the answer to what was written
 		switch r.ID {
-		case "changePeriod", "defineEntity", "erase", "importStatement", "matchStatement", "recordExport":
+		case "changePeriod", "defineEntity", "erase", "importStatement", "matchStatement", "recordExport", "releaseLine":
 			for i := range r.Answers {
 				r.Answers[i].Headers = append(r.Answers[i].Headers, PositionHeader)
 			}
