@@ -165,7 +165,7 @@ func TestNodeJS(t *testing.T) {
 	if err := os.CopyFS(js.dir, os.DirFS("nodejs")); err != nil {
 		t.Fatal(err)
 	}
-	install := exec.Command("npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund")
+	install := exec.Command("npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--fetch-retries=5")
 	install.Dir = js.dir
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("npm ci: %v\n%s", err, out)
