@@ -1,9 +1,12 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/google/uuid"
@@ -40,8 +43,10 @@ func (n *Node) submit(ctx context.Context, r *request) (eventstore.AppendResult,
 		return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", r.stream, err)
 	}
 	select {
-	case a := <-r.answer:
-		return a.result, a.err
+	case <-r.done:
+		res, err := r.result, r.err
+		r.recycle()
+		return res, err
 	case <-ctx.Done():
 		// Before the decider has taken it the append can still be called off; afterwards it stands.
 		r.state.CompareAndSwap(requestQueued, requestCancelled)
@@ -85,18 +90,32 @@ type request struct {
 	// metadata is the last event's data when the request writes stream metadata.
 	metadata []byte
 
-	state  atomic.Int32
-	answer chan answer // buffered: the committer never waits
-}
-
-type answer struct {
+	state atomic.Int32
+	// result and err are the answer: the decider's until done has a token.
 	result eventstore.AppendResult
 	err    error
+	done   chan struct{} // buffered: the committer never waits
 }
 
-// newRequest encodes the events in the caller's goroutine.
+// requests keeps answered requests for the next appends.
+var requests = sync.Pool{New: func() any { return &request{done: make(chan struct{}, 1)} }}
+
+// recycle gives an answered request back. Nobody may know it any more: one that was called off stays with the writer.
+func (r *request) recycle() {
+	*r = request{ids: r.ids[:0], done: r.done}
+	if cap(r.ids) > idsRecycled {
+		r.ids = nil
+	}
+	requests.Put(r)
+}
+
+// idsRecycled is how many ids an idle request has room for at most.
+const idsRecycled = 64
+
+// newRequest encodes the events in the caller's goroutine; it keeps nothing of them.
 func newRequest(stream string, expected eventstore.ExpectedRevision, op operation, events []eventstore.EventData) *request {
-	r := &request{stream: stream, expected: expected, op: op, answer: make(chan answer, 1)}
+	r := requests.Get().(*request)
+	r.stream, r.expected, r.op = stream, expected, op
 	if len(events) == 0 {
 		return r
 	}
@@ -105,12 +124,12 @@ func newRequest(stream string, expected eventstore.ExpectedRevision, op operatio
 		target = metadataStream(stream)
 	}
 	r.frame, r.bodyCRC = encodeFrame(target, events)
-	r.ids = make([]uuid.UUID, len(events))
+	r.ids = slices.Grow(r.ids, len(events))
 	for i := range events {
-		r.ids[i] = events[i].ID
+		r.ids = append(r.ids, events[i].ID)
 	}
 	if last := events[len(events)-1]; isMetadataStream(target) && last.Type == metadataType {
-		r.metadata = last.Data
+		r.metadata = bytes.Clone(last.Data)
 	}
 	return r
 }

@@ -177,3 +177,39 @@ func TestNode_NothingVisibleBeforeSync(t *testing.T) {
 		t.Errorf("$all shows %d events, %v; three are synced", len(events), err)
 	}
 }
+
+// TestNode_RepeatedIDsInOneGroup: who names the end of a stream may repeat an id. The newest event is the one that it
+// stands for, also when both come into one group, or into one append.
+func TestNode_RepeatedIDsInOneGroup(t *testing.T) {
+	t.Parallel()
+	h := openHeld(t, node.Options{})
+	a, b := newEvent("A"), newEvent("B")
+	h.hold(t)
+	appends := []struct {
+		expected eventstore.ExpectedRevision
+		events   []eventstore.EventData
+	}{
+		{eventstore.NoStream, []eventstore.EventData{a, b, b}},
+		{eventstore.Revision(2), []eventstore.EventData{a}},
+	}
+	errs := make(chan error, len(appends))
+	for _, c := range appends {
+		queued := h.Stats().Queued
+		go func() {
+			_, err := h.Append(t.Context(), "s", c.expected, c.events...)
+			errs <- err
+		}()
+		waitFor(t, func() bool { return h.Stats().Queued > queued })
+	}
+	h.gate.Unlock()
+	for range appends {
+		if err := <-errs; err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id, want := range map[*eventstore.EventData]uint64{&a: 3, &b: 2} {
+		if res, err := h.Append(t.Context(), "s", eventstore.Any, *id); err != nil || !res.Idempotent || res.Revision != want {
+			t.Errorf("%s again: %+v, %v; want known revision %d", id.Type, res, err, want)
+		}
+	}
+}

@@ -14,11 +14,15 @@ import (
 type history struct {
 	db      *pebble.DB
 	lookups *lookups
+	newIDs  *newIDs
 	key     []byte
 }
 
 // revisionOf returns the newest revision of an event id in a stream.
 func (p *history) revisionOf(h *streamHead, id uuid.UUID) (revision uint64, found bool, err error) {
+	if !p.newIDs.mayHold(h.id, id) {
+		return 0, false, nil
+	}
 	for i := len(h.pending) - 1; i >= 0; i-- {
 		for ordinal, other := range h.pending[i].ids {
 			if other == id {

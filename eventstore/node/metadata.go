@@ -143,7 +143,7 @@ func (w *writer) softDelete(g *group, r *request, h *namedHead) (eventstore.Appe
 	case v.last == noRevision && !v.hasMetadata, r.expected.Number() >= noRevision && r.expected.Number() != v.last:
 		return eventstore.AppendResult{}, refusal(verdictWrong, r, v)
 	}
-	return w.write(g, h, true, r)
+	return w.write(g, h, true, r), nil
 }
 
 // undelete makes the metadata that lets a soft-deleted stream begin anew behind its last hidden event;

@@ -13,7 +13,11 @@ const (
 	memTables          = 3 // one being written, two waiting to be flushed
 	pebbleMaxOpenFiles = 512
 	l0StopWrites       = 64
-	compactionsMax     = 1 // at a time, beside one flush
+	// l0Compaction is twice as many tables as may lie over one key in L0 before they are merged into the levels
+	// below. Merging writes the newest tables of the log again as well, because they lie beside the indexes: the
+	// rarer, the cheaper are appends, while a reader of a stream looks into that many more tables.
+	l0Compaction   = 16
+	compactionsMax = 1 // at a time, beside one flush
 )
 
 // pebbleOptions are chosen for a log: the write-ahead log is always on and never delays a sync, write
@@ -27,6 +31,7 @@ func pebbleOptions(opts Options, cache *pebble.Cache, guard *guardFS) *pebble.Op
 		MemTableStopWritesThreshold: memTables,
 		MaxOpenFiles:                pebbleMaxOpenFiles,
 		L0StopWritesThreshold:       l0StopWrites,
+		L0CompactionThreshold:       l0Compaction,
 		FormatMajorVersion:          pebble.FormatTableFormatV6,
 		Logger:                      pebbleLogger{log: opts.Logger, guard: guard},
 		CompactionConcurrencyRange:  func() (int, int) { return 1, compactionsMax },
@@ -54,8 +59,8 @@ func pebbleOptions(opts Options, cache *pebble.Cache, guard *guardFS) *pebble.Op
 }
 
 // splitByKind makes Pebble end a table where one kind of key ends and the next begins. The log, which
-// is nearly all of the data and only grows at its end, then lies in tables of its own, which move down
-// the levels without ever being merged with the indexes and written again.
+// is nearly all of the data and only grows at its end, then lies in tables of its own, which below L0 are
+// not merged with the indexes and written again.
 func splitByKind(start []byte) (pebble.SpanPolicy, []byte, error) {
 	if len(start) == 0 {
 		return pebble.SpanPolicy{}, nil, nil

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,8 +31,8 @@ type writer struct {
 	lastStream   uint64
 	isNew        bool // nothing was ever written
 	requests     []*request
-	keys         [32]byte // scratch space
-	values       [24]byte
+	records      records // of the group that is being decided
+	idle         chan *group
 
 	spaceCheckedAt time.Time
 	spaceErr       error
@@ -44,16 +43,10 @@ type writer struct {
 
 // group is what is committed with one fsync.
 type group struct {
-	batch   *pebble.Batch // nil when nothing is written
-	frames  []liveFrame
-	answers []pendingAnswer
-	touched []*streamHead
-	head    uint64 // last position after the group
-}
-
-type pendingAnswer struct {
-	to *request
-	answer
+	batch    *pebble.Batch // nil when nothing is written
+	frames   []liveFrame
+	requests []*request // in which the answers are
+	head     uint64     // last position after the group
 }
 
 func newWriter(n *Node, t tail) (*writer, error) {
@@ -64,9 +57,10 @@ func newWriter(n *Node, t tail) (*writer, error) {
 	return &writer{
 		node:         n,
 		heads:        heads,
-		past:         &history{db: n.db, lookups: &heads.lookups},
+		past:         &history{db: n.db, lookups: &heads.lookups, newIDs: newNewIDs(t.stream, newIDsKept)},
 		nextPosition: t.position + 1,
 		lastStream:   t.stream,
+		idle:         make(chan *group, groupsInFlight),
 	}, nil
 }
 
@@ -101,28 +95,32 @@ func (w *writer) beginLog() {
 
 // decideGroup decides requests in order of arrival.
 func (w *writer) decideGroup(requests []*request) *group {
-	g := &group{answers: make([]pendingAnswer, 0, len(requests)), frames: make([]liveFrame, 0, len(requests))}
+	g := w.newGroup()
+	w.checkFreeSpace()
 	for _, r := range requests {
 		if !r.state.CompareAndSwap(requestQueued, requestTaken) {
 			continue // called off
 		}
-		a := pendingAnswer{to: r}
-		a.result, a.err = w.decideRequest(g, r)
-		g.answers = append(g.answers, a)
+		r.result, r.err = w.decideRequest(g, r)
+		g.requests = append(g.requests, r)
 	}
 	if err := w.heads.lookups.endGroup(); err != nil {
 		w.node.opts.Logger.Error("close look-up iterator", slog.Any("error", err))
 	}
 	g.head = w.nextPosition - 1
-	for _, h := range g.touched {
-		h.pending = nil
+	if len(g.frames) > 0 {
+		g.batch = w.node.db.NewBatch()
+		if err := w.records.writeTo(g.batch, g.frames); err != nil {
+			w.node.broken.set(fmt.Errorf("batch of appends: %w", err))
+		}
 	}
+	w.records.clear()
 	return g
 }
 
 func (w *writer) decideRequest(g *group, r *request) (eventstore.AppendResult, error) {
-	if err := w.checkFreeSpace(); err != nil {
-		return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", r.stream, err)
+	if w.spaceErr != nil {
+		return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", r.stream, w.spaceErr)
 	}
 	name, isMetadata := baseName(r.stream)
 	head, err := w.heads.get(name)
@@ -152,18 +150,16 @@ func (w *writer) decideRequest(g *group, r *request) (eventstore.AppendResult, e
 		return result(uint64(h.last), h.lastPosition, false), nil
 	}
 	if !h.softDeleted || r.op != opAppend {
-		return w.write(g, head, isMetadata, r)
+		return w.write(g, head, isMetadata, r), nil
 	}
 	// All that can fail comes before the first write: an append is answered as a whole.
 	undelete, err := w.undelete(g, head)
 	if err != nil {
 		return eventstore.AppendResult{}, fmt.Errorf("append to stream %q: %w", r.stream, err)
 	}
-	res, err := w.write(g, head, isMetadata, r)
-	if err == nil {
-		_, err = w.write(g, head, true, undelete)
-	}
-	return res, err
+	res := w.write(g, head, isMetadata, r)
+	w.write(g, head, true, undelete)
+	return res, nil
 }
 
 func result(revision, position uint64, idempotent bool) eventstore.AppendResult {
@@ -175,10 +171,7 @@ func result(revision, position uint64, idempotent bool) eventstore.AppendResult 
 }
 
 // write puts a request's frame at the end of the stream, or of its metadata stream.
-func (w *writer) write(g *group, head *namedHead, metadata bool, r *request) (eventstore.AppendResult, error) {
-	if g.batch == nil {
-		g.batch = w.node.db.NewBatch()
-	}
+func (w *writer) write(g *group, head *namedHead, metadata bool, r *request) eventstore.AppendResult {
 	h, target := &head.stream, head.name
 	if metadata {
 		h, target = &head.metadata, metadataStream(head.name)
@@ -194,18 +187,15 @@ func (w *writer) write(g *group, head *namedHead, metadata bool, r *request) (ev
 	placeFrame(r.frame, r.bodyCRC, framePlace{
 		position: entry.position, stream: entry.stream, revision: entry.revision, created: w.node.opts.Clock(),
 	})
-	if err := w.writeKeys(g.batch, entry, r); err != nil {
-		return eventstore.AppendResult{}, err
-	}
 	g.frames = append(g.frames, liveFrame{position: entry.position, count: entry.count, stream: target, frame: r.frame})
 
 	w.lastStream = max(w.lastStream, entry.stream)
 	w.nextPosition += uint64(entry.count)
-	h.id, h.last, h.lastPosition = entry.stream, int64(entry.lastRevision()), entry.lastPosition()
-	if h.pending == nil {
-		g.touched = append(g.touched, h)
+	for _, id := range r.ids {
+		w.past.newIDs.add(entry.stream, id, w.lastStream)
 	}
-	h.pending = append(h.pending, pendingAppend{entry: entry, ids: r.ids})
+	h.id, h.last, h.lastPosition = entry.stream, int64(entry.lastRevision()), entry.lastPosition()
+	w.records.add(h, entry, r.ids)
 	if metadata {
 		head.settings = parseSettings(r.metadata)
 	}
@@ -213,47 +203,17 @@ func (w *writer) write(g *group, head *namedHead, metadata bool, r *request) (ev
 		head.tombstone = entry.position
 	}
 	if isNew || r.op == opTombstone {
-		if err := w.writeDirectory(g.batch, head); err != nil {
-			return eventstore.AppendResult{}, err
-		}
+		w.records.addDirectory(head)
 	}
-	return result(entry.lastRevision(), entry.lastPosition(), false), nil
-}
-
-// writeKeys adds one append to the batch: log, stream index, event ids.
-func (w *writer) writeKeys(b *pebble.Batch, entry indexEntry, r *request) error {
-	key, value := w.keys[:0], w.values[:0]
-	if err := b.Set(eventKey(key, entry.position), r.frame, nil); err != nil {
-		return fmt.Errorf("batch event: %w", err)
-	}
-	if err := b.Set(streamKey(key, entry.stream, entry.revision), entry.appendValue(value), nil); err != nil {
-		return fmt.Errorf("batch stream index: %w", err)
-	}
-	for i, id := range r.ids {
-		rev := binary.BigEndian.AppendUint64(value, entry.revision+uint64(i))
-		if err := b.Set(eventIDKey(key, entry.stream, id), rev, nil); err != nil {
-			return fmt.Errorf("batch event id: %w", err)
-		}
-	}
-	return nil
-}
-
-// writeDirectory adds the stream's entry in the directory to the batch.
-func (w *writer) writeDirectory(b *pebble.Batch, head *namedHead) error {
-	dir := directoryEntry{stream: head.stream.id, metadata: head.metadata.id, tombstone: head.tombstone}
-	if err := b.Set(directoryKey(nil, head.name), dir.appendValue(w.values[:0]), nil); err != nil {
-		return fmt.Errorf("batch directory: %w", err)
-	}
-	return nil
+	return result(entry.lastRevision(), entry.lastPosition(), false)
 }
 
 // checkFreeSpace looks from time to time whether the disk has space for appends.
-func (w *writer) checkFreeSpace() error {
+func (w *writer) checkFreeSpace() {
 	now := time.Now()
 	if now.Sub(w.spaceCheckedAt) >= freeSpaceCheckEvery || w.spaceCheckedAt.IsZero() {
 		w.spaceCheckedAt, w.spaceErr = now, checkFreeSpace(w.node.opts)
 	}
-	return w.spaceErr
 }
 
 // checkFreeSpace refuses appends before the disk is full, so that the write-ahead log never is cut.
@@ -275,7 +235,7 @@ func checkFreeSpace(opts Options) error {
 // apply hands the group to the write-ahead log without waiting for the fsync. When that fails, callers
 // do not depend on this goroutine any more: see guardFS and submit.
 func (w *writer) apply(g *group) {
-	if g.batch == nil {
+	if g.batch == nil || w.node.broken.get() != nil {
 		return
 	}
 	if err := w.node.db.ApplyNoSyncWait(g.batch, pebble.Sync); err != nil {
@@ -302,9 +262,31 @@ func (w *writer) commitGroups(groups <-chan *group) {
 			w.appends.Add(uint64(len(g.frames)))
 			w.groups.Add(1)
 		}
-		for _, a := range g.answers {
-			a.to.answer <- a.answer
+		for _, r := range g.requests {
+			r.done <- struct{}{}
 		}
+		w.recycle(g)
+	}
+}
+
+// newGroup begins a group in the memory of an earlier one.
+func (w *writer) newGroup() *group {
+	select {
+	case g := <-w.idle:
+		return g
+	default:
+		return &group{}
+	}
+}
+
+// recycle keeps the memory of a group that was answered.
+func (w *writer) recycle(g *group) {
+	clear(g.frames)
+	clear(g.requests)
+	*g = group{frames: g.frames[:0], requests: g.requests[:0]}
+	select {
+	case w.idle <- g:
+	default:
 	}
 }
 

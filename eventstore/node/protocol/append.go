@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"strconv"
+	"sync"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
@@ -29,19 +30,19 @@ type streamsService struct {
 
 // Append is one atomic append: options, then events, then the end.
 func (s *streamsService) Append(call streams.Streams_AppendServer) error {
-	held := share{budget: s.budget}
-	defer held.giveBack()
-	name, expected, events, err := s.receiveAppend(call, &held)
+	in := beginAppend(s.budget)
+	defer in.end()
+	err := in.receive(call)
 	var result eventstore.AppendResult
 	if err == nil {
-		result, err = s.node.Append(call.Context(), name, expected, events...)
+		result, err = s.node.Append(call.Context(), in.name, in.expected, in.events...)
 	}
 	var wrong *eventstore.WrongExpectedRevisionError
 	switch {
 	case errors.As(err, &wrong):
 		return call.SendAndClose(wrongVersion(wrong))
 	case err != nil:
-		failure := s.statusOf(call.Context(), name, err)
+		failure := s.statusOf(call.Context(), in.name, err)
 		call.SetTrailer(failure.trailers)
 		return failure
 	}
@@ -51,47 +52,75 @@ func (s *streamsService) Append(call streams.Streams_AppendServer) error {
 	return call.SendMsg(appendAnswer(result))
 }
 
-// receiveAppend reads a whole append. A malformed one is read to its end
-// before it is refused.
-func (s *streamsService) receiveAppend(call streams.Streams_AppendServer, held *share) (
-	name string, expected eventstore.ExpectedRevision, events []eventstore.EventData, err error,
-) {
-	refuse := func(err error) (string, eventstore.ExpectedRevision, []eventstore.EventData, error) {
-		held.giveBack()
-		events = nil
+// incoming is an append as far as it has been received.
+type incoming struct {
+	name     string // of the stream
+	expected eventstore.ExpectedRevision
+	events   []eventstore.EventData
+	held     share
+	message  appendMessage
+}
+
+// eventsRecycled is how many events an idle incoming has room for at most.
+const eventsRecycled = 64
+
+// incomings keeps the memory of appends that have ended for the next ones.
+var incomings = sync.Pool{New: func() any { return new(incoming) }}
+
+func beginAppend(b *budget) *incoming {
+	in := incomings.Get().(*incoming)
+	in.held.budget = b
+	return in
+}
+
+// end gives everything back. The node keeps nothing of an append's events.
+func (in *incoming) end() {
+	in.held.giveBack()
+	clear(in.events)
+	if cap(in.events) > eventsRecycled {
+		in.events = nil
+	}
+	*in = incoming{events: in.events[:0]}
+	incomings.Put(in)
+}
+
+// receive reads a whole append. A malformed one is read to its end before it is refused.
+func (in *incoming) receive(call streams.Streams_AppendServer) error {
+	refuse := func(err error) error {
+		in.held.giveBack()
 		drain(call)
-		return name, expected, nil, err
+		return err
 	}
-	var message appendMessage
-	if err := call.RecvMsg(&message); err != nil {
-		return "", expected, nil, received(err)
+	m := &in.message
+	if err := call.RecvMsg(m); err != nil {
+		return received(err)
 	}
-	if !message.isOptions {
+	if !m.isOptions {
 		return refuse(fail(codes.Unknown, "Exception was thrown by handler."))
 	}
-	if name, expected = message.name, message.expected; message.err != nil {
-		return refuse(message.err)
+	if in.name, in.expected = m.name, m.expected; m.err != nil {
+		return refuse(m.err)
 	}
 	size := 0
 	for {
-		err := call.RecvMsg(&message)
+		err := call.RecvMsg(m)
 		if errors.Is(err, io.EOF) {
-			return name, expected, events, nil
+			return nil
 		}
 		if err != nil {
-			return name, expected, nil, received(err)
+			return received(err)
 		}
-		if message.isOptions { // a second time
-			message.err = acceptable(&message.event, false, false)
+		if m.isOptions { // a second time
+			m.err = acceptable(&m.event, false, false)
 		}
-		if err = message.err; err == nil {
-			err = held.take(&message.event)
+		if err = m.err; err == nil {
+			err = in.held.take(&m.event)
 		}
 		if err != nil {
 			return refuse(err)
 		}
-		events = append(events, message.event)
-		if size += eventstore.AppendSize(events[len(events)-1:]); size > eventstore.MaxAppendSize {
+		in.events = append(in.events, m.event)
+		if size += eventstore.AppendSize(in.events[len(in.events)-1:]); size > eventstore.MaxAppendSize {
 			return refuse(&eventstore.TooLargeError{Size: size, Limit: eventstore.MaxAppendSize})
 		}
 	}

@@ -42,9 +42,9 @@ func (c frameCodec) Unmarshal(data mem.BufferSlice, v any) error {
 		v.bytes = data.Len()
 		return nil
 	case *appendMessage:
-		return v.unmarshal(data.Materialize())
+		return v.unmarshal(contentOf(data))
 	case *batchMessage:
-		return v.unmarshal(data.Materialize())
+		return v.unmarshal(contentOf(data))
 	}
 	return c.CodecV2.Unmarshal(data, v)
 }
@@ -52,6 +52,17 @@ func (c frameCodec) Unmarshal(data mem.BufferSlice, v any) error {
 // pooledBytesMax is the largest message whose buffer is taken from the library's pool: the next size there is a megabyte, which
 // each slow reader would hold twice.
 const pooledBytesMax = 32 << 10
+
+// contentOf returns a message's bytes for the events in it to keep. Those of small messages, which come from no
+// pool, need not be copied; those of large ones are given back at once, for a pool's buffers are larger than what is in them.
+func contentOf(data mem.BufferSlice) []byte {
+	if len(data) == 1 {
+		if own, ok := data[0].(mem.SliceBuffer); ok {
+			return own
+		}
+	}
+	return data.Materialize()
+}
 
 // eventFrame is the ReadResp message of one event.
 type eventFrame struct {
