@@ -2,15 +2,26 @@ package node
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/order-ledger/order-ledger/eventstore"
+)
+
+const (
+	// gatherEnough is how many waiting requests are enough of a group, and gatherTurns how often others may run for more.
+	gatherEnough = 64
+	gatherTurns  = 4
 )
 
 // appendQueue is the bounded queue in front of the one writer.
 type appendQueue struct {
 	maxAppends int
 	maxBytes   int64
+
+	// inFlight counts the requests that were taken and are not answered.
+	inFlight atomic.Int64
 
 	mu      sync.Mutex
 	waiting []*request
@@ -49,6 +60,7 @@ func (q *appendQueue) put(r *request) error {
 // empty slice when the queue is closed and drained.
 func (q *appendQueue) take(dst []*request, maxAppends, maxBytes int) []*request {
 	for {
+		q.gather()
 		q.mu.Lock()
 		n, bytes := 0, 0
 		for n < len(q.waiting) && n < maxAppends && (n == 0 || bytes+len(q.waiting[n].frame) <= maxBytes) {
@@ -61,6 +73,7 @@ func (q *appendQueue) take(dst []*request, maxAppends, maxBytes int) []*request 
 			clear(q.waiting[rest:])
 			q.waiting = q.waiting[:rest]
 			q.bytes -= int64(bytes)
+			q.inFlight.Add(int64(n))
 			if rest > 0 {
 				q.signal()
 			}
@@ -73,6 +86,30 @@ func (q *appendQueue) take(dst []*request, maxAppends, maxBytes int) []*request 
 		<-q.wake
 	}
 }
+
+// gather lets goroutines that could run do so, as long as that brings more requests: many callers who could append
+// at once would otherwise be taken in as many groups as they come one after the other. It takes no time that
+// somebody else has no use for, and a caller who is alone does not wait for others.
+func (q *appendQueue) gather() {
+	n := q.length()
+	if n == 0 || n == 1 && q.inFlight.Load() == 0 {
+		return
+	}
+	for range gatherTurns {
+		if n >= gatherEnough {
+			return
+		}
+		runtime.Gosched()
+		more := q.length()
+		if more == n {
+			return
+		}
+		n = more
+	}
+}
+
+// answered tells that as many requests have their answers.
+func (q *appendQueue) answered(n int) { q.inFlight.Add(-int64(n)) }
 
 // length is the number of waiting requests.
 func (q *appendQueue) length() int {

@@ -45,6 +45,7 @@ type writer struct {
 type group struct {
 	batch    *pebble.Batch // nil when nothing is written
 	frames   []liveFrame
+	taken    int        // from the queue, those included that were called off
 	requests []*request // in which the answers are
 	head     uint64     // last position after the group
 }
@@ -96,6 +97,7 @@ func (w *writer) beginLog() {
 // decideGroup decides requests in order of arrival.
 func (w *writer) decideGroup(requests []*request) *group {
 	g := w.newGroup()
+	g.taken = len(requests)
 	w.checkFreeSpace()
 	for _, r := range requests {
 		if !r.state.CompareAndSwap(requestQueued, requestTaken) {
@@ -262,6 +264,7 @@ func (w *writer) commitGroups(groups <-chan *group) {
 			w.appends.Add(uint64(len(g.frames)))
 			w.groups.Add(1)
 		}
+		n.queue.answered(g.taken)
 		for _, r := range g.requests {
 			r.done <- struct{}{}
 		}

@@ -1,3 +1,5 @@
+//go:build unix
+
 package protocol_test
 
 import (
@@ -10,6 +12,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -190,25 +193,44 @@ func benchmarkAppends(b *testing.B, callers, events, perTurn int) {
 	})
 }
 
-// compare takes turns of work to each of the servers and reports what became of it.
+// compare takes turns of work to each of the servers and reports what became of it: of the whole, the median of the
+// turns, and what the processors had to do for it, client included, which other work on the machine changes least.
 func compare(b *testing.B, unit string, perTurn int, turn func(server int) (took time.Duration, each []time.Duration)) {
 	b.Helper()
-	var took [len(servers{})]time.Duration
+	var took, used [len(servers{})]time.Duration
 	var latencies [len(servers{})][]time.Duration
+	var shares []float64
 	done := 0
 	for b.Loop() {
+		var turned [len(servers{})]time.Duration
 		for i := range took {
-			turned, each := turn(i)
-			took[i] += turned
+			before := cpuTime()
+			var each []time.Duration
+			turned[i], each = turn(i)
+			used[i] += cpuTime() - before
+			took[i] += turned[i]
 			latencies[i] = append(latencies[i], each...)
 		}
+		shares = append(shares, 100*turned[1].Seconds()/turned[0].Seconds())
 		done += perTurn
 	}
 	report(b, unit, done, [2]time.Duration(took[:2]))
+	slices.Sort(shares)
+	b.ReportMetric(shares[len(shares)/2], "median-%of-nothing")
 	b.ReportMetric(100*took[2].Seconds()/took[0].Seconds(), "%of-only-syncing")
 	for i, who := range []string{"", "nothing-", "only-syncing-"} {
 		reportLatencies(b, who, latencies[i])
+		b.ReportMetric(float64(used[i].Nanoseconds())/1e3/float64(done), who+"cpu-µs")
 	}
+}
+
+// cpuTime is what the processors have done for this process.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func reportLatencies(b *testing.B, who string, latencies []time.Duration) {
