@@ -27,7 +27,12 @@
 // The decider takes whatever is queued, decides it against Pebble and its own cache, and hands one
 // batch to Pebble without waiting for the fsync; the committer waits for the fsyncs in log order and
 // only then moves the head, wakes subscriptions and answers. While one group is being synced the
-// next is being decided. Nobody sleeps: one caller alone gets one fsync at once.
+// next is being decided. Nobody sleeps: one caller alone gets one fsync at once; where many append,
+// those who can run do so before a group is closed.
+//
+// The decider reads the disk only for streams that it has not in memory, and for event ids of streams
+// that were begun long ago: which ids were written lately it knows by filters in memory (2 MiB), which
+// begin empty with each Open. A group's records go into the batch in the order of their keys.
 //
 // # Invariants
 //

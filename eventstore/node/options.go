@@ -39,7 +39,7 @@ type Options struct {
 	MaxGroupAppends int
 	// MaxGroupBytes closes a group once its events exceed it; 0 is 4 MiB.
 	MaxGroupBytes int
-	// CachedHeads is the number of streams whose last revision is kept in memory (about 300 bytes
+	// CachedHeads is the number of streams whose last revision is kept in memory (about 350 bytes
 	// each); 0 is 65,536.
 	CachedHeads int
 	// MaxSubscriptions is how many subscriptions may be open; one more is answered with
