@@ -48,21 +48,23 @@ func TestNode_OneSyncPerGroup(t *testing.T) {
 	gate.Lock()
 	before = syncs.Load()
 	var work sync.WaitGroup
+	var callers atomic.Int64
 	for i := range together {
 		work.Go(func() {
+			callers.Add(1)
 			if _, err := n.Append(t.Context(), fmt.Sprint(i), eventstore.Any, newEvent("Together")); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	// Groups that are under way take a few; all others wait in the queue.
+	// The groups that are under way take some; all others wait in the queue.
 	last, same := -1, 0
 	waitFor(t, func() bool {
 		if q := n.Stats().Queued; q != last {
 			last, same = q, 0
 		}
 		same++
-		return last > together/2 && same > 5
+		return callers.Load() == together && same > 5
 	})
 	gate.Unlock()
 	work.Wait()
