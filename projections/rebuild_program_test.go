@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/order-ledger/order-ledger/projections/fingerprint"
 	"github.com/order-ledger/order-ledger/projections/rebuild"
 )
 
@@ -44,12 +45,12 @@ func TestRebuild_AnotherProgramBeginsAnew(t *testing.T) {
 	reach(t, log, pool)
 	r.stop(t)
 	want := dump(t, pool)
-	for _, at := range []rebuild.Point{rebuild.PointMarked, rebuild.PointUnitLoaded, rebuild.PointKeyMade} {
+	for _, at := range []rebuild.Point{rebuild.PointMarked, rebuild.PointUnitLoaded, rebuild.PointKeyMade, rebuild.PointBuilt} {
 		for name, upgrade := range map[string]func(rebuild.Config) rebuild.Config{
 			"another fold": otherProgram,
 			"other units":  func(cfg rebuild.Config) rebuild.Config { cfg.UnitBytes /= 3; return cfg },
 		} {
-			if at == rebuild.PointKeyMade && name == "other units" { // all are loaded: it goes on
+			if (at == rebuild.PointKeyMade || at == rebuild.PointBuilt) && name == "other units" { // all are loaded: it goes on
 				continue
 			}
 			cfg := rebuildConfig(t, log, url, t.TempDir())
@@ -74,7 +75,7 @@ func TestRebuild_AnotherProgramBeginsAnew(t *testing.T) {
 	}
 }
 
-// Tables that another version finished may be what was live before a rollback: they are neither thrown away nor taken.
+// What another version built is never compared or swapped in, and what was live before a rollback is not thrown away either.
 func TestRebuild_OfAnotherProgramIsNotTaken(t *testing.T) {
 	t.Parallel()
 	log, url := newLog(t), newDatabase(t)
@@ -84,25 +85,42 @@ func TestRebuild_OfAnotherProgramIsNotTaken(t *testing.T) {
 	reach(t, log, pool)
 	r.stop(t)
 	cfg := rebuildConfig(t, log, url, t.TempDir())
-	e := newEngine(t, cfg)
+	if err := fingerprint.Store(t.Context(), pool, cfg.Fingerprint); err != nil {
+		t.Fatal(err)
+	}
+	e, other := newEngine(t, cfg), newEngine(t, otherProgram(cfg))
+	refused := func(when string, verbs map[string]func() error) {
+		t.Helper()
+		for verb, do := range verbs {
+			if err := do(); !errors.Is(err, rebuild.ErrOtherProgram) || !strings.Contains(err.Error(), "fold changed") {
+				t.Errorf("%s, %s: %v", when, verb, err)
+			}
+		}
+	}
+	taking := map[string]func() error{
+		"verify": func() error { _, err := other.Verify(t.Context()); return err },
+		"swap":   func() error { return other.Swap(t.Context(), "") },
+	}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if proof, err := e.Verify(t.Context()); err != nil || !proof.Equal() {
 		t.Fatalf("%+v, %v", proof, err)
 	}
-	other := newEngine(t, otherProgram(cfg))
-	for verb, do := range map[string]func() error{
-		"run":    func() error { return other.Run(t.Context()) },
-		"verify": func() error { _, err := other.Verify(t.Context()); return err },
-		"swap":   func() error { return other.Swap(t.Context(), "") },
-		"all":    func() error { _, err := other.All(t.Context(), ""); return err },
-	} {
-		if err := do(); !errors.Is(err, rebuild.ErrOtherProgram) || !strings.Contains(err.Error(), "fold changed") {
-			t.Errorf("%s: %v", verb, err)
-		}
-	}
+	refused("built", taking)
 	if err := e.Swap(t.Context(), ""); err != nil {
-		t.Errorf("the version that made them: %v", err)
+		t.Fatalf("the version that made them: %v", err)
+	}
+	if err := e.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	taking["run"] = func() error { return other.Run(t.Context()) }
+	taking["all"] = func() error { _, err := other.All(t.Context(), ""); return err }
+	refused("after a rollback", taking)
+	if err := other.Drop(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Run(t.Context()); err != nil {
+		t.Errorf("after the drop: %v", err)
 	}
 }

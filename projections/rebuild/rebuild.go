@@ -272,7 +272,7 @@ func unused(ctx context.Context, conn *pgx.Conn, views string) error {
 // build does what is left to do until the tables are built.
 func (e *Engine) build(ctx context.Context, conn *pgx.Conn, set Set) error {
 	if err := e.sameProgram(&set); err != nil {
-		if set.Stage == Built && set.Views == "" { // it may be what was live before a rollback
+		if set.Stage == Built && set.division == "" { // what was live before a rollback is not thrown away
 			return err
 		}
 		if set, err = e.beginAnew(ctx, conn, set, err); err != nil {
@@ -314,9 +314,9 @@ func (e *Engine) sameProgram(set *Set) error {
 	return nil
 }
 
-// beginAnew throws away what another program began and did not finish: its rows are not to be mixed with those of this one.
+// beginAnew throws away what another program built and nobody saw: its rows are not to be mixed with those of this one.
 func (e *Engine) beginAnew(ctx context.Context, conn *pgx.Conn, set Set, why error) (Set, error) {
-	e.log.WarnContext(ctx, "the unfinished rebuild is begun anew", slog.String("tables", set.Tables), slog.Any("reason", why))
+	e.log.WarnContext(ctx, "the rebuild is begun anew", slog.String("tables", set.Tables), slog.Any("reason", why))
 	if err := e.drop(ctx, conn, set.Tables); err != nil {
 		return set, err
 	}

@@ -250,7 +250,7 @@ func raiseEpochs(ctx context.Context, tx pgx.Tx, from string) error {
 // recordExchange gives the row of the tables that become live to those that were.
 func recordExchange(ctx context.Context, tx pgx.Tx, x exchange, own map[string]string) error {
 	tag, err := tx.Exec(ctx, fmt.Sprintf(`UPDATE ledger_control.rebuilds r
-		SET tables = $2, stage = $4, updated_at = clock_timestamp(), proof = CASE WHEN $4 = 'BUILT' THEN NULL ELSE proof END, key_statements = '{}',
+		SET tables = $2, stage = $4, updated_at = clock_timestamp(), proof = CASE WHEN $4 = 'BUILT' THEN NULL ELSE proof END, key_statements = '{}', division = NULL,
 		    fingerprint = coalesce(c.fingerprint, '{}'),
 		    target_commit = coalesce(c.commit_position, 0), target_prepare = coalesce(c.prepare_position, 0)
 		FROM %s.checkpoint c WHERE r.tables = $1 AND r.stage = $3`, schema.Live),
