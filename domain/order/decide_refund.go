@@ -1,6 +1,7 @@
 package order
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -99,7 +100,7 @@ func (d *decider) countAwaitingRefund(id string) {
 // them (domain 4.5, A7, A8).
 func (d *decider) refundTotals(f RefundTotals) {
 	p := d.introduce(f.At, f.Payment, nil, "")
-	id, ended := p.ID, p.refundEnded
+	id, ended := p.ID, p.refundClosed
 	lastOf := func(step RefundStep) int {
 		for i := len(f.Steps) - 1; i >= 0; i-- {
 			if f.Steps[i].Step == step {
@@ -121,7 +122,7 @@ func (d *decider) refundTotals(f RefundTotals) {
 		st := &f.Steps[i]
 		switch st.Step {
 		case RefundStepInitiated:
-			d.refundInitiated(id, st, f, ended, i == len(f.Steps)-1)
+			d.refundInitiated(id, st, f, ended, !slices.ContainsFunc(f.Steps[i+1:], func(later RefundStepAt) bool { return later.Step != RefundStepReversed }))
 		case RefundStepFailed:
 			d.refundFailed(id, st)
 		case RefundStepCompleted:
@@ -139,7 +140,8 @@ func (d *decider) refundTotals(f RefundTotals) {
 }
 
 // refundInitiated opens a refund, unless an earlier notification told of a
-// later end of a refund: the status is an old one then.
+// later end of a refund: the status is an old one then. A reversal is about
+// one that ended before; last is the newest besides reversals.
 func (d *decider) refundInitiated(paymentID string, st *RefundStepAt, f RefundTotals, ended mark, last bool) {
 	if d.s.Seen(EventID(d.orderID, st.Key, "RefundInitiated")) && !last {
 		return

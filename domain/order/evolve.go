@@ -318,6 +318,7 @@ func (s *State) adjust(a Adjustment, e *LedgerCorrectionRecorded, r *Recorded) {
 			p.refundCounter = move(p.refundCounter)
 			p.refundAssumed = uuid.Nil
 			p.refundEnded.noteTime(e.countedAt(), &r.Metadata)
+			p.refundClosed.noteTime(e.countedAt(), &r.Metadata)
 		}
 		return
 	}

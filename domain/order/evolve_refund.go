@@ -132,6 +132,7 @@ func (s *State) endRefund(f *Refund, to RefundStatus, r *Recorded) {
 	}
 	if p := s.payment(f.PaymentID); p != nil && !f.GivenByHand {
 		p.refundEnded.note(&r.Metadata)
+		p.refundClosed.note(&r.Metadata)
 	}
 }
 

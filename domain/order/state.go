@@ -179,7 +179,8 @@ type Payment struct {
 	refundBackCounter money.Money // refunds reversed
 	refundAssumed     uuid.UUID   // the completion whose amount was assumed
 	refundCounted     mark        // newest movement of the refund counters
-	refundEnded       mark        // newest end of a refund
+	refundEnded       mark        // newest end of a refund, or of what was refunded
+	refundClosed      mark        // newest end of a refund under way
 
 	withdrawnCounter money.Money
 	returnedCounter  money.Money
