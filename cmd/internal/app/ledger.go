@@ -18,7 +18,6 @@ import (
 	"github.com/order-ledger/order-ledger/commands/gateways/connectpay"
 	"github.com/order-ledger/order-ledger/commands/gateways/decta"
 	"github.com/order-ledger/order-ledger/commands/gateways/everifin"
-	"github.com/order-ledger/order-ledger/commands/privacy"
 	"github.com/order-ledger/order-ledger/commands/reconcile"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections"
@@ -93,11 +92,11 @@ func Open(ctx context.Context, s config.Settings, logger *slog.Logger, say func(
 	}
 	l.Settlements = commands.NewSettlements(l.Intake)
 	if !s.Offline {
-		vault, err := openVault(ctx, s, store, logger)
+		personal, err := openVault(ctx, s, store, logger)
 		if err != nil {
 			return nil, errors.Join(err, store.Close())
 		}
-		l.Orders = commands.NewOrders(l.Intake, vault)
+		l.Orders = commands.NewOrders(l.Intake, personal)
 	}
 	l.Reconciler = reconcile.New(reconcile.Config{
 		Creation: l.creation,
@@ -159,8 +158,9 @@ func Open(ctx context.Context, s config.Settings, logger *slog.Logger, say func(
 }
 
 // openVault opens the keys of personal data for a ledger that serves: what a restore of keys that was cut off brought
-// back is destroyed before anybody can ask for it.
-func openVault(ctx context.Context, s config.Settings, store *Store, logger *slog.Logger) (*privacy.Vault, error) {
+// back is destroyed before anybody can ask for it. There is none when others sharing the event store have keys and the
+// master key is not here: such a ledger takes everything but personal data.
+func openVault(ctx context.Context, s config.Settings, store *Store, logger *slog.Logger) (commands.PersonalData, error) {
 	erased, err := FinishRestore(ctx, s, store)
 	if err != nil {
 		return nil, fmt.Errorf("a restore of keys was cut off, and cannot be finished: %w", err)
@@ -169,6 +169,10 @@ func openVault(ctx context.Context, s config.Settings, store *Store, logger *slo
 		logger.WarnContext(ctx, "a restore of keys was cut off: the keys of erased orders were destroyed again", slog.Int("orders", erased))
 	}
 	vault, _, err := OpenVault(ctx, s, store)
+	if errors.Is(err, errOtherMaster) {
+		logger.ErrorContext(ctx, "personal data is neither taken nor shown", slog.Any("error", err))
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -59,6 +59,9 @@ func OpenVault(ctx context.Context, s config.Settings, log privacy.Log) (*privac
 	return vault, ed25519.NewKeyFromSeed(seed), err
 }
 
+// errOtherMaster says that streams of the event store have keys, and the master key that wrapped them is not here.
+var errOtherMaster = errors.New("another master key wrapped the keys in streams")
+
 // ownMaster reads the master key of the data directory, which is made when there is nothing that another one wrapped.
 func ownMaster(ctx context.Context, dir string, keys privacy.KeyStore) ([]byte, error) {
 	const name = "master.key"
@@ -69,9 +72,13 @@ func ownMaster(ctx context.Context, dir string, keys privacy.KeyStore) ([]byte, 
 			if err != nil {
 				return nil, err
 			}
+			cause := fs.ErrNotExist
+			if place == privacy.InStreams {
+				cause = errOtherMaster
+			}
 			if held {
 				return nil, fmt.Errorf("%s is not there, and keys (%s) were wrapped with it or with another ledger's: bring it back, or name it by --master-key (%w)",
-					path, place, fs.ErrNotExist)
+					path, place, cause)
 			}
 		}
 	}

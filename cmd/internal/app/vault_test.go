@@ -124,9 +124,23 @@ func TestOpenVault_SharedStreams(t *testing.T) {
 	store := openStore(t, one)
 	defer func() { _ = store.Close() }()
 	_, id, token := sealedOrder(t, one, store)
-	two := config.Settings{DataDir: t.TempDir(), EventStore: config.Embedded, Keys: "streams"}
+	one.EventStoreListen = "127.0.0.1:0"
+	if _, err := store.Serve(t.Context(), one, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	two := config.Settings{DataDir: t.TempDir(), EventStore: store.ConnectionString(), HTTP: "127.0.0.1:0"}
 	if _, _, err := app.OpenVault(t.Context(), two, store); err == nil || !strings.Contains(err.Error(), "--master-key") {
 		t.Errorf("without the master key: %v", err)
+	}
+	ledger, err := app.Open(t.Context(), two, slog.New(slog.DiscardHandler), func(string) {})
+	if err != nil {
+		t.Fatalf("a ledger without the master key takes nothing at all: %v", err)
+	}
+	if _, err := ledger.Orders.Personal(t.Context(), id); !errors.Is(err, commands.ErrNoSealer) {
+		t.Errorf("it shows personal data: %v", err)
+	}
+	if err := ledger.Close(); err != nil {
+		t.Error(err)
 	}
 	two.MasterKey = "file:" + filepath.Join(one.KeysDir(), "master.key")
 	vault, _, err := app.OpenVault(t.Context(), two, store)
