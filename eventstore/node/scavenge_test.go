@@ -229,7 +229,7 @@ func TestScavenge_OfAPrefix(t *testing.T) {
 // before, while it is appended to and scavenged.
 func TestScavenge_WhileInUse(t *testing.T) {
 	t.Parallel()
-	const appends = 300
+	const appends = 120
 	n := open(t, node.Options{Dir: "log", FS: vfs.NewMem(), MemTableBytes: 256 << 10})
 	limitStream(t, n, "s", `{"$maxCount":1}`)
 	w := written{}
@@ -269,7 +269,7 @@ func TestScavenge_WhileInUse(t *testing.T) {
 	}
 	for i := range appends {
 		w.put(t, n, "all", "s")
-		if i%50 == 0 {
+		if i%20 == 0 {
 			limitStream(t, n, "s", fmt.Sprintf(`{"$maxCount":1,"n":%d}`, i))
 		}
 	}
