@@ -113,7 +113,7 @@ func (n *Node) whileOpen(work func() error) error {
 // scavenge is one under way.
 type scavenge struct {
 	node   *Node
-	ctx    context.Context //nolint:containedctx // of the one call that the scavenge lives in
+	ctx    context.Context // of the one call that the scavenge lives in
 	report *ScavengeReport
 
 	batch  *pebble.Batch
