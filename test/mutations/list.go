@@ -109,8 +109,8 @@ func mutations() []mutation {
 			"		if stream > f.after {\n", "		{\n", "TestNewIDs"),
 		inNode("the stream index is written beside the log", "writer.go",
 			"		if err := w.records.writeTo(g.batch, g.frames); err != nil {",
-			"		entries := w.records.entries\n		w.records.entries = nil\n		beside := w.node.db.NewBatch()\n		for _, e := range entries {\n"+
-				"			_ = beside.Set(streamKey(nil, e.stream, e.revision), e.appendValue(nil), nil)\n		}\n		_ = w.node.db.Apply(beside, pebble.NoSync)\n"+
+			"		entries := w.records.entries\n		w.records.entries = nil\n		defer func() {\n			go func() {\n				for _, e := range entries {\n"+
+				"					_ = w.node.db.Set(streamKey(nil, e.stream, e.revision), e.appendValue(nil), pebble.NoSync)\n				}\n			}()\n		}()\n"+
 				"		if err := w.records.writeTo(g.batch, g.frames); err != nil {",
 			"TestNode_PowerLossAtRandom"),
 		inNode("an append behind the end is a repetition when its first event is known", "decide.go",
