@@ -50,8 +50,8 @@ func fillForeign(t *testing.T, n *node.Node) {
 // tests, which holds much of what others wrote, system streams included, and goes on holding exactly that.
 func TestForeignServer_Conformance(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("the suite runs against empty logs already")
+	if testing.Short() || raceMemory > 1 {
+		t.Skip("the suite runs against empty logs already, with the race detector too")
 	}
 	n := openNode(t)
 	fillForeign(t, n)
