@@ -214,9 +214,13 @@ func (n *aloneNode) floodOfSlowReaders(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	subscriptions := floodedSubscriptions
+	if harness.Race { // which takes its time, and its memory is not looked at
+		subscriptions /= 5
+	}
 	for range floodConnections {
 		raw := dialNode(t, n)
-		for range floodedSubscriptions / floodConnections {
+		for range subscriptions / floodConnections {
 			o := fromPosition(subscribed(), 0, 0)
 			o.FilterOption = &streams.ReadReq_Options_NoFilter{NoFilter: &shared.Empty{}}
 			o.UuidOption = &streams.ReadReq_Options_UUIDOption{Content: &streams.ReadReq_Options_UUIDOption_Structured{Structured: &shared.Empty{}}}
