@@ -60,7 +60,10 @@ type Bar struct {
 	Label, Value        string
 	X, Y, Width, Height float64
 	Below               bool // the value is negative
-	Named               bool // there is room for the label
+	// Name is the label as far as there is room for it before the next one, and NameX where it begins; empty for bars whose
+	// neighbours are named.
+	Name  string
+	NameX float64
 }
 
 // Size of pictures, in the units of the SVG.
@@ -68,7 +71,8 @@ const (
 	pictureWidth, pictureHeight = 360.0, 150.0
 	labelHeight                 = 18.0
 	labelsMost                  = 5
-	barWidthMost                = 64.0
+	barWidthMost                = 56.0
+	letterWidth                 = 6.2 // of labels, at most
 )
 
 // PictureWidth and PictureHeight are the size of pictures with their labels.
@@ -271,16 +275,36 @@ func chart(currency, title string, labels []string, values []decimal.Decimal) Ch
 	if most.IsZero() {
 		return c
 	}
-	width := min(pictureWidth/float64(len(values)), barWidthMost)
+	slot := min(pictureWidth/float64(len(values)), pictureWidth/labelsMost)
 	every := max(1, (len(values)+labelsMost-1)/labelsMost)
+	free := 0.0
 	for i, v := range values {
 		height := v.Abs().Div(most).InexactFloat64() * pictureHeight
 		c.Bars = append(c.Bars, Bar{
-			Label: labels[i], Value: shown(v, currency), X: float64(i) * width, Y: pictureHeight - height, Width: width * 0.85, Height: height,
-			Below: v.IsNegative(), Named: i%every == 0,
+			Label: labels[i], Value: shown(v, currency), X: float64(i) * slot, Y: pictureHeight - height, Width: min(slot*0.85, barWidthMost), Height: height,
+			Below: v.IsNegative(),
 		})
+		if i%every == 0 {
+			free = c.Bars[i].name(free, float64(i+every)*slot)
+		}
 	}
 	return c
+}
+
+// name writes the label under the bar, where it is free before the next label begins and within the picture, and returns
+// from where on it is free then. The last label may begin before its bar.
+func (b *Bar) name(free, next float64) float64 {
+	from, to := b.X, next
+	if to >= pictureWidth {
+		from, to = free, pictureWidth+letterWidth
+	}
+	letters := []rune(b.Label)
+	if most := max(int((to-from)/letterWidth)-1, 1); len(letters) > most { // one is the gap to the next
+		letters = append(letters[:most-1:most-1], '…')
+	}
+	length := float64(len(letters)) * letterWidth
+	b.Name, b.NameX = string(letters), max(free, min(b.X, pictureWidth-length))
+	return b.NameX + length + letterWidth
 }
 
 // Write writes the page.
