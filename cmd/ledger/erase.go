@@ -29,8 +29,9 @@ func (c *cli) erase() *cobra.Command {
 		Use:   "erase ORDER | --subject TEXT",
 		Short: "Make the personal data of an order or a person unreadable for good",
 		Long: `erase destroys the keys that personal data of an order is sealed under. What
-was sealed can never be read again, in the log and in every backup of it, and
-shows as [erased]; money and history stay. Before that, the whole log and all
+was sealed can never be read again, in the log and in every backup of it (but
+for older ones that hold keys in streams), and shows as [erased]; money and
+history stay. Before that, the whole log and all
 tables of the read models are searched for the data in clear, the exports that
 the log knows where they are still there, and the folders of --exports. A
 receipt, signed with Ed25519, is appended to the order. The order may be named by our id, the
