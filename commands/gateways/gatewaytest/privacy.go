@@ -10,8 +10,8 @@ import (
 	"github.com/order-ledger/order-ledger/commands"
 )
 
-// Mark stands in every text of a body that must not be kept.
-const Mark = "MARK"
+// mark stands in every text of a body that must not be kept.
+const mark = "MARK"
 
 // KeepsNothingElse: of drawn bodies nothing is kept but the members of which the content may be. A path
 // has the names of the members from the outermost, "payments.#.id" in arrays. The names are those that
@@ -23,7 +23,7 @@ func KeepsNothingElse(t *testing.T, translator commands.Translator, names []stri
 		if mayKeep(path) {
 			return "fine"
 		}
-		return Mark + " " + path
+		return mark + " " + path
 	}
 	var object func(rt *rapid.T, at string, depth int) map[string]any
 	object = func(rt *rapid.T, at string, depth int) map[string]any {
@@ -50,7 +50,7 @@ func KeepsNothingElse(t *testing.T, translator commands.Translator, names []stri
 		if err != nil {
 			rt.Fatal(err)
 		}
-		if all := Dump(t, Translate(translator, string(body))); strings.Contains(all, Mark) {
+		if all := Dump(t, Translate(translator, string(body))); strings.Contains(all, mark) {
 			rt.Fatalf("%s keeps %s", body, all)
 		}
 	})
@@ -70,11 +70,11 @@ func set(members map[string]any, path []string) {
 	set(inner, path[1:])
 }
 
-// KeepsNoMark translates a body that belongs to an order, and keeps no mark of it.
+// KeepsNoMark translates a body that belongs to an order, and keeps none of the texts MARK in it.
 func KeepsNoMark(t *testing.T, translator commands.Translator, body string) {
 	t.Helper()
 	got := Translate(translator, body)
-	if all := Dump(t, got); got.Rejection != nil || strings.Contains(all, Mark) {
+	if all := Dump(t, got); got.Rejection != nil || strings.Contains(all, mark) {
 		t.Errorf("%s: kept %s", body, all)
 	}
 }
