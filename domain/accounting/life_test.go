@@ -262,10 +262,10 @@ func (w *truth) decide(l *ledger, p *truePayment, n int) {
 // settle ends a dispute: what is not lost of it comes back.
 func (w *truth) settle(do func(order.Action) error, id string, p *truePayment, lost int64) {
 	held, told, outcome := p.disputed(), w.money(lost), order.OutcomeSplit
-	switch {
-	case lost == 0:
+	switch lost {
+	case 0:
 		outcome = order.OutcomeWon
-	case lost == held:
+	case held:
 		outcome = order.OutcomeLost
 	}
 	if err := do(order.SettleDispute{DisputeID: id, Outcome: outcome, Lost: &told}); err != nil {

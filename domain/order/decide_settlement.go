@@ -109,7 +109,8 @@ func (d *decider) matchLines(c *MatchSettlement, lines []settlement.Line, moveme
 		if line.Kind == settlement.Fee && d.s.feeBooked(c.StatementID, &fee) {
 			result.Reason = settlement.AlreadyMatched
 		}
-		if len(about) > 0 && result.Reason != "" && d.s.chargedBy(about[0].ID) != nil && !(result.Reason == settlement.AlreadyMatched && about[0].Amount.Equal(line.Gross)) {
+		if len(about) > 0 && result.Reason != "" && d.s.chargedBy(about[0].ID) != nil &&
+			(result.Reason != settlement.AlreadyMatched || !about[0].Amount.Equal(line.Gross)) {
 			result.Reason, about = settlement.NotBooked, nil // a fee of another amount or time may be what any line gives back: nobody knows
 		}
 		if result.Reason != "" {
