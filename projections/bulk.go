@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/order-ledger/order-ledger/domain/accounting"
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/history"
@@ -28,8 +27,9 @@ import (
 type Bulk struct {
 	log     eventstore.Reader
 	verdict *verdict
-	// calendar is all that the log has, once it was asked for.
-	calendar *accounting.Calendar
+	folder  *folder
+	// item is the newest event, while it is added.
+	item item
 
 	states map[string]*orderState
 	parked map[string]*parked.Order
@@ -39,6 +39,7 @@ type Bulk struct {
 // NewBulk makes an empty Bulk. The log is asked when an order has to be folded a second time.
 func NewBulk(log eventstore.Reader) *Bulk {
 	b := &Bulk{log: log, verdict: newVerdict()}
+	b.folder = &folder{verdict: b.verdict, log: slog.New(slog.DiscardHandler)}
 	b.Reset()
 	return b
 }
@@ -51,6 +52,7 @@ func (b *Bulk) Reset() {
 		trail.Reset()
 	}
 	b.states, b.parked, b.batch = make(map[string]*orderState), make(map[string]*parked.Order), newBatch(trail)
+	b.folder.pending = b.batch
 }
 
 // Events counts what was added since Reset.
@@ -61,18 +63,19 @@ func (b *Bulk) Bytes() int64 { return b.batch.bytes }
 
 // Add folds the next event, of any stream. Events of one stream come in the order of their revisions,
 // from 0 without gaps; those of quarantine streams in the order of the log. The event belongs to the
-// Bulk from then on.
+// Bulk from then on, except for the data and metadata of an order's event, which it does not need any more.
 func (b *Bulk) Add(ctx context.Context, ev *eventstore.RecordedEvent) error {
-	it := decodeEvent(ev)
-	b.batch.note(ev)
-	if b.calendar == nil {
+	it, f := &b.item, b.folder
+	it.decode(ev)
+	b.batch.events++
+	b.batch.bytes += it.weight
+	if f.calendar == nil { // all that the log has
 		calendar, err := journal.Calendar(ctx, b.log)
 		if err != nil {
 			return err
 		}
-		b.calendar = calendar
+		f.calendar = calendar
 	}
-	f := &folder{pending: b.batch, verdict: b.verdict, calendar: b.calendar, log: slog.New(slog.DiscardHandler)}
 	if it.category == "" {
 		f.besides(it)
 		return nil
@@ -181,6 +184,13 @@ func (e *RefusedError) Unwrap() error { return e.cause }
 func (b *Bulk) Judge(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	i := isolator{log: b.log, conn: conn, into: b.verdict}
 	b.batch.parked = b.parked
+	for stream, o := range b.states {
+		within := span{last: o.next() - 1}
+		if p := b.parked[stream]; p != nil {
+			within.last = p.Revision + uint64(p.HeldBack)
+		}
+		b.batch.span[stream] = within
+	}
 	return i.isolate(ctx, b.batch)
 }
 

@@ -115,7 +115,14 @@ func decode(message eventstore.Message) *item {
 
 // decodeEvent never fails: what is wrong with an event is for the fold to judge.
 func decodeEvent(ev *eventstore.RecordedEvent) *item {
-	it := &item{position: ev.Position, event: ev, id: ev.ID, weight: weightOf(ev)}
+	it := new(item)
+	it.decode(ev)
+	return it
+}
+
+// decode makes the item what decodeEvent makes of an event.
+func (it *item) decode(ev *eventstore.RecordedEvent) {
+	*it = item{position: ev.Position, event: ev, id: ev.ID, weight: weightOf(ev)}
 	it.category, it.orderID, _ = order.ParseStreamName(ev.Stream)
 	event, metadata, err := order.Decode(ev.Type, ev.Data, ev.Metadata)
 	if err != nil {
@@ -124,13 +131,12 @@ func decodeEvent(ev *eventstore.RecordedEvent) *item {
 		if json.Unmarshal(ev.Metadata, &readable) == nil {
 			it.metadata = &readable
 		}
-		return it
+		return
 	}
 	it.recorded = order.Recorded{
 		Event: event, ID: ev.ID, Revision: ev.Revision, Position: ev.Position.Commit, Metadata: metadata,
 	}
 	it.metadata = &it.recorded.Metadata
-	return it
 }
 
 // gatewayOf takes the gateway's name from the name of a quarantine stream.

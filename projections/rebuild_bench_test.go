@@ -25,6 +25,7 @@ import (
 var (
 	rebuildOrders = flag.Int("rebuild-orders", 20_000, "orders in the log of BenchmarkRebuild")
 	rebuildLog    = flag.String("rebuild-log", "", "directory of the log of BenchmarkRebuild, filled when it is not there and kept; empty is a new one")
+	rebuildFill   = flag.Bool("rebuild-fill", false, "do nothing but fill the directory of -rebuild-log")
 	rebuildFsync  = flag.Bool("rebuild-fsync", false, "rebuild in a PostgreSQL that syncs, set up like a ledger's private one")
 )
 
@@ -54,6 +55,9 @@ func BenchmarkRebuild(b *testing.B) {
 			appendMany(b, log, w.typical(b, min(left, ordersAtOnce)))
 			w.orders = nil
 		}
+	}
+	if *rebuildFill {
+		return
 	}
 	events := count(b, log)
 	url := rebuildDatabase(b)

@@ -53,7 +53,7 @@ func EntriesFor(before Books, e order.Event, after *order.State) ([]Line, Books,
 	var lines []Line
 	for a := range accounts {
 		was, is := before.held[a], books.held[a]
-		if was.IsZero() && is.IsZero() {
+		if (was.IsZero() && is.IsZero()) || is.Equal(was) {
 			continue
 		}
 		if moved := minus(is, was); !moved.IsZero() {

@@ -38,7 +38,7 @@ func Encode(e Event, m Metadata) (eventType string, data, metadata []byte, err e
 // stored.
 func Decode(eventType string, data, metadata []byte) (Event, Metadata, error) {
 	var m Metadata
-	if err := fastjson.Unmarshal(metadata, &m); err != nil {
+	if err := decodeMetadata(metadata, &m); err != nil {
 		return nil, Metadata{}, fmt.Errorf("decode envelope of %s: %w", eventType, err)
 	}
 	if current := CurrentVersion(eventType); m.Schema > current {

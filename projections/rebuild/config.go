@@ -23,9 +23,9 @@ const (
 	frozenPrefix = "ledger_data_frozen_"
 )
 
-// Defaults of Config.
+// Defaults of Config. A thousandth of ten million events, a slice, fits a unit, so that it is read once.
 const (
-	DefaultUnitBytes   = 4 << 20
+	DefaultUnitBytes   = 8 << 20
 	DefaultMarkEvery   = 2_000_000
 	DefaultReadersWait = 50 * time.Millisecond
 	DefaultSwapTimeout = time.Minute

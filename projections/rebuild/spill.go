@@ -271,9 +271,11 @@ func (w *spiller) mark(at eventstore.Position) error {
 	return nil
 }
 
-// each calls do with every event of a slice, in the order of the log.
+// each calls do with every event of a slice, in the order of the log. What an event of an order's stream holds in bytes is
+// to be used until do returns; events of quarantineSlice belong to do.
 func (s *spill) each(ctx context.Context, slice int, do func(*eventstore.RecordedEvent) error) error {
-	var packed []byte
+	var packed, raw []byte
+	types := make(map[string]string)
 	for _, c := range s.chunks[slice] {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -288,16 +290,19 @@ func (s *spill) each(ctx context.Context, slice int, do func(*eventstore.Recorde
 		if crc32.Checksum(packed, castagnoli) != c.checksum {
 			return fmt.Errorf("%w: a checksum is wrong", errSpillDamaged)
 		}
-		raw, err := s2.Decode(nil, packed)
-		if err != nil {
+		if slice == quarantineSlice {
+			raw = nil
+		}
+		var err error
+		if raw, err = s2.Decode(raw[:cap(raw)], packed); err != nil {
 			return fmt.Errorf("%w: %w", errSpillDamaged, err)
 		}
-		for range c.events {
-			ev := new(eventstore.RecordedEvent)
-			if raw, err = readEvent(raw, ev); err != nil {
+		rest, events := raw, make([]eventstore.RecordedEvent, c.events)
+		for i := range events {
+			if rest, err = readEvent(rest, &events[i], types); err != nil {
 				return err
 			}
-			if err := do(ev); err != nil {
+			if err := do(&events[i]); err != nil {
 				return err
 			}
 		}
@@ -326,7 +331,8 @@ func appendEvent(b []byte, ev *eventstore.RecordedEvent) []byte {
 	return b
 }
 
-func readEvent(b []byte, ev *eventstore.RecordedEvent) ([]byte, error) {
+// readEvent reads what appendEvent wrote. Data and metadata stay where they are. types are the types read so far.
+func readEvent(b []byte, ev *eventstore.RecordedEvent, types map[string]string) ([]byte, error) {
 	const idSize = 16
 	if len(b) < idSize {
 		return nil, errSpillDamaged
@@ -371,7 +377,12 @@ func readEvent(b []byte, ev *eventstore.RecordedEvent) ([]byte, error) {
 			return nil, err
 		}
 	}
-	ev.Stream, ev.Type = string(values[0]), string(values[1])
+	var known bool
+	if ev.Type, known = types[string(values[1])]; !known {
+		ev.Type = string(values[1])
+		types[ev.Type] = ev.Type
+	}
+	ev.Stream = string(values[0])
 	ev.Data, ev.Metadata = values[2], values[3]
 	return b, nil
 }
