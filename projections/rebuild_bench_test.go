@@ -25,7 +25,7 @@ import (
 var (
 	rebuildOrders = flag.Int("rebuild-orders", 20_000, "orders in the log of BenchmarkRebuild")
 	rebuildLog    = flag.String("rebuild-log", "", "directory of the log of BenchmarkRebuild, filled when it is not there and kept; empty is a new one")
-	rebuildFill   = flag.Bool("rebuild-fill", false, "do nothing but fill the directory of -rebuild-log")
+	rebuildFill   = flag.Bool("rebuild-fill", false, "do nothing but add to the directory of -rebuild-log, which may be there")
 	rebuildFsync  = flag.Bool("rebuild-fsync", false, "rebuild in a PostgreSQL that syncs, set up like a ledger's private one")
 )
 
@@ -49,8 +49,12 @@ func BenchmarkRebuild(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer log.Close()
-	if missing != nil {
-		w := newWorld(1)
+	if missing != nil || *rebuildFill {
+		at, _, err := log.Head(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		w := newWorld(1 + at.Commit)
 		for left := *rebuildOrders; left > 0; left -= ordersAtOnce {
 			appendMany(b, log, w.typical(b, min(left, ordersAtOnce)))
 			w.orders = nil
