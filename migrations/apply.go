@@ -13,7 +13,7 @@ const (
 	// lockKey is the advisory lock that makes migrating ledgers take turns ("ledger" in ASCII).
 	lockKey = 0x6c6564676572
 	// minServerVersion is the oldest server that the SQL runs on, as PostgreSQL numbers itself.
-	minServerVersion = 130000
+	minServerVersion = 140000
 )
 
 // Options say how migrations are applied. The zero value applies all and reports nothing.

@@ -18,7 +18,7 @@ import (
 )
 
 // MinMajor is the oldest major version of PostgreSQL that the ledger's SQL runs on.
-const MinMajor = 13
+const MinMajor = 14
 
 // versionTimeout bounds one call of `postgres --version`.
 const versionTimeout = 10 * time.Second
