@@ -63,7 +63,7 @@ func (a *API) all() []*operation {
 	full := reflect.TypeFor[detail.Order]()
 	ops := []*operation{{
 		id: "issueOrder", method: http.MethodPost, path: "/orders/", summary: "Issue an order", scope: auth.OrdersWrite,
-		status: http.StatusCreated, body: reflect.TypeFor[NewOrder](), answer: reflect.TypeFor[IssuedOrder](), headers: []string{"Location"}, handle: a.register,
+		status: http.StatusCreated, body: reflect.TypeFor[NewOrder](), answer: reflect.TypeFor[IssuedOrder](), headers: []string{"Location"}, handle: a.register, check: a.wrongOrder,
 		query: []*huma.Param{{
 			Name: "response_type", In: "query", Description: "How much is answered; minimum when left out.",
 			Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"minimum", "standard", "full"}},

@@ -152,6 +152,9 @@ type operation struct {
 	ofViews                   bool
 	headers                   []string // of the answer, besides those that all have
 	handle                    func(r *request) (*answer, error)
+	// check tells what is wrong with a body besides what its schema says, as far as a body that is not valid can be
+	// read; nil is nothing.
+	check func(raw []byte) []FieldError
 
 	schema *huma.Schema // of the body
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/order-ledger/order-ledger/commands"
@@ -73,15 +74,20 @@ func proposeCorrection(r *request, t *target) (order.Action, error) {
 		return nil, err
 	}
 	asked := order.ProposeCorrection{Reason: b.Reason, Approver: b.Approver, CorrectsEventID: b.CorrectsEventID}
-	for _, x := range b.Adjustments {
-		m, err := x.Amount.in(t.state.Currency, "adjustments.amount")
+	var wrong []FieldError
+	for i, x := range b.Adjustments {
+		m, err := money.ParseToken(x.Amount, t.state.Currency)
 		if err != nil {
-			return nil, err
+			wrong = append(wrong, FieldError{Field: "adjustments[" + strconv.Itoa(i) + "].amount", Message: err.Error()})
+			continue
 		}
 		asked.Adjustments = append(asked.Adjustments, order.Adjustment{
 			Balance: order.Balance(x.Balance), Direction: order.Direction(x.Direction), Amount: m,
 			PaymentID: x.PaymentID, RefundID: x.RefundID, DisputeID: x.DisputeID,
 		})
+	}
+	if len(wrong) > 0 {
+		return nil, invalid(wrong...)
 	}
 	return asked, nil
 }

@@ -123,85 +123,87 @@ type totals struct {
 	subtotal, discount, tax, sum money.Money
 }
 
-// count adds the lines up, exactly but for the tax of each line.
-func (n *NewOrder) count() (totals, money.Currency, error) {
+// count adds the lines up, exactly but for the tax of each line, and tells all that is wrong with them.
+func (n *NewOrder) count() (t totals, wrong []FieldError) {
 	c, err := money.ParseCurrency(n.Currency)
-	if err != nil {
-		return totals{}, c, invalid(FieldError{Field: "currency", Message: "is no ISO 4217 currency of payments"})
+	if err != nil { // nobody knows how many decimals amounts have
+		return t, []FieldError{{Field: "currency", Message: "is no ISO 4217 currency of payments"}}
 	}
 	zero := money.Zero(c)
-	t := totals{subtotal: zero, discount: zero, tax: zero, sum: zero}
+	t = totals{subtotal: zero, discount: zero, tax: zero, sum: zero}
 	for i := range n.Products {
 		field := "products[" + strconv.Itoa(i) + "]"
-		line, gross, err := n.Products[i].count(c, field)
-		if err != nil {
-			return t, c, err
+		line, gross, bad := n.Products[i].count(c, field)
+		if len(bad) > 0 {
+			wrong = append(wrong, bad...)
+			continue
 		}
 		t.lines = append(t.lines, line)
 		for sum, m := range map[*money.Money]money.Money{&t.subtotal: gross, &t.discount: line.Discount, &t.tax: line.Tax, &t.sum: line.Total} {
 			if *sum, err = sum.Add(m); err != nil {
-				return t, c, invalid(FieldError{Field: field, Message: err.Error()})
+				return t, append(wrong, FieldError{Field: field, Message: err.Error()})
 			}
 		}
 	}
-	if !t.sum.IsPositive() {
-		return t, c, invalid(FieldError{Field: "products", Message: "come to nothing"})
+	if len(wrong) == 0 && !t.sum.IsPositive() {
+		wrong = append(wrong, FieldError{Field: "products", Message: "come to nothing"})
 	}
-	return t, c, nil
+	return t, wrong
 }
 
-func (p *Product) count(c money.Currency, field string) (line IssuedProduct, gross money.Money, err error) {
+func (p *Product) count(c money.Currency, field string) (line IssuedProduct, gross money.Money, wrong []FieldError) {
+	bad := func(member, message string) {
+		wrong = append(wrong, FieldError{Field: field + member, Message: message})
+	}
 	line = IssuedProduct{Title: p.Title, Quantity: max(p.Quantity, 1), Discount: money.Zero(c), Tax: money.Zero(c)}
-	if line.Price, err = p.Price.in(c, field+".price"); err != nil {
-		return line, gross, err
+	var err error
+	if line.Price, err = money.ParseToken(p.Price, c); err != nil {
+		bad(".price", err.Error())
+	} else if !line.Price.IsPositive() {
+		bad(".price", "must be above zero")
 	}
-	if !line.Price.IsPositive() {
-		return line, gross, invalid(FieldError{Field: field + ".price", Message: "must be above zero"})
+	if len(p.Discount) > 0 {
+		if line.Discount, err = money.ParseToken(p.Discount, c); err != nil {
+			bad(".discount_amount", err.Error())
+		}
 	}
-	if discount, err := p.Discount.optional(c, field+".discount_amount"); err != nil {
-		return line, gross, err
-	} else if discount != nil {
-		line.Discount = *discount
+	percent := decimal.Zero
+	if p.TaxPercent != "" {
+		if percent, err = decimal.NewFromString(p.TaxPercent); err != nil {
+			bad(".tax_percent", "is no decimal")
+		}
+	}
+	if len(wrong) > 0 {
+		return line, gross, wrong
 	}
 	amount := line.Price.Amount().Mul(decimal.NewFromInt(line.Quantity))
 	net := amount.Sub(line.Discount.Amount())
 	if net.IsNegative() {
-		return line, gross, invalid(FieldError{Field: field + ".discount_amount", Message: "is more than the line comes to"})
+		bad(".discount_amount", "is more than the line comes to")
+		return line, gross, wrong
 	}
-	tax := decimal.Zero
-	if p.TaxPercent != "" {
-		percent, err := decimal.NewFromString(p.TaxPercent)
-		if err != nil {
-			return line, gross, invalid(FieldError{Field: field + ".tax_percent", Message: "is no decimal"})
-		}
-		tax = net.Mul(percent).Shift(-2).Round(c.MinorUnits())
-	}
+	tax := net.Mul(percent).Shift(-2).Round(c.MinorUnits())
 	for m, d := range map[*money.Money]decimal.Decimal{&gross: amount, &line.Tax: tax, &line.Total: net.Add(tax)} {
 		if *m, err = money.New(d, c); err != nil {
-			return line, gross, invalid(FieldError{Field: field, Message: err.Error()})
+			bad("", err.Error())
+			break
 		}
 	}
-	return line, gross, nil
+	return line, gross, wrong
 }
 
 func (a *API) register(r *request) (*answer, error) {
 	group := r.query.Get("response_type")
-	if r.query.Has("response_type") && group != "minimum" && group != "standard" && group != "full" {
-		return nil, invalid(FieldError{Field: "response_type", Message: "is minimum, standard or full"})
-	}
 	c, err := r.split()
 	if err != nil {
 		return nil, err
 	}
-	n, counted, err := readOrder(c.Body)
+	n, counted, wrong, err := readOrder(c.Body)
 	if err != nil {
 		return nil, err
 	}
-	if wrong := n.wrongRedirects(); len(wrong) > 0 {
+	if wrong = append(wrong, a.wrongAddresses(&n)...); len(wrong) > 0 {
 		return nil, invalid(wrong...)
-	}
-	if !a.Account(n.Gateway, n.Account) {
-		return nil, invalid(FieldError{Field: "account", Message: "there is no such account of the gateway"})
 	}
 	reg := order.OrderRegistered{
 		Kind: order.KindPayment, IsTest: n.IsTest, Source: n.Gateway, SourceAccount: n.Account, MerchantReference: n.Number,
@@ -230,8 +232,17 @@ func (a *API) register(r *request) (*answer, error) {
 	return &answer{body: body, position: done.Through.Position.String(), revision: &done.Through.Revision, location: "/orders/" + done.OrderID + "/", gateway: told.Outcome}, nil
 }
 
-// wrongRedirects are the redirects that no customer can be sent to.
-func (n *NewOrder) wrongRedirects() (wrong []FieldError) {
+// wrongOrder tells what is wrong with an order besides what its schema says.
+func (a *API) wrongOrder(raw []byte) []FieldError {
+	n, _, wrong, _ := readOrder(raw) // members that have no meaning are told by the schema
+	return append(wrong, a.wrongAddresses(&n)...)
+}
+
+// wrongAddresses tells of an account that is not there, and of redirects that no customer can be sent to.
+func (a *API) wrongAddresses(n *NewOrder) (wrong []FieldError) {
+	if !a.Account(n.Gateway, n.Account) {
+		wrong = append(wrong, FieldError{Field: "account", Message: "there is no such account of the gateway"})
+	}
 	for _, field := range []struct{ name, text string }{
 		{"success_redirect", n.SuccessRedirect}, {"in_progress_redirect", n.InProgressRedirect},
 		{"failure_redirect", n.FailureRedirect}, {"cancel_redirect", n.CancelRedirect},
@@ -278,7 +289,10 @@ func (n *NewOrder) creation(counted totals, personal json.RawMessage) commands.G
 // Creation is what a gateway is told of an order, from the request that asked for it; commands of a crashed
 // process are finished with it.
 func Creation(body, personal json.RawMessage) (commands.GatewayOrder, error) {
-	n, counted, err := readOrder(body)
+	n, counted, wrong, err := readOrder(body)
+	if err == nil && len(wrong) > 0 {
+		err = invalid(wrong...)
+	}
 	if err != nil {
 		return commands.GatewayOrder{}, err
 	}
@@ -308,24 +322,24 @@ func (r *request) split() (commands.Request, error) {
 	return c, err
 }
 
-// readOrder reads an order as it was asked for, with what it leaves out filled in.
-func readOrder(body []byte) (NewOrder, totals, error) {
-	var n NewOrder
-	if err := json.Unmarshal(body, &n); err != nil {
-		return n, totals{}, invalid(FieldError{Field: "body", Message: "is not what the document says"})
+// readOrder reads an order as it was asked for, with what it leaves out filled in. wrong is what of it nobody could
+// sell; of a body that the schema does not allow, as far as it can be read.
+func readOrder(body []byte) (n NewOrder, counted totals, wrong []FieldError, err error) {
+	if err = json.Unmarshal(body, &n); err != nil {
+		err = invalid(FieldError{Field: "body", Message: "is not what the document says"})
 	}
 	for field, fallback := range map[*string]string{&n.Gateway: defaultGateway, &n.Account: defaultAccount, &n.Currency: defaultCurrency} {
 		if *field == "" {
 			*field = fallback
 		}
 	}
-	counted, _, err := n.count()
-	return n, counted, err
+	counted, wrong = n.count()
+	return n, counted, wrong, err
 }
 
 // issued is the answer to an order request, from what the log holds alone.
 func issued(done commands.Done, group string) (IssuedOrder, error) {
-	n, t, err := readOrder(done.Request)
+	n, t, _, err := readOrder(done.Request) // which was found right
 	if err != nil {
 		return IssuedOrder{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/order-ledger/order-ledger/commands"
@@ -41,9 +42,14 @@ func problem(status int, code, detail string) *Problem {
 	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
 }
 
+// invalid has one entry for each field: the first that is told of it.
 func invalid(fields ...FieldError) *Problem {
 	p := problem(http.StatusBadRequest, "invalid_request", "The request is not valid; errors says which fields are wrong.")
-	p.Errors = fields
+	for _, f := range fields {
+		if !slices.ContainsFunc(p.Errors, func(told FieldError) bool { return told.Field == f.Field }) {
+			p.Errors = append(p.Errors, f)
+		}
+	}
 	return p
 }
 

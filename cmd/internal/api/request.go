@@ -2,13 +2,16 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -59,12 +62,16 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, op *operation, who au
 		}
 		in.revision = &revision
 	}
+	if len(cardguard.Find([]byte(in.key))) > 0 { // its digest would tell the few digits that a card number leaves open
+		return nil, cardRefused("The Idempotency-Key")
+	}
 	if op.schema == nil {
 		return in, nil
 	}
+	wrong := notAmong(in.query, op.query)
 	if r.ContentLength == 0 && a.bodyMayBeEmpty(op) { // as the gateways' APIs take a cancellation
 		var err error
-		in.body, err = a.valid(op, []byte("{}"))
+		in.body, err = a.valid(op, []byte("{}"), wrong)
 		return in, err
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -79,14 +86,31 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, op *operation, who au
 	case err != nil:
 		return nil, problem(http.StatusBadRequest, "body_unread", "The body could not be read.")
 	case len(cardguard.Find(raw)) > 0:
-		return nil, problem(http.StatusUnprocessableEntity, "card_number_refused", "The body holds a card number. None may come here, and nothing was kept of it.")
+		return nil, cardRefused("The body")
 	}
-	in.body, err = a.valid(op, raw)
+	in.body, err = a.valid(op, raw, wrong)
 	return in, err
 }
 
-// valid checks a body by the operation's schema, and gives it the one form that equal requests have.
-func (a *API) valid(op *operation, raw []byte) ([]byte, error) {
+func cardRefused(what string) *Problem {
+	return problem(http.StatusUnprocessableEntity, "card_number_refused", what+" holds a card number. None may come here, and nothing was kept of it.")
+}
+
+// notAmong finds parameters whose values the document does not name.
+func notAmong(query url.Values, params []*huma.Param) (wrong []FieldError) {
+	for _, p := range params {
+		allowed := p.Schema.Enum
+		if values := query[p.Name]; len(allowed) == 0 || len(values) == 0 || len(values) == 1 && slices.Contains(allowed, any(values[0])) {
+			continue
+		}
+		wrong = append(wrong, FieldError{Field: p.Name, Message: "is none of " + strings.Trim(fmt.Sprint(allowed), "[]")})
+	}
+	return wrong
+}
+
+// valid checks a body by the operation's schema, and gives it the one form that equal requests have. wrong is what
+// of the request is known to be wrong besides: all of it is told at once.
+func (a *API) valid(op *operation, raw []byte, wrong []FieldError) ([]byte, error) {
 	if !utf8.Valid(raw) {
 		return nil, invalid(FieldError{Field: "body", Message: "is not UTF-8"})
 	}
@@ -96,45 +120,80 @@ func (a *API) valid(op *operation, raw []byte) ([]byte, error) {
 	if nestedTooDeep(raw) {
 		return nil, invalid(FieldError{Field: "body", Message: "nests deeper than " + strconv.Itoa(nestingMax) + " levels"})
 	}
-	var loose any
-	if err := json.Unmarshal(raw, &loose); err != nil {
-		return nil, invalid(FieldError{Field: "body", Message: "is not JSON"})
-	}
-	if name, twice := memberTwice(raw); twice {
-		return nil, invalid(FieldError{Field: name, Message: "is given twice"})
-	}
-	var found huma.ValidateResult
-	huma.Validate(a.registry, op.schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, loose, &found)
-	if len(found.Errors) > 0 {
-		var fields []FieldError
-		for _, err := range found.Errors {
-			var detail *huma.ErrorDetail
-			if errors.As(err, &detail) {
-				fields = append(fields, fieldError(detail))
-			}
-		}
-		return nil, invalid(fields...)
-	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
 	var exact any
 	if err := decoder.Decode(&exact); err != nil {
 		return nil, invalid(FieldError{Field: "body", Message: "is not JSON"})
 	}
+	loose, huge := floats(exact)
+	if huge != "" {
+		return nil, invalid(FieldError{Field: "body", Message: "holds a number that is out of all bounds"})
+	}
+	if name, twice := memberTwice(raw); twice {
+		return nil, invalid(FieldError{Field: name, Message: "is given twice"})
+	}
+	var found huma.ValidateResult
+	huma.Validate(a.registry, op.schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, loose, &found)
+	for _, err := range found.Errors {
+		var detail *huma.ErrorDetail
+		if errors.As(err, &detail) {
+			wrong = append(wrong, fieldError(detail))
+		}
+	}
+	if len(wrong) > 0 {
+		if _, object := exact.(map[string]any); object && op.check != nil {
+			wrong = append(wrong, op.check(raw)...)
+		}
+		return nil, invalid(wrong...)
+	}
 	return json.Marshal(exact) // sorted, and numbers as they were written
+}
+
+// floats is a decoded value with its numbers as the validator takes them; huge is one that is out of all bounds.
+func floats(v any) (loose any, huge json.Number) {
+	switch v := v.(type) {
+	case json.Number:
+		f, err := v.Float64()
+		if err != nil {
+			return nil, v
+		}
+		return f, ""
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			if out[i], huge = floats(v[i]); huge != "" {
+				return nil, huge
+			}
+		}
+		return out, ""
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for name, member := range v {
+			if out[name], huge = floats(member); huge != "" {
+				return nil, huge
+			}
+		}
+		return out, ""
+	}
+	return v, ""
 }
 
 // fieldError names the field that is wrong; of a missing one the validator names what lacks it.
 func fieldError(d *huma.ErrorDetail) FieldError {
 	name, missing := strings.CutPrefix(d.Message, "expected required property ")
 	name, ok := strings.CutSuffix(name, " to be present")
-	if !missing || !ok {
-		return FieldError{Field: d.Location, Message: d.Message}
+	switch {
+	case !missing || !ok:
+	case d.Location != "":
+		return FieldError{Field: d.Location + "." + name, Message: "is required"}
+	default:
+		return FieldError{Field: name, Message: "is required"}
 	}
-	if d.Location != "" {
-		name = d.Location + "." + name
+	if strings.Contains(d.Message, "match exactly one schema") { // only amounts are one thing or another
+		return FieldError{Field: d.Location, Message: `is no amount in major units, like "12.50"`}
 	}
-	return FieldError{Field: name, Message: "is required"}
+	return FieldError{Field: cmp.Or(d.Location, "body"), Message: d.Message}
 }
 
 // Amount is an amount in major units: a decimal string, or a number, which is read by its digits and
