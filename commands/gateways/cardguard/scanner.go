@@ -7,7 +7,8 @@ type group struct {
 }
 
 // scanner looks for card numbers in one stretch of bytes that may belong to some. A run is a row of
-// groups with one separator between each two.
+// groups with one separator between each two. Runs with loose separators between them are looked
+// through for customary groupings.
 type scanner struct {
 	body []byte
 	hits []Hit
@@ -16,6 +17,7 @@ type scanner struct {
 	groups   [2 * maxDigits]group
 	n        int
 	open     bool // the last group may still grow
+	run      int  // groups[run:n] are the run
 	runStart int
 	runTotal int // digits of the run's finished groups
 }
@@ -24,9 +26,12 @@ func (s *scanner) scan(start, end int) {
 	for pos := start; pos < end; {
 		symbol, width := s.at(pos, end)
 		switch {
+		case symbol == other:
+			s.endRun()
+			s.n, s.run = 0, 0
 		case symbol == separator && s.open:
 			s.endGroup()
-		case symbol == separator || symbol == other:
+		case symbol == separator || symbol == loose:
 			s.endRun()
 		case s.open:
 			s.groups[s.n-1].digits++
@@ -42,6 +47,7 @@ func (s *scanner) scan(start, end int) {
 // Symbols other than digits, which stand for themselves.
 const (
 	separator = ' '
+	loose     = '.'
 	other     = 0
 )
 
@@ -52,30 +58,71 @@ func (s *scanner) at(pos, end int) (symbol byte, width int) {
 		return c, 1
 	case c == ' ' || c == '-':
 		return separator, 1
-	case c != '\\':
+	case c == '.' || c == '/' || c == '_':
+		return loose, 1
+	case c != '\\' || pos+1 == end:
 		return other, 1
 	}
-	const size = len(`\u0034`)
-	if pos+1 < end && s.body[pos+1] == '\\' {
+	switch s.body[pos+1] {
+	case '\\':
 		return other, 2 // an escaped backslash: what follows it is no escape
+	case 'n', 't':
+		return loose, 2
 	}
-	if end-pos < size || string(s.body[pos+1:pos+4]) != "u00" {
+	if end-pos < escapeSize || !isEscape(s.body[pos:]) {
 		return other, 1
+	}
+	if string(s.body[pos+1:pos+4]) != "u00" {
+		return other, escapeSize // whose digits are no digits
 	}
 	switch high, low := s.body[pos+4], s.body[pos+5]; {
 	case high == '3' && '0' <= low && low <= '9':
-		return low, size
+		return low, escapeSize
 	case high == '2' && (low == '0' || low == 'd' || low == 'D'):
-		return separator, size
+		return separator, escapeSize
 	}
-	return other, 1
+	return other, escapeSize
+}
+
+const escapeSize = len(`\u0034`)
+
+// isEscape tells whether a text begins with an escape of four hexadecimal digits.
+func isEscape(text []byte) bool {
+	if len(text) < escapeSize || text[0] != '\\' || text[1] != 'u' {
+		return false
+	}
+	for _, c := range text[2:escapeSize] {
+		if !isDigit(c) && !isHexLetter(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// afterEscape is where a stretch begins that may do so amid an escape, whose digits are no digits: the 4 of \u00A4.
+func afterEscape(body []byte, start int) int {
+	for at := start - 1; at >= 0 && at > start-escapeSize; at-- {
+		if body[at] != '\\' {
+			continue
+		}
+		before := 0
+		for before < at && body[at-1-before] == '\\' {
+			before++
+		}
+		if before%2 == 0 && isEscape(body[at:]) {
+			return at + escapeSize
+		}
+		break
+	}
+	return start
 }
 
 func (s *scanner) beginGroup(g group) {
-	switch s.n {
-	case 0:
+	if s.n == s.run {
 		s.runStart = g.start
-	case len(s.groups):
+	}
+	if s.n == len(s.groups) {
+		s.run = max(s.run-(s.n-maxDigits), 0)
 		s.n = copy(s.groups[:], s.groups[s.n-maxDigits:])
 	}
 	s.groups[s.n] = g
@@ -132,10 +179,10 @@ func (s *scanner) endRun() {
 	if s.open {
 		s.endGroup()
 	}
-	if s.n > 1 && s.runTotal <= maxDigits {
-		s.judge(0)
+	if s.n-s.run > 1 && s.runTotal <= maxDigits {
+		s.judge(s.run)
 	}
-	s.n, s.runTotal = 0, 0
+	s.run, s.runTotal = s.n, 0
 }
 
 // judge decides whether the groups from the first on are a card number. If so it records the hit and
@@ -153,7 +200,7 @@ func (s *scanner) judge(first int) bool {
 	digits := buf[:0]
 	for pos := hit.Start; pos < hit.End; {
 		symbol, width := s.at(pos, hit.End)
-		if symbol != separator {
+		if symbol != separator && symbol != loose {
 			digits = append(digits, symbol)
 		}
 		pos += width
@@ -162,7 +209,7 @@ func (s *scanner) judge(first int) bool {
 		return false
 	}
 	s.hits = append(s.hits, hit)
-	s.n, s.runTotal = 0, 0
+	s.n, s.run, s.runTotal = 0, 0, 0
 	return true
 }
 
