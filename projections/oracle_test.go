@@ -598,13 +598,20 @@ func (s story) flags(f figures, parked bool) string {
 	return strings.Join(names, ",")
 }
 
-// gatewayDisagrees: the gateway's own word about the order, told after the newest capture, is not ours.
+// gatewayDisagrees: the gateway's own word about the order, told after the newest capture and the newest change of
+// what is due, is not ours, and all that was paid went through it.
 func (s story) gatewayDisagrees(f figures) bool {
 	word, at := "", time.Time{}
 	for i := range s.events {
-		if e := &s.events[i]; e.kind == "GatewayOrderStatusObserved" && e.metaText("occurred_at_basis") != "received" && !e.occurred.Before(at) {
+		switch e := &s.events[i]; {
+		case e.kind == "OrderAmountChanged":
+			word = ""
+		case e.kind == "GatewayOrderStatusObserved" && e.metaText("occurred_at_basis") != "received" && !e.occurred.Before(at):
 			word, at = e.text("status"), e.occurred
 		}
+	}
+	if f.external.Sign() != 0 {
+		return false
 	}
 	// The capture of a payment that counts is its last one.
 	captured := make(map[string]time.Time)

@@ -31,10 +31,12 @@ type Register struct {
 	AtGateway bool
 }
 
-// ChangeAmount replaces what an order asks for. AtGateway: the gateway is asked to, and tells it then.
+// ChangeAmount replaces what an order asks for. AtGateway: the gateway is asked to, and tells it then. Kept: the
+// gateway has the order and keeps its total, which every notification tells again, so that nobody can change it.
 type ChangeAmount struct {
 	Amount    money.Money
 	AtGateway bool
+	Kept      bool
 }
 
 // CapturePayment takes held money, once; what is left of the hold is released. A nil Amount is all of it;

@@ -260,9 +260,13 @@ func (s *State) awaits() bool {
 }
 
 // gatewayDisagrees compares the gateway's own order status with ours, where
-// it uses the same three words. A status from before the newest capture says
-// nothing about it.
+// it uses the same three words. A status from before the newest capture, or
+// learnt before the amount due changed, says nothing about it, and the gateway
+// does not know what was received outside.
 func (s *State) gatewayDisagrees() bool {
+	if !s.External.IsZero() || s.dueRevision > s.gatewayOrderRevision {
+		return false
+	}
 	for i := range s.Payments {
 		if s.Payments[i].capturedAt.After(s.gatewayOrderAt) {
 			return false

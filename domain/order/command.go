@@ -71,7 +71,7 @@ func decideRaiseAlarm(state State, c RaiseAlarm) ([]Decided, error) {
 }
 
 // RecordGatewayAnswer records what became of a call to the gateway, once. A refund or reversal that the
-// gateway refused has failed, unless the gateway has told of it since.
+// gateway refused has failed, unless the gateway has told of it since; an order that it closed is closed.
 type RecordGatewayAnswer struct {
 	Answer GatewayActionAnswered
 	At     time.Time // UTC
@@ -104,8 +104,11 @@ func decideRecordGatewayAnswer(state State, c RecordGatewayAnswer) ([]Decided, e
 			Detail: "the gateway was asked to " + string(asked.Action) + ", and its answer was lost: look there before it is asked again",
 		})
 	}
-	if asked.Action == ActionReject && c.Answer.Outcome == GatewayAccepted && !d.s.rejected {
+	switch accepted := c.Answer.Outcome == GatewayAccepted; {
+	case accepted && asked.Action == ActionReject && !d.s.rejected:
 		d.emit(at, OrderRejectedByCustomer{ByMerchant: true})
+	case accepted && asked.Action == ActionCancel && !d.s.closed(): // not every gateway has a word for it
+		d.emit(at, OrderCancelled{Cause: CauseMerchantRequest, SourceOrderID: d.s.SourceOrderID})
 	}
 	if c.Answer.Outcome != GatewayRefused {
 		return d.done()

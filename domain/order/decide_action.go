@@ -145,6 +145,8 @@ func (d *decider) changeAmount(at At, c *Instruct, a ChangeAmount) error {
 	}
 	switch {
 	case d.s.DueKnown && d.s.AmountDue.Equal(a.Amount):
+	case a.Kept:
+		return refuse(CodeGatewayCannot, "the gateway has the order and keeps its amount: cancel the order and issue another one")
 	case a.AtGateway:
 		return d.askOnce(at, c, GatewayActionInitiated{Amount: &a.Amount})
 	default:

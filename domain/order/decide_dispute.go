@@ -217,7 +217,7 @@ func decideResolveDispute(state State, c ResolveDispute) ([]Decided, error) {
 	if dispute.Resolved {
 		return nil, &Rejection{Code: "dispute_resolved", Reason: "the dispute has its outcome already: " + string(dispute.Outcome)}
 	}
-	lost, err := lostAmount(dispute, c, d.s.Currency)
+	lost, err := d.lostAmount(dispute, c)
 	if err != nil {
 		return nil, err
 	}
@@ -239,14 +239,24 @@ func decideResolveDispute(state State, c ResolveDispute) ([]Decided, error) {
 	return d.done()
 }
 
-func lostAmount(dispute *Dispute, c ResolveDispute, currency money.Currency) (money.Money, error) {
-	zero := money.Zero(currency)
+// lostAmount is what an outcome takes for good: at most what is disputed, or what was captured when nobody knows that.
+func (d *decider) lostAmount(dispute *Dispute, c ResolveDispute) (money.Money, error) {
+	zero := money.Zero(d.s.Currency)
 	if c.Lost != nil {
+		most := dispute.Amount
+		if p := d.s.payment(dispute.PaymentID); !dispute.AmountKnown && p != nil {
+			most = floorZero(sub(p.Captured, p.Reversed))
+		}
+		if less(most, dispute.Held()) {
+			most = dispute.Held()
+		}
 		switch {
-		case c.Lost.Currency() != currency:
+		case c.Lost.Currency() != d.s.Currency:
 			return zero, &Rejection{Code: "currency_mismatch", Reason: "the lost amount is not in the order's currency"}
 		case c.Lost.IsNegative():
 			return zero, &Rejection{Code: "negative_amount", Reason: "the lost amount is negative"}
+		case less(most, *c.Lost):
+			return zero, &Rejection{Code: "lost_exceeds_disputed", Reason: fmt.Sprintf("%s is disputed, less than %s", most, c.Lost)}
 		}
 	}
 	switch c.Outcome {

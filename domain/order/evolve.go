@@ -52,7 +52,7 @@ func (s *State) Apply(r Recorded) {
 	case OrderRegistered:
 		s.applyRegistered(e)
 	case OrderAmountChanged:
-		s.AmountDue, s.DueKnown = e.NewAmountDue, true
+		s.AmountDue, s.DueKnown, s.dueRevision = e.NewAmountDue, true, r.Revision
 		if e.SourceOrderID != "" {
 			s.SourceOrderID = e.SourceOrderID
 		}
@@ -82,7 +82,7 @@ func (s *State) Apply(r Recorded) {
 	case GatewayOrderStatusObserved:
 		// A status that the source gives no time for cannot be compared with ours.
 		if r.Metadata.OccurredAtBasis != BasisReceived && !r.Metadata.OccurredAt.Before(s.gatewayOrderAt) {
-			s.gatewayOrderStatus, s.gatewayOrderAt = e.Status, r.Metadata.OccurredAt
+			s.gatewayOrderStatus, s.gatewayOrderAt, s.gatewayOrderRevision = e.Status, r.Metadata.OccurredAt, r.Revision
 		}
 	case AnomalyFlagged:
 		s.flag(e.Code)

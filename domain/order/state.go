@@ -52,13 +52,15 @@ type State struct {
 	// Corrections are those that people proposed, in order.
 	Corrections []Correction
 
-	mismatches         []mismatch // lines of statements that do not agree with the order
-	flags              []Flag     // sorted, without duplicates
-	gatewayOrderStatus string     // verbatim, the newest
-	gatewayOrderAt     time.Time
-	rejected           bool     // the customer told the merchant; a cancellation at the gateway only follows
-	holdsEnded         []string // gateway orders whose holds are over; "" is all of them
-	err                error    // the first breach of an invariant
+	mismatches           []mismatch // lines of statements that do not agree with the order
+	flags                []Flag     // sorted, without duplicates
+	gatewayOrderStatus   string     // verbatim, the newest
+	gatewayOrderAt       time.Time
+	gatewayOrderRevision uint64   // when that was recorded
+	dueRevision          uint64   // when the amount due changed last; 0 for never
+	rejected             bool     // the customer told the merchant; a cancellation at the gateway only follows
+	holdsEnded           []string // gateway orders whose holds are over; "" is all of them
+	err                  error    // the first breach of an invariant
 
 	FirstRecordedAt, LastRecordedAt time.Time
 	// FirstPosition is the commit position of the first event; 0 while not yet appended.

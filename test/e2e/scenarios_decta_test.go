@@ -185,8 +185,9 @@ func orderStatus() []flow {
 		}},
 		{title: "Cancelled (1) by the merchant", goes: func(t *testing.T, m *merchant) {
 			s := m.issue(t, "decta", "")
+			s.act("amount", `{"amount":"60.00"}`, "gateway_cannot") // its total is what every webhook says
 			s.act("cancel", `{}`, "accepted")
-			s.is(want{"lifecycle": "CANCELLED", "gateway": "cancelled", "flags": ""})
+			s.is(want{"lifecycle": "CANCELLED", "gateway": "cancelled", "due": "50.00", "flags": ""})
 			s.because("merchant_request")
 			s.act("cancel", `{}`, "order_closed")
 		}},
@@ -402,6 +403,7 @@ func disputeStatus() []flow {
 			id := s.look().Disputes[0].ID
 			s.act("disputes/"+id+"/represent", `{}`, "recorded")
 			s.is(want{"stage": "representment"})
+			s.act("disputes/"+id+"/resolve", `{"outcome":"split","amount_lost":"50.01"}`, "lost_exceeds_disputed")
 			s.act("disputes/"+id+"/resolve", `{"outcome":"split","amount_lost":"20.00"}`, "recorded")
 			s.is(want{"lost": "20.00", "disputed": "0.00", "net": "30.00", "outcome": "split"})
 			s.act("disputes/"+id+"/accept", `{}`, "dispute_resolved")

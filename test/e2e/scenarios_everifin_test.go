@@ -117,6 +117,16 @@ func paygatePaymentFlow() []flow {
 				}
 			}
 		}},
+		{title: "Order statuses UNPAID: cancelled by the merchant, and paid elsewhere", goes: func(t *testing.T, m *merchant) {
+			s := m.issue(t, "everifin", "")
+			s.act("cancel", `{}`, "accepted")
+			s.is(want{"lifecycle": "CANCELLED", "payment": "WITHDRAWN", "state": "UNPAID"})
+			s.because("merchant_request")
+			s.act("cancel", `{}`, "order_closed")
+			s = m.issue(t, "everifin", "")
+			s.act("received", `{}`, "recorded")
+			s.is(want{"state": "PAID", "received": "50.00", "flags": ""}) // the gateway still says UNPAID, rightly
+		}},
 		{title: "Order update: ORDER_CANNOT_BE_UPDATED while PROCESSING", goes: func(t *testing.T, m *merchant) {
 			s := m.issue(t, "everifin", "")
 			s.turns("PROCESSING")
@@ -189,7 +199,7 @@ func severalPayments(t *testing.T, m *merchant) {
 	s.pays()
 	for i, total := range []string{"60.00", "75.00"} {
 		s.act("amount", fmt.Sprintf(`{"amount":%q}`, total), "accepted")
-		o := s.is(want{"state": "PARTIALLY_PAID", "due": total})
+		o := s.is(want{"state": "PARTIALLY_PAID", "due": total, "flags": ""})
 		if len(o.Payments) != i+2 {
 			t.Fatalf("the order has %d payments, want %d", len(o.Payments), i+2)
 		}

@@ -249,6 +249,12 @@ func (t *target) gatewayDoes(action order.ActionName) bool {
 	return known && t.gateway.Offers(t.state.Source, t.state.SourceAccount, action, "")
 }
 
+// gatewayKeepsAmount tells whether the order's amount is what the gateway's order comes to, and that cannot change:
+// every notification of DECTA tells its total again.
+func (t *target) gatewayKeepsAmount() bool {
+	return t.state.Source == dectaGateway && t.state.SourceOrderID != ""
+}
+
 // gatewayRefunds tells whether the gateway can be asked to give a payment back, or to undo it. Without an
 // id it is the one that has money.
 func (t *target) gatewayRefunds(action order.ActionName, paymentID string) bool {
@@ -287,7 +293,7 @@ func changeAmount(r *request, t *target) (order.Action, error) {
 		return nil, err
 	}
 	m, err := b.Amount.in(t.state.Currency, "amount")
-	return order.ChangeAmount{Amount: m, AtGateway: t.gatewayDoes(order.ActionChangeAmount)}, err
+	return order.ChangeAmount{Amount: m, AtGateway: t.gatewayDoes(order.ActionChangeAmount), Kept: t.gatewayKeepsAmount()}, err
 }
 
 func capturePayment(r *request, t *target) (order.Action, error) {

@@ -14,9 +14,11 @@ import (
 	"github.com/order-ledger/order-ledger/domain/order"
 )
 
+const dectaGateway = "decta"
+
 // What an order request means when it does not say.
 const (
-	defaultGateway  = "decta"
+	defaultGateway  = dectaGateway
 	defaultAccount  = "default"
 	defaultCurrency = "EUR"
 )

@@ -84,7 +84,7 @@ func paymentView(source string, p payments.Payment) PaymentView {
 func terminal(source string, s order.PaymentStatus) bool {
 	switch s {
 	case order.PaymentFailedStatus:
-		return source != "decta" // there, it may be tried again
+		return source != dectaGateway // there, it may be tried again
 	case order.PaymentAbandonedStatus, order.PaymentExpiredStatus, order.PaymentWithdrawnStatus, order.PaymentReleasedStatus,
 		order.PaymentCapturedStatus, order.PaymentSettledStatus, order.PaymentReversedStatus:
 		return true
