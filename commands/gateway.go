@@ -131,7 +131,9 @@ type GatewayAnswer struct {
 	OrderID, PaymentID, RefundID string
 	// Checkout is where the customer pays, or where the merchant authorises a refund.
 	Checkout string
-	Status   string // verbatim
+	// Links are what else an order can be paid with; nil for nothing.
+	Links  *order.CheckoutLinks
+	Status string // verbatim
 	// Body is the raw answer.
 	Body []byte
 }

@@ -201,7 +201,8 @@ func (c *cli) runExport(ctx context.Context, job export.Job, actor, out string) 
 	return nil
 }
 
-// placeOf is where erasures find an export again; empty for standard output.
+// placeOf is where erasures find an export again, whatever the links on the way there lead to by then; empty for
+// standard output.
 func placeOf(out string) string {
 	if out == toStdout {
 		return ""
@@ -209,6 +210,9 @@ func placeOf(out string) string {
 	path, err := filepath.Abs(out)
 	if err != nil { // the working directory is gone: the name of the file is in the manifest
 		return ""
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
 	}
 	return path
 }

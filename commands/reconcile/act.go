@@ -81,7 +81,7 @@ func (r *Reconciler) perform(
 	told, err := call(ctx, a.Client, s, asked, creation)
 	switch {
 	case err == nil:
-		answer.Checkout = told.Checkout
+		answer.Checkout, answer.Links = told.Checkout, told.Links
 		if asked.Action == order.ActionRegister {
 			answer.SourceOrderID = cmp.Or(told.OrderID, told.PaymentID)
 		}
@@ -155,7 +155,7 @@ func (r *Reconciler) answered(ctx context.Context, done *commands.Done) (order.G
 	done.Reached(eventstore.Position{Commit: now.Position, Prepare: now.Position})
 	for i := range now.GatewayActions {
 		if a := &now.GatewayActions[i]; a.CommandID == done.CommandID && a.Outcome != "" {
-			answer.Outcome, answer.Reason, answer.SourceOrderID, answer.Checkout = a.Outcome, a.Reason, a.SourceOrderID, a.Checkout
+			answer.Outcome, answer.Reason, answer.SourceOrderID, answer.Checkout, answer.Links = a.Outcome, a.Reason, a.SourceOrderID, a.Checkout, a.Links
 			if a.Action == order.ActionRegister && a.Outcome == order.GatewayUnknown && now.SourceOrderID != "" {
 				// The gateway has told of the order since.
 				answer.Outcome, answer.Reason, answer.SourceOrderID = order.GatewayAccepted, "", now.SourceOrderID

@@ -52,7 +52,9 @@ func everyEvent() []order.Event {
 		},
 		order.GatewayActionAnswered{
 			CommandID: "01J9COMMAND", Outcome: order.GatewayRefused, Reason: "ORDER_NOT_REFUNDABLE", SourceOrderID: "6f2c",
-			Checkout: "https://gate.example/checkout/6f2c",
+			Checkout: "https://gate.example/checkout/6f2c", Links: &order.CheckoutLinks{
+				Iframe: "https://gate.example/iframe/6f2c", DirectPost: "https://gate.example/direct/6f2c", APIDo: "https://gate.example/do/6f2c",
+			},
 		},
 		order.NotificationQuarantined{
 			NotificationID: "01J9NOTE", Gateway: "decta", Account: "default", Via: "webhook", Verified: "none",

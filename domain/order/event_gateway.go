@@ -26,6 +26,18 @@ type GatewayActionAnswered struct {
 	SourceOrderID string `json:"source_order_id,omitempty"`
 	// Checkout is where the customer pays.
 	Checkout string `json:"checkout,omitempty"`
+	// Links are what else the gateway offers to pay the order with.
+	Links *CheckoutLinks `json:"links,omitempty"`
+}
+
+// CheckoutLinks are addresses at the gateway that take a payment, besides its page.
+type CheckoutLinks struct {
+	// Iframe is the page, made to be shown in a frame.
+	Iframe string `json:"iframe_checkout,omitempty"`
+	// DirectPost takes a form with card data from the customer's browser.
+	DirectPost string `json:"direct_post,omitempty"`
+	// APIDo takes card data from the merchant's own server.
+	APIDo string `json:"api_do_url,omitempty"`
 }
 
 // GatewayOutcome is what is known of a call to a gateway.
@@ -57,4 +69,5 @@ type GatewayAction struct {
 	Outcome                 GatewayOutcome
 	Reason                  string
 	SourceOrderID, Checkout string
+	Links                   *CheckoutLinks
 }

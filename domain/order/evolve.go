@@ -106,7 +106,7 @@ func (s *State) Apply(r Recorded) {
 	case GatewayActionAnswered:
 		for i := range s.GatewayActions {
 			if a := &s.GatewayActions[i]; a.CommandID == e.CommandID {
-				a.Outcome, a.Reason, a.SourceOrderID, a.Checkout = e.Outcome, e.Reason, e.SourceOrderID, e.Checkout
+				a.Outcome, a.Reason, a.SourceOrderID, a.Checkout, a.Links = e.Outcome, e.Reason, e.SourceOrderID, e.Checkout, e.Links
 			}
 		}
 	case SettlementMatched:

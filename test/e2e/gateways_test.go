@@ -126,9 +126,15 @@ func eraseSubject(t *testing.T, m *merchant) {
 		t.Fatalf("answered %d %s", other.Status, other.Body)
 	}
 	m.ledger.WaitForViews(t)
-	exports := t.TempDir()
+	exports, link := t.TempDir(), filepath.Join(t.TempDir(), "current")
+	if err := os.Symlink(exports, link); err != nil {
+		t.Fatal(err)
+	}
 	for _, file := range []string{"orders.csv", "orders.parquet", "orders.xlsx"} {
-		m.ledger.Site.RunOK(t, "export", "orders", "--format", strings.TrimPrefix(filepath.Ext(file), "."), "--out", filepath.Join(exports, file), "--actor", "dpo")
+		m.ledger.Site.RunOK(t, "export", "orders", "--format", strings.TrimPrefix(filepath.Ext(file), "."), "--out", filepath.Join(link, file), "--actor", "dpo")
+	}
+	if err := os.Remove(link); err != nil { // it leads nowhere by now, as that of a past month does
+		t.Fatal(err)
 	}
 	keys := filepath.Join(t.TempDir(), "keys")
 	m.ledger.Site.RunOK(t, "keys", "backup", keys)

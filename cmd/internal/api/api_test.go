@@ -41,8 +41,8 @@ func TestGeneralPaymentFlow_MinimalRequest(t *testing.T) {
 func TestGeneralPaymentFlow_ResponseTypes(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	minimum := []string{"currency", "id", "is_test", "issued", "number", "revision", "status", "subtotal", "total", "total_discount", "total_tax", "type"}
-	standard := append([]string{"products", "refund_amount", "success_redirect"}, minimum...)
+	minimum := []string{"currency", "id", "is_test", "issued", "number", "revision", "status", "subtotal", "total", "total_discount", "total_tax", "transaction_details", "type"}
+	standard := append([]string{"brand", "client", "enable_avs", "saved_card_data", "website", "products", "refund_amount", "success_redirect"}, minimum...)
 	full := append([]string{"account", "due", "gateway", "max_payment_attempts"}, standard...)
 	for i, c := range []struct {
 		query string
@@ -59,6 +59,14 @@ func TestGeneralPaymentFlow_ResponseTypes(t *testing.T) {
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%q:\n%s", c.query, diff)
 		}
+	}
+	const theirs = `{"products":[{"title":"Cup","price":"1.00"}],"client":{"email":"kim@shop.example","country":"LV"}}`
+	first := s.want(s.call("POST", "/orders/?response_type=standard", theirs, "Idempotency-Key", "theirs"), 201, "client.email", "kim@shop.example", "client.country", "LV")
+	if again := s.want(s.call("POST", "/orders/?response_type=standard", theirs, "Idempotency-Key", "theirs"), 201); again.text != first.text {
+		t.Errorf("answered %s, and again %s", first.text, again.text)
+	}
+	if least := s.want(s.call("POST", "/orders/", theirs, "Idempotency-Key", "theirs"), 201); strings.Contains(least.text, "kim@") {
+		t.Errorf("minimum has the client: %s", least.text)
 	}
 	s.want(s.call("POST", "/orders/?response_type=most", kettle), 400, "errors.0.field", "response_type")
 }

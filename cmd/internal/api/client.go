@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -31,24 +32,35 @@ func (ClientShown) Schema(huma.Registry) *huma.Schema {
 	}}
 }
 
-// client opens the personal data of an order. Who looked is logged.
-func (a *API) client(r *request) (*answer, error) {
-	out := ClientAnswer{OrderID: r.path("id"), Client: ClientShown{json.RawMessage("null")}}
-	personal, err := a.Orders.Personal(r.ctx, out.OrderID)
-	var members map[string]json.RawMessage
+// clientOf opens the personal data of an order.
+func (a *API) clientOf(ctx context.Context, orderID string) (ClientShown, error) {
+	personal, err := a.Orders.Personal(ctx, orderID)
 	switch {
 	case errors.Is(err, commands.ErrErased):
-		out.Client.RawMessage = json.RawMessage(`"` + erased + `"`)
-		return &answer{body: out}, nil
+		return ClientShown{json.RawMessage(`"` + erased + `"`)}, nil
 	case err != nil:
-		return nil, err
-	case len(personal) == 0:
-		return &answer{body: out}, nil
+		return ClientShown{}, err
 	}
-	if err := json.Unmarshal(personal, &members); err != nil {
+	return shownClient(personal)
+}
+
+// shownClient is the client of personal data that is open; null for none.
+func shownClient(personal json.RawMessage) (ClientShown, error) {
+	if len(personal) == 0 {
+		return ClientShown{json.RawMessage("null")}, nil
+	}
+	var members map[string]json.RawMessage
+	err := json.Unmarshal(personal, &members)
+	return ClientShown{members["client"]}, err
+}
+
+// client answers with the personal data of an order. Who looked is logged.
+func (a *API) client(r *request) (*answer, error) {
+	out := ClientAnswer{OrderID: r.path("id")}
+	var err error
+	if out.Client, err = a.clientOf(r.ctx, out.OrderID); err != nil {
 		return nil, err
 	}
-	out.Client.RawMessage = members["client"]
 	a.Logger.InfoContext(r.ctx, "personal data read", slog.String("order_id", out.OrderID), slog.String("actor", r.who.Name))
 	return &answer{body: out}, nil
 }

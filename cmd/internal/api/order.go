@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/shopspring/decimal"
 
 	"github.com/order-ledger/order-ledger/commands"
@@ -29,7 +30,7 @@ type NewOrder struct {
 	Account  string `json:"account,omitempty" maxLength:"64" doc:"Account at the gateway; default when left out."`
 	Number   string `json:"number,omitempty" pattern:"^[ -~]{1,255}$" doc:"The merchant's name for the order, unique in the account. Gateways send it back."`
 	Currency string `json:"currency,omitempty" pattern:"^[A-Z]{3}$" doc:"ISO 4217; EUR when left out."`
-	// Client is personal data: it is sealed under the order's own key and is in no answer.
+	// Client is personal data: it is sealed under the order's own key. The answer has it for who sent it.
 	Client             *Client   `json:"client,omitempty"`
 	Products           []Product `json:"products" minItems:"1" maxItems:"200"`
 	Due                int64     `json:"due,omitempty" minimum:"1" maximum:"253402300799" doc:"When payment is due, Unix seconds."`
@@ -81,12 +82,35 @@ type IssuedOrder struct {
 	Total         money.Money `json:"total"`
 	IsTest        bool        `json:"is_test"`
 	Issued        int64       `json:"issued" doc:"Unix seconds"`
-	Checkout      string      `json:"full_page_checkout,omitempty" doc:"Where the customer pays; left out when the order was not created at the gateway."`
 	Revision      uint64      `json:"revision"`
+
+	TransactionDetails TransactionDetails `json:"transaction_details"`
+	Checkout           string             `json:"full_page_checkout,omitempty" doc:"Where the customer pays; left out when the order was not created at the gateway."`
+	IframeCheckout     string             `json:"iframe_checkout,omitempty" doc:"The same in a frame; left out when the gateway has none."`
+	DirectPost         string             `json:"direct_post,omitempty" doc:"Takes a form of the customer's browser, at the gateway; left out when it has none."`
+	APIDo              string             `json:"api_do_url,omitempty" doc:"Takes card data of the merchant's server, at the gateway; left out when it has none."`
 
 	*StandardGroup
 	*FullGroup
 }
+
+// TransactionDetails are those of an order that was just issued: nothing has happened. GET /orders/{id} has what did.
+type TransactionDetails struct {
+	Errors              []string `json:"errors"`
+	Method              string   `json:"method"`
+	PaymentSystem       string   `json:"payment_system"`
+	ProcessingPaymentID string   `json:"processing_payment_id"`
+	ARN                 string   `json:"arn"`
+}
+
+// Nothing is a member that is always null: the ledger does not know such things.
+type Nothing struct{}
+
+// MarshalJSON implements json.Marshaler.
+func (Nothing) MarshalJSON() ([]byte, error) { return []byte("null"), nil }
+
+// Schema implements huma.SchemaProvider.
+func (Nothing) Schema(huma.Registry) *huma.Schema { return &huma.Schema{Type: "null"} }
 
 // StandardGroup is what response_type=standard and full add.
 type StandardGroup struct {
@@ -95,6 +119,11 @@ type StandardGroup struct {
 	InProgressRedirect string          `json:"in_progress_redirect,omitempty"`
 	FailureRedirect    string          `json:"failure_redirect,omitempty"`
 	CancelRedirect     string          `json:"cancel_redirect,omitempty"`
+	Client             ClientShown     `json:"client" required:"false"`
+	SavedCardData      Nothing         `json:"saved_card_data" required:"false" doc:"The ledger keeps no card."`
+	Brand              Nothing         `json:"brand" required:"false" doc:"The gateway's account has one."`
+	Website            Nothing         `json:"website" required:"false" doc:"The gateway's account has one."`
+	EnableAVS          bool            `json:"enable_avs" required:"false" doc:"No address is verified."`
 	RefundAmount       *money.Money    `json:"refund_amount,omitempty"`
 }
 
@@ -227,11 +256,26 @@ func (a *API) register(r *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	body.Checkout = told.Checkout
+	if body.Checkout = told.Checkout; told.Links != nil {
+		body.IframeCheckout, body.DirectPost, body.APIDo = told.Links.Iframe, told.Links.DirectPost, told.Links.APIDo
+	}
+	if body.StandardGroup != nil {
+		if body.Client, err = a.sentClient(r, &done, c.Personal); err != nil {
+			return nil, err
+		}
+	}
 	if told.Outcome == order.GatewayUnknown {
 		body.Status = "draft"
 	}
 	return &answer{body: body, position: done.Through.Position.String(), revision: &done.Through.Revision, location: "/orders/" + done.OrderID + "/", gateway: told.Outcome}, nil
+}
+
+// sentClient is the client that a request brought, which only who sends the same again sees again, until it is erased.
+func (a *API) sentClient(r *request, done *commands.Done, personal json.RawMessage) (ClientShown, error) {
+	if done.Replayed {
+		return a.clientOf(r.ctx, done.OrderID)
+	}
+	return shownClient(personal)
 }
 
 // wrongOrder tells what is wrong with an order besides what its schema says.
@@ -348,6 +392,7 @@ func issued(done commands.Done, group string) (IssuedOrder, error) {
 	out := IssuedOrder{
 		Type: "order", ID: done.OrderID, Number: n.Number, Status: "issued", Currency: n.Currency, Subtotal: t.subtotal,
 		TotalDiscount: t.discount, TotalTax: t.tax, Total: t.sum, IsTest: n.IsTest, Issued: done.At.Unix(), Revision: done.Revision,
+		TransactionDetails: TransactionDetails{Errors: []string{}},
 	}
 	if group == "standard" || group == "full" {
 		nothing := money.Zero(t.sum.Currency())

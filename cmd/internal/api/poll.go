@@ -35,7 +35,8 @@ func Conditional(w http.ResponseWriter, r *http.Request, found *detail.Order, no
 	if found.Open() {
 		h.Set("Retry-After", strconv.Itoa(pollAgain(changed, now)))
 	}
-	if since, err := http.ParseTime(r.Header.Get("If-Modified-Since")); err == nil && r.Header.Get("If-None-Match") == "" && !changed.Truncate(time.Second).After(since) {
+	// Only the very time is what it was: a clock that was put back records news under an earlier one.
+	if since, err := http.ParseTime(r.Header.Get("If-Modified-Since")); err == nil && r.Header.Get("If-None-Match") == "" && changed.Truncate(time.Second).Equal(since) {
 		w.WriteHeader(http.StatusNotModified)
 		return true
 	}

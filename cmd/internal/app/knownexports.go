@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -14,7 +13,7 @@ import (
 
 // KnownExports are the files and folders that exports were written to, as the log says: here are those that are
 // there now, on this machine; away are the others, which somebody moved, deleted or sent, and those of which earlier
-// versions recorded the name only.
+// versions recorded the name only. A path that leads through a link by now is both: what is there may be another export.
 func KnownExports(ctx context.Context, log eventstore.Reader) (here, away []string, err error) {
 	for e, err := range log.ReadStream(ctx, exportsStream, eventstore.StreamRead{}) {
 		if errors.Is(err, eventstore.ErrStreamNotFound) {
@@ -27,14 +26,17 @@ func KnownExports(ctx context.Context, log eventstore.Reader) (here, away []stri
 		if json.Unmarshal(e.Data, &produced) != nil {
 			continue
 		}
-		_, statErr := os.Stat(produced.Path)
+		real, err := filepath.EvalSymlinks(produced.Path)
+		found := err == nil && filepath.IsAbs(produced.Path)
 		switch {
 		case produced.Path == "":
 			away = append(away, produced.name())
-		case statErr == nil && filepath.IsAbs(produced.Path):
-			here = append(here, produced.Path)
-		default:
+			continue
+		case !found || real != filepath.Clean(produced.Path):
 			away = append(away, produced.Path)
+		}
+		if found {
+			here = append(here, real)
 		}
 	}
 	slices.Sort(here)

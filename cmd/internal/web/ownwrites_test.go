@@ -63,11 +63,10 @@ func TestOwnWrites_IncludeTheOutcome(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &issued); err != nil {
 			t.Fatal(err)
 		}
-		if o := read("issue", issued.ID); o.Order.Source == "" {
+		source := read("issue", issued.ID).Order.Source
+		if source == "" {
 			t.Errorf("%s: the order is not shown to be at the gateway", name)
 		}
-		write("change", http.StatusOK, "/orders/"+issued.ID+"/amount", `{"amount":"60.00"}`, match()...)
-		source := read("change", issued.ID).Order.Source
 		s.fake.LoseHooks(0)
 		if err := s.fake.Pay(t.Context(), source); err != nil {
 			t.Fatal(err)
@@ -75,6 +74,7 @@ func TestOwnWrites_IncludeTheOutcome(t *testing.T) {
 		s.fake.LoseHooks(lost)
 		revision = ""
 		read("pay", issued.ID)
+		write("inquiry", http.StatusOK, "/orders/"+issued.ID+"/disputes", `{"stage":"retrieval"}`, match()...)
 		write("refund", http.StatusOK, "/orders/"+issued.ID+"/refunds", `{"amount":"20.00"}`, "Idempotency-Key", "once")
 		if o := read("refund", issued.ID); len(o.Refunds) != 1 {
 			t.Errorf("%s: %d refunds are shown", name, len(o.Refunds))

@@ -205,13 +205,16 @@ func read(body []byte, err error) (commands.GatewayAnswer, error) {
 		ID       string `json:"id"`
 		Status   string `json:"status"`
 		Checkout string `json:"full_page_checkout"`
+		order.CheckoutLinks
 	}
 	if err := json.Unmarshal(body, &told); err != nil {
 		return commands.GatewayAnswer{}, fmt.Errorf("read decta's answer: %w: %w", httpcall.ErrOutcomeUnknown, err)
 	}
-	return commands.GatewayAnswer{
-		OrderID: told.ID, PaymentID: told.ID, Status: told.Status, Checkout: told.Checkout, Body: body,
-	}, nil
+	answer := commands.GatewayAnswer{OrderID: told.ID, PaymentID: told.ID, Status: told.Status, Checkout: told.Checkout, Body: body}
+	if told.CheckoutLinks != (order.CheckoutLinks{}) {
+		answer.Links = &told.CheckoutLinks
+	}
+	return answer, nil
 }
 
 // explain reads the first error about the whole request.

@@ -178,8 +178,9 @@ func (o *gatewayOrder) dectaBody() any {
 		"type": kind, "id": o.id, "number": o.reference, "status": o.status, "currency": o.currency.Code(),
 		"total": number(o.total.String()), "is_test": o.isTest, "skip_capture": o.skipCapture, "issued": o.created.Unix(),
 		"modified": o.changed.Unix(), "paid": paid, "status_changes": history,
-		"full_page_checkout": o.checkout,
-		"amount_refunded":    number(o.refunded.String()), "amount_refund_initial": number(o.pending.String()),
+		"full_page_checkout": o.checkout, "iframe_checkout": o.checkout + "iframe/", "direct_post": o.checkout + "direct_post/",
+		"api_do_url":      "https://gate.example/api/v0.6/orders/do/" + o.id + "/",
+		"amount_refunded": number(o.refunded.String()), "amount_refund_initial": number(o.pending.String()),
 		"amount_refund_reversal": number(o.refundReversed.String()), "max_payment_attempts": o.attemptsMax,
 		"transaction_details": object{
 			"method": "card", "amount_refunded": number(o.refunded.String()), "amount_reversed": number(o.released.String()),
