@@ -82,13 +82,13 @@ func responseTypes(t *testing.T, m *merchant) {
 		t.Errorf("without a type %v is answered, want %v", got, least)
 	}
 	for kind, added := range map[string]struct{ over, has, hasNot string }{
-		"minimum":  {"", "id type currency total status full_page_checkout", "products success_redirect due"},
-		"standard": {"minimum", "products success_redirect", "due"},
+		"minimum":  {"", "id type currency total status transaction_details full_page_checkout iframe_checkout direct_post api_do_url", "products client success_redirect due"},
+		"standard": {"minimum", "products client saved_card_data brand website success_redirect enable_avs refund_amount", "due"},
 		"full":     {"standard", "due", ""},
 	} {
 		got := answers[kind]
 		for _, name := range slices.Concat(strings.Fields(added.has), names(answers[added.over])) {
-			if got[name] == nil {
+			if _, has := got[name]; !has {
 				t.Errorf("%s lacks %s", kind, name)
 			}
 		}

@@ -74,8 +74,8 @@ func TestOwnWrites_IncludeTheOutcome(t *testing.T) {
 		s.fake.LoseHooks(lost)
 		revision = ""
 		read("pay", issued.ID)
-		write("inquiry", http.StatusOK, "/orders/"+issued.ID+"/disputes", `{"stage":"retrieval"}`, match()...)
-		write("refund", http.StatusOK, "/orders/"+issued.ID+"/refunds", `{"amount":"20.00"}`, "Idempotency-Key", "once")
+		write("inquiry", http.StatusOK, "/orders/"+issued.ID+"/disputes", `{"stage":"retrieval"}`)
+		write("refund", http.StatusOK, "/orders/"+issued.ID+"/refunds", `{"amount":"20.00"}`, append(match(), "Idempotency-Key", "once")...)
 		if o := read("refund", issued.ID); len(o.Refunds) != 1 {
 			t.Errorf("%s: %d refunds are shown", name, len(o.Refunds))
 		}
