@@ -22,7 +22,8 @@ func (c *cli) scavenge() *cobra.Command {
 		Long: `scavenge removes the data and metadata of events that nobody is shown any more
 ($maxCount, $maxAge, $tb, deleted streams) from the embedded node's files, old
 versions of destroyed keys among them. The places of the events stay, so that
-"ledger verify" finds the log without gaps; orders are never touched. It works in
+"ledger verify" finds the log without gaps; orders, statements and all else that
+the ledger wrote are never touched, whoever hides or deletes it. It works in
 the ledger or node that runs, or without one. A running one does it by itself,
 every --scavenge-interval and after erasures. EventStoreDB has its own.`,
 		Args: cobra.NoArgs,

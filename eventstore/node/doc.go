@@ -12,7 +12,7 @@
 //	s/<stream id>/<revision of first event>   position, number of events   the stream index
 //	i/<stream id>/<event id>                  revision                     the event-id index
 //	d/<stream name>                           ids, tombstone               the directory of streams
-//	m/<name>                                  format version, how far streams are scavenged
+//	m/<name>                                  format version, how far scavenges came
 //
 // All numbers are big endian. A position is the ordinal of an event in the log, from 1; commit and
 // prepare are equal. Stream ids are handed out in the order of creation, so that what is written

@@ -34,6 +34,12 @@ func scavengedKey(stream uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{keyMeta, 's'}, stream)
 }
 
+// unforgottenKey is the key that says that tables and write-ahead logs may still hold what a scavenge removed from a span of
+// positions.
+func unforgottenKey(span uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{keyMeta, 'u'}, span)
+}
+
 // lastScavengeKey is the key of the time of the last scavenge of the whole log.
 const lastScavengeKey = "mlast-scavenge"
 

@@ -17,6 +17,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Clock stamps events with the time of their append and ages them for $maxAge; nil is time.Now.
 	Clock func() time.Time
+	// Kept tells the streams that hold what must never go: no scavenge touches them, whoever limits, hides or deletes
+	// them. nil is none.
+	Kept func(stream string) bool
 	// FS is where Pebble keeps its files; nil is the disk. Any other file system is private to this
 	// process, so no lock file is made for it.
 	FS vfs.FS
@@ -78,6 +81,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
+	}
+	if o.Kept == nil {
+		o.Kept = func(string) bool { return false }
 	}
 	setDefault(&o.CacheBytes, defaultCacheBytes)
 	setDefault(&o.MemTableBytes, defaultMemTableBytes)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -35,10 +36,10 @@ type ScavengeReport struct {
 // Scavenge removes, from the files of the log too, the data and metadata of events that reads of their streams hide for good:
 // those that $maxCount, $maxAge or $tb hides, those of deleted streams, and metadata that was replaced. Nobody
 // is shown these events any more, in $all neither. Their places stay, with position, revision, id and type, so that the log stays
-// without gaps, and repeated appends are recognised. Streams without metadata are never touched. prefix, when
-// not empty, is how the streams begin that are looked at.
+// without gaps, and repeated appends are recognised. Streams without metadata are never touched, nor are those of
+// Options.Kept. prefix, when not empty, is how the streams begin that are looked at.
 //
-// It may be broken off at any point and begun again. Appends and reads go on. The old tables and write-ahead logs
+// It may be broken off at any point and begun again: the next one, of whatever prefix, also gets rid of what an earlier one left. Appends and reads go on. The old tables and write-ahead logs
 // are deleted before it returns, but for tables that a read or a backup still holds.
 func (n *Node) Scavenge(ctx context.Context, prefix string) (report ScavengeReport, err error) {
 	defer func() {
@@ -118,11 +119,15 @@ type scavenge struct {
 
 	batch  *pebble.Batch
 	frames int
-	spans  map[uint64]struct{} // of positions whose frames were changed
+	spans  map[uint64]struct{} // of positions whose frames were changed, and old tables may hold
+	kept   int                 // streams of Options.Kept that have limits
 }
 
 // all scavenges the streams of a prefix, and then gets rid of what the tables and logs still hold.
 func (s *scavenge) all(prefix string) error {
+	if err := s.leftover(); err != nil {
+		return err
+	}
 	for from := directoryKey(nil, prefix); from != nil; {
 		names, next, err := s.limited(from, prefix)
 		if err != nil {
@@ -138,10 +143,32 @@ func (s *scavenge) all(prefix string) error {
 	if err := s.commit(); err != nil {
 		return err
 	}
+	if s.kept > 0 {
+		s.node.opts.Logger.Warn("metadata or a deletion hides events that are kept for ever: nothing of them was removed", slog.Int("streams", s.kept))
+	}
 	if len(s.spans) == 0 {
 		return nil
 	}
 	return s.forget()
+}
+
+// leftover takes up what scavenges that were broken off changed, and may have left in tables and logs.
+func (s *scavenge) leftover() (err error) {
+	if err := s.node.use(); err != nil {
+		return err
+	}
+	defer s.node.release()
+	it, err := s.node.db.NewIter(&pebble.IterOptions{LowerBound: unforgottenKey(0), UpperBound: unforgottenKey(math.MaxUint64)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	for ok := it.First(); ok; ok = it.Next() {
+		if key := it.Key(); len(key) == len(unforgottenKey(0)) {
+			s.spans[binary.BigEndian.Uint64(key[2:])] = struct{}{}
+		}
+	}
+	return it.Error()
 }
 
 // limited lists streams that have metadata or an end, from a key of the directory on; next is where to go on, nil at the end.
@@ -175,7 +202,11 @@ func (s *scavenge) limited(from []byte, prefix string) (names []string, next []b
 		if err != nil {
 			return nil, nil, err
 		}
-		if entry.metadata != 0 || entry.tombstone != 0 {
+		switch {
+		case entry.metadata == 0 && entry.tombstone == 0:
+		case s.node.opts.Kept(name):
+			s.kept++
+		default:
 			names = append(names, name)
 		}
 	}
@@ -353,8 +384,12 @@ func (s *scavenge) entry(entry indexEntry, l limit) (hidden int, err error) {
 	s.frames++
 	s.report.Events += uint64(frameScavenged(frame) - before)
 	s.report.Bytes += uint64(removed)
-	s.spans[entry.position/scavengeSpan] = struct{}{}
-	return hidden, nil
+	span := entry.position / scavengeSpan
+	if _, known := s.spans[span]; known {
+		return hidden, nil
+	}
+	s.spans[span] = struct{}{}
+	return hidden, s.batch.Set(unforgottenKey(span), nil, nil)
 }
 
 // commit makes what was collected durable and visible.
@@ -404,7 +439,13 @@ func (s *scavenge) forget() error {
 			return err
 		}
 	}
-	return nil
+	done := n.db.NewBatch()
+	for _, span := range all {
+		if err := done.Delete(unforgottenKey(span), nil); err != nil {
+			return err
+		}
+	}
+	return n.whileOpen(func() error { return errors.Join(done.Commit(pebble.Sync), done.Close()) })
 }
 
 // getNumber reads a number of eight bytes; one that is not there is 0.

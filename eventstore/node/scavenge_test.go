@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	mathrand "math/rand/v2"
@@ -284,7 +285,7 @@ func TestScavenge_WhileInUse(t *testing.T) {
 }
 
 // TestScavenge_PowerLossAtEveryStep cuts the power at every step of a scavenge: what is shown is as it was, the log is
-// sound, and a scavenge that begins anew finishes.
+// sound, and a scavenge that begins anew finishes: no file holds what the first one removed, be it from tables or logs.
 func TestScavenge_PowerLossAtEveryStep(t *testing.T) {
 	t.Parallel()
 	var (
@@ -325,6 +326,12 @@ func TestScavenge_PowerLossAtEveryStep(t *testing.T) {
 			w.put(t, n, what, name)
 			w.put(t, n, "kept", "order-1")
 		}
+	}
+	if err := n.Close(); err != nil { // tables hold it all
+		t.Fatal(err)
+	}
+	if n, err = node.Open(crashOptions(files)); err != nil {
+		t.Fatal(err)
 	}
 	mu.Lock()
 	armed = true
@@ -368,7 +375,35 @@ func TestScavenge_PowerLossAtEveryStep(t *testing.T) {
 		if report, err := node.VerifyFS(t.Context(), crashed, "log", nil); err != nil || !report.OK() || report.Scavenged != 57 {
 			t.Fatalf("crash %d: %+v, %v", i, report, err)
 		}
+		if found := holdsFS(t, crashed, "log", w["gone"]); len(found) > 0 {
+			t.Errorf("crash %d: %d texts are left, the first one in %s", i, len(found), found[0])
+		}
 	}
+}
+
+// holdsFS is holds for a folder of any file system.
+func holdsFS(t *testing.T, files vfs.FS, dir string, texts []string) (found []string) {
+	t.Helper()
+	names, err := files.List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		f, err := files.Open(files.PathJoin(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range texts {
+			if bytes.Contains(content, []byte(text)) {
+				found = append(found, name)
+			}
+		}
+	}
+	return found
 }
 
 // TestScavenge_LeavesStreamsWithoutLimits: orders and their like are never touched, and verify tells when one was.
@@ -397,5 +432,54 @@ func TestScavenge_LeavesStreamsWithoutLimits(t *testing.T) {
 	report, err := node.VerifyFS(t.Context(), mem, "log", nil)
 	if err != nil || len(report.Problems) != 1 || !strings.Contains(report.Problems[0], `"order-1" was scavenged`) {
 		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// TestScavenge_LeavesWhatIsKept: whoever limits, hides or deletes a stream that is kept destroys nothing.
+func TestScavenge_LeavesWhatIsKept(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewMem()
+	options := node.Options{Dir: "log", FS: mem, Kept: func(stream string) bool { return strings.HasPrefix(stream, "order-") }}
+	n, err := node.Open(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := written{}
+	for _, stream := range []string{"order-1", "order-2", "order-3", "other"} {
+		what := "kept"
+		if stream == "other" {
+			what = "gone"
+		}
+		w.put(t, n, what, stream)
+		w.put(t, n, what, stream)
+	}
+	limitStream(t, n, "order-1", `{"$maxCount":1}`)
+	for _, stream := range []string{"order-2", "other"} {
+		if _, err := n.DeleteStream(t.Context(), stream, eventstore.Any); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := n.TombstoneStream(t.Context(), "order-3", eventstore.Any); err != nil {
+		t.Fatal(err)
+	}
+	for _, prefix := range []string{"", "order-"} {
+		want := uint64(0)
+		if prefix == "" {
+			want = 2
+		}
+		if report, err := n.Scavenge(t.Context(), prefix); err != nil || report.Events != want {
+			t.Errorf("prefix %q: %+v, %v; want %d events", prefix, report, err, want)
+		}
+	}
+	limitStream(t, n, "order-1", `{}`) // who looks into it sees it all again
+	events, err := collect(n.ReadStream(t.Context(), "order-1", eventstore.StreamRead{}))
+	if err != nil || len(events) != 2 || string(events[0].Data) != w["kept"][0] {
+		t.Errorf("%d events are shown, %v", len(events), err)
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if found := holdsFS(t, mem, "log", w["kept"]); len(found) < len(w["kept"]) {
+		t.Errorf("only %d of %d texts are there", len(found), len(w["kept"]))
 	}
 }

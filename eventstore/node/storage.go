@@ -36,7 +36,7 @@ func pebbleOptions(opts Options, cache *pebble.Cache, guard *guardFS) *pebble.Op
 		Logger:                      pebbleLogger{log: opts.Logger, guard: guard},
 		CompactionConcurrencyRange:  func() (int, int) { return 1, compactionsMax },
 	}
-	// Statistics of tables serve deletions, of which a log has none, and Pebble tries to load those of a
+	// Statistics of tables serve deletions, of which a log has next to none, and Pebble tries to load those of a
 	// damaged table again and again.
 	po.DisableTableStats = true
 	po.Experimental.SpanPolicyFunc = splitByKind

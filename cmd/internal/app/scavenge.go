@@ -46,7 +46,7 @@ func (s *Store) FinishErasure(ctx context.Context) error {
 }
 
 // Scavenging scavenges the embedded node until ctx ends: the whole log from time to time, never when interval is negative,
-// and the streams of keys after each erasure.
+// and the streams of keys at once and after each erasure.
 func (s *Store) Scavenging(ctx context.Context, interval time.Duration, logger *slog.Logger) error {
 	if s.Node == nil {
 		<-ctx.Done()
@@ -59,6 +59,7 @@ func (s *Store) Scavenging(ctx context.Context, interval time.Duration, logger *
 	if last, err := s.Node.LastScavenge(); err == nil && last.Add(interval).After(next) {
 		next = last.Add(interval)
 	}
+	s.keysHidden() // maybe by a process that ended before it could scavenge
 	failed := false
 	for {
 		var due <-chan time.Time

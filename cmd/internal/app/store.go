@@ -8,13 +8,18 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
+	"github.com/order-ledger/order-ledger/cmd/internal/push"
+	"github.com/order-ledger/order-ledger/commands/privacy"
+	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/eventstore/esdbstore"
 	"github.com/order-ledger/order-ledger/eventstore/node"
 	"github.com/order-ledger/order-ledger/eventstore/node/protocol"
+	"github.com/order-ledger/order-ledger/projections"
 )
 
 // Store is the event store that the settings chose.
@@ -43,11 +48,19 @@ func OpenStore(s config.Settings, logger *slog.Logger) (*Store, error) {
 	if err := MakeDataDir(s); err != nil {
 		return nil, err
 	}
-	n, err := node.Open(node.Options{Dir: s.EventsDir(), Logger: logger})
+	n, err := node.Open(node.Options{Dir: s.EventsDir(), Logger: logger, Kept: keptForEver})
 	if err != nil {
 		return nil, err
 	}
 	return &Store{Store: n, Node: n, hidden: make(chan struct{}, 1)}, nil
+}
+
+// keptForEver tells the streams of the ledger that no scavenge touches, whatever a client of the event store says about
+// them: all but canaries, which say nothing, and the sheets of keys, of which only the newest version may stay.
+func keptForEver(stream string) bool {
+	prefixes := append(projections.ModelPrefixes(), string(order.CategoryReference)+"-", push.StreamPrefix)
+	return stream == exportsStream || stream == privacy.KeyStreamPrefix || // the latter lists the sheets
+		slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(stream, prefix) })
 }
 
 // MakeDataDir makes the data directory. Others may pass through it, as the user

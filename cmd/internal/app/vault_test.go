@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -167,9 +168,42 @@ func TestKeyPlace(t *testing.T) {
 	}
 }
 
-// TestErase_StreamsAreScavenged: after an erasure no file of the embedded node holds the key any more, wrapped neither.
+// TestErase_StreamsAreScavenged: after an erasure no file of the embedded node holds the key any more, wrapped neither, be
+// it that the process ends before it scavenges, and the next one never scavenges the whole log.
 func TestErase_StreamsAreScavenged(t *testing.T) {
 	t.Parallel()
+	t.Run("AtOnce", func(t *testing.T) {
+		t.Parallel()
+		erasedKeysVanish(t, func(_ config.Settings, store *app.Store) *app.Store {
+			if err := store.FinishErasure(t.Context()); err != nil {
+				t.Error(err)
+			}
+			return store
+		})
+	})
+	t.Run("ByTheNextProcess", func(t *testing.T) {
+		t.Parallel()
+		erasedKeysVanish(t, func(s config.Settings, store *app.Store) *app.Store {
+			if err := store.Close(); err != nil {
+				t.Error(err)
+			}
+			next := openStore(t, s)
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error)
+			go func() { done <- next.Scavenging(ctx, -1, slog.New(slog.DiscardHandler)) }()
+			t.Cleanup(func() {
+				cancel()
+				if err := errors.Join(<-done, next.Close()); err != nil {
+					t.Error(err)
+				}
+			})
+			return next
+		})
+	})
+}
+
+func erasedKeysVanish(t *testing.T, scavenge func(config.Settings, *app.Store) *app.Store) {
+	t.Helper()
 	s := config.Settings{DataDir: t.TempDir(), EventStore: config.Embedded, Keys: "streams"}
 	store := openStore(t, s)
 	defer func() { _ = store.Close() }()
@@ -206,9 +240,7 @@ func TestErase_StreamsAreScavenged(t *testing.T) {
 	if err != nil || answer.Receipts[0].Hidden != 1 {
 		t.Fatalf("%+v, %v", answer, err)
 	}
-	if err := store.FinishErasure(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	store = scavenge(s, store)
 	deadline := time.After(30 * time.Second)
 	for len(held(key)) > 0 || len(held(neighbour)) == 0 { // tables are written anew, and deleted, in the background
 		select {

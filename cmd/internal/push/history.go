@@ -54,8 +54,8 @@ func tell(ctx context.Context, tx pgx.Tx, eventType, actor string, data Told, at
 	return err
 }
 
-// streamPrefix is what the streams are named with that tell of deliveries.
-const streamPrefix = "webhook-"
+// StreamPrefix is what the streams are named with that tell of deliveries.
+const StreamPrefix = "webhook-"
 
 // event is one that tells of deliveries.
 func (p *Pusher) event(id uuid.UUID, o *outcomeRow) (eventstore.EventData, error) {
@@ -71,7 +71,7 @@ func (p *Pusher) event(id uuid.UUID, o *outcomeRow) (eventstore.EventData, error
 // added sees to it that the log knows a subscriber, who gets what comes from there on, whenever the database
 // can be reached.
 func (p *Pusher) added(ctx context.Context, subscriber string) error {
-	stream := streamPrefix + subscriber
+	stream := StreamPrefix + subscriber
 	expected := eventstore.NoStream
 	for e, err := range p.c.Log.ReadStream(ctx, stream, eventstore.StreamRead{Direction: eventstore.Backwards, Count: 1}) {
 		switch {
@@ -164,7 +164,7 @@ func (p *Pusher) tellOf(ctx context.Context, pool *pgxpool.Pool, subscriber stri
 			return 0, err
 		}
 	}
-	if _, err := p.c.Log.Append(ctx, streamPrefix+subscriber, eventstore.Any, events...); err != nil {
+	if _, err := p.c.Log.Append(ctx, StreamPrefix+subscriber, eventstore.Any, events...); err != nil {
 		return 0, fmt.Errorf("tell outcomes of %s: %w", subscriber, err)
 	}
 	if _, err := pool.Exec(ctx, "DELETE FROM ledger_push.history WHERE batch = $1", batch); err != nil {
@@ -199,7 +199,7 @@ const historyScanned = 1_000_000
 // log does not know is ErrUnknown.
 func History(ctx context.Context, log eventstore.Reader, q HistoryRequest) ([]Outcome, error) {
 	found := []Outcome{}
-	for e, err := range log.ReadStream(ctx, streamPrefix+q.Subscriber, eventstore.StreamRead{Direction: eventstore.Backwards, Count: historyScanned}) {
+	for e, err := range log.ReadStream(ctx, StreamPrefix+q.Subscriber, eventstore.StreamRead{Direction: eventstore.Backwards, Count: historyScanned}) {
 		if errors.Is(err, eventstore.ErrStreamNotFound) {
 			return nil, fmt.Errorf("%w: %q", ErrUnknown, q.Subscriber)
 		}

@@ -253,7 +253,7 @@ func (p *Pusher) past(ctx context.Context, name string, tx pgx.Tx) (*past, error
 		defer clear(batch)
 		return writeSettled(ctx, tx, name, batch)
 	}
-	for e, err := range p.c.Log.ReadStream(ctx, streamPrefix+name, eventstore.StreamRead{}) {
+	for e, err := range p.c.Log.ReadStream(ctx, StreamPrefix+name, eventstore.StreamRead{}) {
 		if errors.Is(err, eventstore.ErrStreamNotFound) {
 			return known, nil
 		}
