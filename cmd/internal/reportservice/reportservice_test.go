@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/reportservice"
@@ -125,7 +126,10 @@ func TestCount_RatherStopsThanMisreads(t *testing.T) {
 func TestRun_TriesAgain(t *testing.T) {
 	t.Parallel()
 	s := openStore(t)
-	var asked []string
+	var (
+		mu    sync.Mutex
+		asked []string
+	)
 	answers := []func(w http.ResponseWriter){
 		func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) },
 		func(w http.ResponseWriter) { w.WriteHeader(http.StatusTooManyRequests) },
@@ -140,8 +144,11 @@ func TestRun_TriesAgain(t *testing.T) {
 		},
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
 		asked = append(asked, r.URL.Query().Get("after"))
-		answers[len(asked)-1](w)
+		answer := answers[len(asked)-1]
+		mu.Unlock()
+		answer(w)
 	}))
 	defer server.Close()
 	err := reportservice.Run(t.Context(), reportservice.Config{URL: server.URL, Store: s, Logger: slog.New(slog.DiscardHandler)})
@@ -152,6 +159,8 @@ func TestRun_TriesAgain(t *testing.T) {
 	if got := totals(t, s); got != "2026-10-01 EUR revenue 7 1\n" {
 		t.Errorf("got %s", got)
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if got := strings.Join(asked, ","); got != ",,,,,c-1" {
 		t.Errorf("cursors: %s", got)
 	}

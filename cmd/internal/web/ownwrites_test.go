@@ -89,7 +89,7 @@ func TestOwnWrites_IncludeTheOutcome(t *testing.T) {
 func writeNothing() map[string]string {
 	return map[string]string{
 		"audit": "it compares, and heals rows of the views", "retryParked": "it writes rows of the views", "rebuild": "it makes the views anew",
-		"backup": "it copies the log", "webhookHistory": "it reads",
+		"backup": "it copies the log", "backupKeys": "it copies keys", "scavenge": "it removes what is hidden", "webhookHistory": "it reads",
 	}
 }
 
