@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/order-ledger/order-ledger/domain/accounting"
@@ -158,6 +160,9 @@ func (s *Settlements) appendBooking(
 		return eventstore.Position{}, err
 	}
 	e.ID = settlement.BookingEventID(stream, eventType, b.StatementID, b.Line)
+	if b.To != "" { // what people decide is told from what others do, or the store would take one for the other
+		e.ID = uuid.NewSHA1(e.ID, []byte(strings.Join([]string{b.To, b.Reason, actor, b.Approver}, "\x00")))
+	}
 	result, err := s.in.log.Append(ctx, stream, expected, e)
 	if err != nil {
 		return eventstore.Position{}, fmt.Errorf("book line %d of statement %s: %w", b.Line, st.id, err)

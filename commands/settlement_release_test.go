@@ -2,6 +2,9 @@ package commands_test
 
 import (
 	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -71,5 +74,65 @@ func TestSettlements_Release(t *testing.T) {
 	want := map[string]string{"1010": "12.90", "1100": "5.00", "1110": "2.00", "2200": "-15.00", "5900": "-4.90"}
 	if diff := cmp.Diff(want, bookOf(t, log)); diff != "" {
 		t.Errorf("once the order is known (-want +got):\n%s", diff)
+	}
+}
+
+// TestSettlements_ReleaseTwiceAtOnce: of two who release a line at the same moment, to different accounts, one is told that it
+// did; a line that an order waits for is matched, and not released by hand, also while it is being matched.
+func TestSettlements_ReleaseTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	log := openNode(t)
+	in := newIntake(log)
+	settlements := commands.NewSettlements(in)
+	const lines = 40
+	report := side{settlement.AtGateway}.statement()
+	for i := range lines {
+		report.Lines = append(report.Lines, lineOf(settlement.Payment, "10.00", "", "", fmt.Sprintf("p%d", i)))
+	}
+	report = side{settlement.AtGateway}.statement(report.Lines...)
+	if _, err := settlements.Import(t.Context(), report, "kim"); err != nil {
+		t.Fatal(err)
+	}
+	for line := 1; line <= lines/2; line++ {
+		var done atomic.Int32
+		var all sync.WaitGroup
+		for _, to := range []string{"5900", "1110"} {
+			all.Go(func() {
+				_, err := settlements.Release(t.Context(), commands.ReleaseLine{StatementID: report.ID(), Line: line, To: to, Reason: "letter", Actor: "kim", Approver: "lee"})
+				switch {
+				case err == nil:
+					done.Add(1)
+				case !errors.Is(err, commands.ErrRelease):
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if n := done.Load(); n != 1 {
+			t.Fatalf("line %d: %d of two were told that they released it", line, n)
+		}
+	}
+	paidOrders(t, in, lines)
+	known := commands.ReleaseLine{StatementID: report.ID(), Line: lines, To: "5900", Reason: "letter", Actor: "kim", Approver: "lee"}
+	if _, err := settlements.Release(t.Context(), known); !errors.Is(err, commands.ErrRelease) {
+		t.Errorf("what an order waits for was released by hand: %v", err)
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		if _, err := settlements.Match(t.Context(), report.ID(), "kim"); err != nil {
+			t.Error(err)
+		}
+	})
+	for line := lines; line > lines/2; line-- {
+		all.Go(func() {
+			_, err := settlements.Release(t.Context(), commands.ReleaseLine{StatementID: report.ID(), Line: line, To: "5900", Reason: "letter", Actor: "kim", Approver: "lee"})
+			if err != nil && !errors.Is(err, commands.ErrRelease) {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if book := bookOf(t, log); book["1010"] != "400.00" {
+		t.Errorf("40 lines of 10.00 brought %s to the bank: %v", book["1010"], book)
 	}
 }

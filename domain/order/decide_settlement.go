@@ -343,14 +343,23 @@ func (s *State) Movements() []settlement.Movement {
 
 // reversals are what lines may take back: every line that stands, by the names that its movement has.
 func (s *State) reversals() []settlement.Movement {
-	names := make(map[string][]string)
+	names, every := make(map[string][]string), []string{}
 	for _, v := range s.Movements() {
-		names[v.ID] = v.References
+		names[v.ID], every = v.References, append(every, v.References...)
+	}
+	namesOf := func(m *Settlement) []string {
+		if of := s.chargedBy(m.Movement); of != nil {
+			m = of
+		}
+		if m.Kind == settlement.Fee || m.Kind == settlement.FeeReversal { // charged alone: about any part of the order
+			return every
+		}
+		return names[m.Movement]
 	}
 	var all []settlement.Movement
 	for i := range s.Settlements { // what took a line back before is not unknown when another statement repeats it
 		if m := &s.Settlements[i]; m.Kind.IsReversal() && m.Kind != settlement.ChargebackReversal {
-			all = append(all, settlement.Movement{ID: m.Movement, Kind: m.Kind, References: names[m.Movement], Amount: m.Amount, Taken: true})
+			all = append(all, settlement.Movement{ID: m.Movement, Kind: m.Kind, References: namesOf(m), Amount: m.Amount, Taken: true})
 		}
 	}
 	for i := range s.Settlements { // fees that lines charged besides what they are about, which may have been taken back itself
@@ -358,7 +367,7 @@ func (s *State) reversals() []settlement.Movement {
 		if day, err := settlement.ParseDay(m.ValueDate); err == nil && m.Fee != nil && m.Fee.IsPositive() && m.Kind != settlement.FeeReversal {
 			fee := m.feeMovement()
 			all = append(all, settlement.Movement{
-				ID: fee, Kind: settlement.FeeReversal, References: names[m.Movement], Amount: *m.Fee, At: day,
+				ID: fee, Kind: settlement.FeeReversal, References: namesOf(m), Amount: *m.Fee, At: day,
 				Taken: slices.ContainsFunc(s.Settlements, func(o Settlement) bool { return o.Movement == fee }),
 			})
 		}
@@ -374,7 +383,7 @@ func (s *State) reversals() []settlement.Movement {
 			all[i].Amount = add(all[i].Amount, m.Amount)
 			continue
 		}
-		all = append(all, settlement.Movement{ID: m.Movement, Kind: kind, References: names[m.Movement], Amount: m.Amount, At: day})
+		all = append(all, settlement.Movement{ID: m.Movement, Kind: kind, References: namesOf(&m), Amount: m.Amount, At: day})
 	}
 	return all
 }
