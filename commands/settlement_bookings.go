@@ -29,6 +29,9 @@ func (s *Settlements) book(ctx context.Context, st *storedStatement, strangers, 
 	for i := range st.lines {
 		l := &st.lines[i]
 		reason, ofOrder := strangers[i], strangers[i] == ""
+		if reason == settlement.ReleasedByHand {
+			continue // it is booked for good
+		}
 		switch {
 		case l.Kind.OfPayout() && l.SettlementRef == "":
 			reason = settlement.NoReference

@@ -136,3 +136,32 @@ func TestSettlements_ReleaseTwiceAtOnce(t *testing.T) {
 		t.Errorf("40 lines of 10.00 brought %s to the bank: %v", book["1010"], book)
 	}
 }
+
+// TestSettlements_ReleaseOfAFeeGivenBack: a fee of an order that is given back, and that nobody charged, is released by hand like
+// other lines, and counted as that ever after.
+func TestSettlements_ReleaseOfAFeeGivenBack(t *testing.T) {
+	t.Parallel()
+	log := openNode(t)
+	in := newIntake(log)
+	paidOrders(t, in, 1)
+	settlements := commands.NewSettlements(in)
+	report := side{settlement.AtGateway}.statement(lineOf(settlement.FeeReversal, "0.30", "", "", "p0"))
+	if _, err := settlements.Import(t.Context(), report, "kim"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := settlements.Release(t.Context(), commands.ReleaseLine{StatementID: report.ID(), Line: 1, To: "5200", Reason: "letter", Actor: "kim", Approver: "lee"}); err != nil {
+		t.Fatal(err)
+	}
+	repeated := side{settlement.AtGateway}.statement(lineOf(settlement.FeeReversal, "0.30", "", "", "p0"), lineOf(settlement.Payment, "7.00", "", "", "nobody"))
+	if _, err := settlements.Import(t.Context(), repeated, "kim"); err != nil {
+		t.Fatal(err)
+	}
+	for s, want := range map[*settlement.Statement]int{report: 1, repeated: 2} {
+		if receipt, err := settlements.Match(t.Context(), s.ID(), "kim"); err != nil || receipt.Unmatched != want {
+			t.Errorf("%+v, %v, want %d unmatched", receipt, err, want)
+		}
+	}
+	if diff := cmp.Diff(map[string]string{"1010": "7.30", "2200": "-10.00", "1100": "10.00", "5200": "-0.30", "9900": "-7.00"}, bookOf(t, log)); diff != "" {
+		t.Errorf("books (-want +got):\n%s", diff)
+	}
+}

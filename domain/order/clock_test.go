@@ -145,7 +145,10 @@ func TestDecide_AbsurdTimesInAnyOrder(t *testing.T) {
 			}
 			at := order.At{Key: fmt.Sprintf("b%d", i), OccurredAt: when, Basis: order.BasisSourceField}
 			whole := func(n int) *money.Money { return ptr(eur(fmt.Sprintf("%d.00", n))) }
-			bodies[i] = observe(at.Key, order.Registration{SourceOrderID: "o1"},
+			due := whole(100 + rapid.IntRange(0, 3).Draw(t, "due"))
+			asked := whole(200 + rapid.IntRange(0, 3).Draw(t, "asked"))
+			bodies[i] = observe(at.Key, order.Registration{SourceOrderID: "o1", AmountDue: due, Version: order.Version{IssuedAt: day, ModifiedAt: when}},
+				order.PaymentSeen{At: at, Payment: order.PaymentRef{SourceID: "p2", SourceOrderID: "o1"}, Amount: asked, Version: order.Version{ModifiedAt: when}},
 				order.Totals{At: at, Payment: p, Total: eur("200.00"), Captured: true, CapturedAt: day},
 				order.RefundTotals{At: at, Payment: p, Refunded: whole(refunded), RefundReversed: whole(back), ModifiedAt: when},
 				order.DisputeTotals{At: at, Payment: p, Withdrawn: whole(withdrawn), Returned: whole(returned), ModifiedAt: when})
@@ -158,7 +161,12 @@ func TestDecide_AbsurdTimesInAnyOrder(t *testing.T) {
 			}
 			s := life(t, shuffled...)
 			b := s.Balances()
-			return fmt.Sprint(b.Captured, b.Refunded, b.DisputeHeld, b.Net, s.RefundState())
+			for i := range s.Payments {
+				if s.Payments[i].SourceID == "p2" {
+					return fmt.Sprint(b.Captured, b.Refunded, b.DisputeHeld, b.Net, s.RefundState(), s.AmountDue, s.Payments[i].Amount)
+				}
+			}
+			return ""
 		}
 		inOrder := figures(bodies)
 		if got := figures(rapid.Permutation(bodies).Draw(t, "arrival")); got != inOrder {
