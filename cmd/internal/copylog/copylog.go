@@ -1,6 +1,6 @@
 // Package copylog moves a ledger's log from one event store to another: every
 // event of every ledger stream, in the order of the log, with its id, type,
-// data and metadata, but for keys of personal data. Positions differ afterwards, so projections are rebuilt.
+// data and metadata, but for keys of personal data and canaries. Positions differ afterwards, so projections are rebuilt.
 package copylog
 
 import (
@@ -13,6 +13,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/commands/privacy"
 	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections/freshness"
 )
 
 const (
@@ -236,8 +237,9 @@ func ledgerEvents(ctx context.Context, log eventstore.Reader) iter.Seq2[eventsto
 	}
 }
 
-// isOther tells the streams that are not copied event by event: those of the engine, and those of keys, of which only the
-// newest version of each sheet may be carried on.
+// isOther tells the streams that are not copied event by event: those of the engine, those of keys, of which only the
+// newest version of each sheet may be carried on, and canaries, which say nothing, and of which a scavenge may have left the
+// newest only.
 func isOther(stream string) bool {
-	return strings.HasPrefix(stream, "$") || privacy.IsKeyStream(stream)
+	return strings.HasPrefix(stream, "$") || privacy.IsKeyStream(stream) || strings.HasPrefix(stream, freshness.StreamPrefix)
 }

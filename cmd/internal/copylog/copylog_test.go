@@ -301,3 +301,28 @@ func TestCopy_LeavesStreamsOfKeysOut(t *testing.T) {
 		t.Errorf("shows %q, %v", text, err)
 	}
 }
+
+// TestCopy_AfterAScavenge: of canaries, which say nothing, a scavenged EventStoreDB holds the newest only; the rest of its log
+// can be copied.
+func TestCopy_AfterAScavenge(t *testing.T) {
+	t.Parallel()
+	from, to := open(t), open(t)
+	fill(t, from, 2)
+	for range 3 {
+		if _, err := from.Append(t.Context(), "canary-views", eventstore.Any, eventstore.EventData{ID: uuid.New(), Type: "CanaryReleased", Data: []byte("x")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := from.SetStreamMetadata(t.Context(), "canary-views", eventstore.NoStream, []byte(`{"$maxCount":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := from.Scavenge(t.Context(), ""); err != nil || report.Events != 2 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	if copied, err := copylog.Copy(t.Context(), from, to, nil, func(copylog.Progress) error { return nil }); err != nil || copied != 12 {
+		t.Errorf("copied %d, %v", copied, err)
+	}
+	if n, err := copylog.Verify(t.Context(), from, to, nil, func(copylog.Progress) {}); err != nil || n != 12 {
+		t.Errorf("verified %d, %v", n, err)
+	}
+}

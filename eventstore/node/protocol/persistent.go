@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -128,8 +129,10 @@ func (p *persistentService) create(ctx context.Context, c groupConfig) error {
 		reason := fmt.Sprintf("there are %d groups, more are not allowed", groupsMax)
 		return groupFailure(codes.Internal, k, "persistent-subscription-failed", "failed: "+reason, "reason", reason)
 	}
-	// Only the newest checkpoint counts.
-	if _, err := p.streams.node.SetStreamMetadata(ctx, k.checkpointStream(), eventstore.Any, []byte(`{"$maxCount":2}`)); err != nil {
+	// Only the newest checkpoint counts, and none of a group of this name that was deleted: they stay hidden when the
+	// first one is written.
+	limits := fmt.Appendf(nil, `{"$maxCount":2,"$tb":%d}`, int64(math.MaxInt64))
+	if _, err := p.streams.node.SetStreamMetadata(ctx, k.checkpointStream(), eventstore.Any, limits); err != nil {
 		return err
 	}
 	if err := p.save(ctx, k, &c); err != nil {

@@ -157,6 +157,33 @@ func TestPersistent_CatchUpLiveAndStart(t *testing.T) {
 
 // TestPersistent_SurvivesRestart: a group goes on where its consumers were, also
 // after the server and its groups were started anew.
+// TestPersistent_DeletedAndMadeAnew: a group that was deleted has left nothing to one of the same name: neither its place
+// nor what it parked.
+func TestPersistent_DeletedAndMadeAnew(t *testing.T) {
+	g := newGroups(t)
+	g.fill("s", 0, 5)
+	g.create("s", settings(), esdb.Start{})
+	sub := g.connect("s", 1)
+	g.want(sub, "0")
+	if err := sub.Nack("bad", esdb.NackActionPark, g.next(sub).Event); err != nil {
+		t.Fatal(err)
+	}
+	g.want(sub, "2")
+	g.until("s", checkpointed(2))
+	if err := g.client.DeletePersistentSubscription(g.ctx, "s", "g", esdb.DeletePersistentSubscriptionOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	g.create("s", settings(), esdb.Start{})
+	sub = g.connect("s", 1)
+	if parked := g.info("s").Stats.ParkedMessagesCount; parked != 0 {
+		t.Errorf("%d events are parked", parked)
+	}
+	for i := range 5 {
+		g.want(sub, fmt.Sprint(i))
+	}
+	g.until("s", checkpointed(4))
+}
+
 func TestPersistent_SurvivesRestart(t *testing.T) {
 	g := newGroups(t)
 	g.fill("s", 0, 6)
