@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"github.com/order-ledger/order-ledger/commands/privacy"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/eventstore/esdbstore"
@@ -421,4 +423,39 @@ func TestErase_Receipt(t *testing.T) {
 			t.Errorf("%+v, %v; want %d hidden", receipt, err, want)
 		}
 	})
+}
+
+// TestErase_DamagedInStreams: what somebody else wrote in place of a sheet keeps nobody's data from being erased.
+func TestErase_DamagedInStreams(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(sheet []byte) []byte{
+		"NoSheet": func([]byte) []byte { return []byte("{}") },
+		"Header":  func(sheet []byte) []byte { sheet[100] ^= 1; return sheet },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			log, l := openNode(t), newLedger(t)
+			v := &vault{dir: t.TempDir(), master: l.vault.master}
+			v.keys = privacy.KeysIn(privacy.InStreams, v.dir, log)
+			v.open(t)
+			token := v.sealMany(t, l.id, 1)[0]
+			l.sealed(t, token)
+			merge(t, l.vault.dir, v.dir) // the first token's key is in a folder
+			name, _, _ := strings.Cut(strings.Split(token, ":")[2], ".")
+			stream := "ledger-keys-" + name
+			for e, err := range log.ReadStream(t.Context(), stream, eventstore.StreamRead{}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				other := eventstore.EventData{ID: uuid.New(), Type: "KeySheetStored", Data: spoil(e.Data)}
+				if _, err := log.Append(t.Context(), stream, eventstore.Any, other); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l.eraser.Vault = v.Vault
+			if receipt, err := l.erase(t, "operator:kim"); err != nil || receipt.Tokens != 2 || receipt.Lost != 1 {
+				t.Errorf("%+v, %v", receipt, err)
+			}
+		})
+	}
 }
