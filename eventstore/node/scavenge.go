@@ -120,7 +120,7 @@ type scavenge struct {
 	batch  *pebble.Batch
 	frames int
 	spans  map[uint64]struct{} // of positions whose frames were changed, and old tables may hold
-	kept   int                 // streams of Options.Kept that have limits
+	kept   int                 // streams of Options.Kept that have metadata or an end
 }
 
 // all scavenges the streams of a prefix, and then gets rid of what the tables and logs still hold.
@@ -144,7 +144,7 @@ func (s *scavenge) all(prefix string) error {
 		return err
 	}
 	if s.kept > 0 {
-		s.node.opts.Logger.Warn("metadata or a deletion hides events that are kept for ever: nothing of them was removed", slog.Int("streams", s.kept))
+		s.node.opts.Logger.Warn("streams that are kept for ever have metadata or were deleted: nothing of them is removed", slog.Int("streams", s.kept))
 	}
 	if len(s.spans) == 0 {
 		return nil
