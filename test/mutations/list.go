@@ -231,7 +231,7 @@ func mutations() []mutation {
 		projecting("D10", "a failpoint is in no list", "config.go",
 			"return []Point{PointLeading, PointFolded, PointWritten, PointCommitted}", "return []Point{PointLeading, PointFolded, PointCommitted}", "TestPoints_AreAllListed"),
 		projecting("D9", "an upcaster is not part of the fingerprint", "../domain/order/source.go",
-			"codec.go upcast.go encode.go", "codec.go encode.go", "TestFingerprint_SaysWhatChanged"),
+			"decode.go upcast.go encode.go", "decode.go encode.go", "TestFingerprint_SaysWhatChanged"),
 		projecting("D10", "a lost connection ends the runner", "runner.go",
 			"		if errors.Is(err, ErrCheckpointMismatch) || errors.Is(err, ErrForeignLog) {", "		if failures > 0 || errors.Is(err, ErrForeignLog) {", "TestRunner_PostgresKilledAtEveryPoint"),
 		rebuilding("two rebuilds work at once", "rebuild.go",
