@@ -100,7 +100,7 @@ func (s *Server) matchStatement(w http.ResponseWriter, r *http.Request) {
 
 // releaseLine takes a line out of suspense by hand.
 func (s *Server) releaseLine(w http.ResponseWriter, r *http.Request) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // it waits for statements that are being matched, and for the views
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the views may have much to catch up with
 	var request app.ReleaseRequest
 	err := decode(w, r, &request)
 	line, numberErr := strconv.Atoi(r.PathValue("line"))
