@@ -191,6 +191,27 @@ func TestRunner_LostTheLockUnnoticed(t *testing.T) {
 	eventually(t, "the leader to notice", func() bool { return r.Status(t.Context()).Failures > 0 })
 }
 
+// TestRunner_ComesBackAtOnceInQuietTimes: who wrote a checkpoint and no rows has led, and is back after the shortest pause,
+// however often it is interrupted: by rebuilds that exchange the tables, for example, while nothing comes but canaries.
+func TestRunner_ComesBackAtOnceInQuietTimes(t *testing.T) {
+	t.Parallel()
+	log, at := newLog(t), newDatabase(t)
+	pool := newPool(t, at)
+	cfg := config(log, at)
+	cfg.BackoffFirst, cfg.BackoffMost = 20*time.Millisecond, time.Hour
+	start(t, cfg)
+	w := newWorld(17)
+	const interruptions = 20 // doubled as often, the pause would be minutes
+	for range interruptions {
+		a := w.quarantined(t)
+		a.stream = "ref-decta-order-" + w.id()
+		reachPosition(t, pool, appendAll(t, log, []appended{a}))
+		if _, err := pool.Exec(t.Context(), "SELECT ledger_data.take_checkpoint()"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestRunner_Fights: many runners, connections killed at random, events coming in all the time.
 func TestRunner_Fights(t *testing.T) {
 	t.Parallel()

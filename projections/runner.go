@@ -68,8 +68,13 @@ func (r *Runner) Run(ctx context.Context) error {
 		failures++
 		r.status.failed(err)
 		pause := r.backoff(failures)
-		r.log.WarnContext(ctx, "projecting was interrupted",
-			slog.Any("error", err), slog.Int("failures", failures), slog.Duration("retry_in", pause))
+		if errors.Is(err, errOvertaken) {
+			r.log.InfoContext(ctx, "the tables were exchanged, or another ledger took over: beginning anew",
+				slog.Any("error", err), slog.Duration("retry_in", pause))
+		} else {
+			r.log.WarnContext(ctx, "projecting was interrupted",
+				slog.Any("error", err), slog.Int("failures", failures), slog.Duration("retry_in", pause))
+		}
 		if !wait(ctx, pause) {
 			return nil
 		}
@@ -138,9 +143,9 @@ func (r *Runner) session(ctx context.Context) (led bool, err error) {
 	r.log.InfoContext(ctx, "leading", slog.String("from", at.String()), slog.Int64("epoch", at.Epoch),
 		slog.Int("parked_orders", len(held)))
 
-	before := r.status.read().Batches
 	err = r.lead(ctx, conn, at, held, nil)
-	led = r.status.read().Batches > before
+	now := r.status.read().Checkpoint // in quiet times nothing but it is written
+	led = now.Known && (!at.Known || now.Position.Compare(at.Position) > 0)
 
 	var refused *refusedError
 	if errors.As(err, &refused) && ctx.Err() == nil {
