@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/test/harness"
 )
@@ -157,6 +159,32 @@ func TestDatabaseDown_IntakeGoesOn(t *testing.T) {
 	}
 	if row := l.Site.Row(t, `select count(*) as n from ledger.order_history where event_type = 'PaymentCaptured'`); row.Text("n") != "3" {
 		t.Errorf("%v captures, want 3: nothing twice", row["n"])
+	}
+}
+
+// TestDatabaseHangs_ReadsAreAnswered: a database that takes a question and never answers is told to who asked, before the
+// connection is closed on them; and when it answers again, so does the ledger.
+func TestDatabaseHangs_ReadsAreAnswered(t *testing.T) {
+	t.Parallel()
+	l := harness.Serve(t, harness.Options{})
+	accept(t, l, "decta", dectaPaid("hang-1", "HANG-1"))
+	l.WaitForViews(t)
+	conn, err := pgx.Connect(t.Context(), l.Site.DatabaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	if _, err := conn.Exec(t.Context(), "begin; lock table ledger_data.checkpoint in access exclusive mode"); err != nil {
+		t.Fatal(err)
+	}
+	if a := l.Get(t, "/orders/HANG-1"); a.Status != http.StatusServiceUnavailable || !strings.Contains(a.Body, "views_unavailable") || a.Header.Get("Retry-After") == "" {
+		t.Errorf("while the database hangs: %d %s", a.Status, a.Body)
+	}
+	if _, err := conn.Exec(t.Context(), "rollback"); err != nil {
+		t.Fatal(err)
+	}
+	if a := l.Get(t, "/orders/HANG-1"); a.Status != http.StatusOK {
+		t.Errorf("afterwards: %d %s", a.Status, a.Body)
 	}
 }
 

@@ -303,7 +303,7 @@ func TestServe_RefusesRowsOfAnotherVersion(t *testing.T) {
 	t.Parallel()
 	s := harness.NewSite(t, harness.Options{})
 	l := s.Serve(t)
-	accept(t, l, "decta", dectaPaid("v-1", "V-1"))
+	id := accept(t, l, "decta", dectaPaid("v-1", "V-1")).OrderID
 	l.WaitForViews(t)
 	if r := s.RunOK(t, "status"); strings.Contains(r.Stderr, "REBUILD") {
 		t.Errorf("status of what this version made: %s", r.Stderr)
@@ -346,6 +346,10 @@ func TestServe_RefusesRowsOfAnotherVersion(t *testing.T) {
 	}
 	if a := l.Get(t, "/orders/V-1"); a.Status != http.StatusServiceUnavailable || !strings.Contains(a.Body, "rebuild_needed") {
 		t.Errorf("an order from the views: %d %s", a.Status, a.Body)
+	}
+	shop, _ := bearer(t, s, "shop", "orders:read")
+	if a := l.Do(t, http.MethodGet, "/orders/"+id+"/payments", "", shop); a.Status != http.StatusServiceUnavailable || !strings.Contains(a.Body, "rebuild_needed") {
+		t.Errorf("payments from the views: %d %s", a.Status, a.Body)
 	}
 	if a := l.Get(t, "/orders/V-2?as_of=2099-01-01"); a.Status != http.StatusOK {
 		t.Errorf("an order from the log: %d %s", a.Status, a.Body)

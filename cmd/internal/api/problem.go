@@ -71,6 +71,7 @@ func asProblem(err error) *Problem {
 	var reused *commands.KeyReusedError
 	var moved *commands.RevisionError
 	var taken *commands.ReferenceTakenError
+	var stale *StaleViewsError
 	switch {
 	case errors.As(err, &p):
 		return p
@@ -98,6 +99,8 @@ func asProblem(err error) *Problem {
 		return problem(http.StatusUnprocessableEntity, "personal_data_refused", "This ledger has no key to seal personal data with, and keeps none in clear: leave client out.")
 	case errors.Is(err, commands.ErrSealing):
 		return problem(http.StatusServiceUnavailable, "personal_data_unavailable", "The personal data could not be sealed now, so nothing was recorded; send the request again with the same Idempotency-Key.")
+	case errors.As(err, &stale):
+		return problem(http.StatusServiceUnavailable, "rebuild_needed", stale.Error()+".")
 	case errors.Is(err, ErrViewsAway):
 		return problem(http.StatusServiceUnavailable, "views_unavailable", "The database of the views cannot be read now; ask again. Nothing is lost.")
 	case errors.Is(err, eventstore.ErrUnavailable):

@@ -26,6 +26,14 @@ type Views interface {
 // ErrViewsAway says that the views cannot be read now.
 var ErrViewsAway = errors.New("the views cannot be read")
 
+// StaleViewsError says that another version of the program made the views, and how it differs.
+type StaleViewsError struct{ Changed string }
+
+func (e *StaleViewsError) Error() string {
+	return "The views were made by another version of the ledger and are to be rebuilt: " + e.Changed +
+		". Notifications are taken in meanwhile, and as_of answers from the log"
+}
+
 // Answers of reading operations.
 type (
 	// PaymentList are the payments of an order, oldest news first.

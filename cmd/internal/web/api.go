@@ -17,6 +17,7 @@ import (
 	"github.com/order-ledger/order-ledger/cmd/internal/auth"
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/fingerprint"
 	"github.com/order-ledger/order-ledger/projections/orders"
 )
 
@@ -81,8 +82,10 @@ func (v views) Read(ctx context.Context, query func(context.Context, pgx.Tx) err
 		return "", fmt.Errorf("%w: %w", api.ErrViewsAway, errNotRecognised)
 	}
 	if changed := v.ledger.Runner.Stale(); len(changed) > 0 {
-		return "", fmt.Errorf("%w: another version of the ledger made them, and they are to be rebuilt", api.ErrViewsAway)
+		return "", &api.StaleViewsError{Changed: fingerprint.Describe(changed)}
 	}
+	ctx, cancel := context.WithTimeout(ctx, viewsTimeout)
+	defer cancel()
 	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		at, err := checkpoint.Read(ctx, tx)
 		if err != nil {

@@ -3,12 +3,14 @@ package web
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"html/template"
 	"net/http"
 	"time"
 
 	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/fingerprint"
+	"github.com/order-ledger/order-ledger/projections/schema"
 )
 
 // healthTimeout bounds looking after the parts.
@@ -71,6 +73,7 @@ func (s *Server) health(ctx context.Context) Health {
 		Status: "ready", Log: st.Head.String(), Views: st.Checkpoint.String(), Behind: st.Behind, Projector: string(st.Role),
 		Database: "ready", Parked: st.Parked, LastError: st.LastError,
 	}
+	lost := s.storeFailure(ctx) // before a database that hangs uses the time up
 	audited := s.ledger.Auditor.Status()
 	h.Drifted, h.DriftedOthers = audited.DriftedNow, audited.OthersNow
 	pool, err := s.ledger.Database.Pool()
@@ -79,16 +82,18 @@ func (s *Server) health(ctx context.Context) Health {
 		h.Status, h.Database, h.LastError = "not_ready", "unreachable", err.Error()
 	case pool == nil:
 		h.Status, h.Database = "not_ready", "starting"
-	case pool.Ping(ctx) != nil:
-		h.Status, h.Database = "not_ready", "unreachable"
+	default:
+		if err := pool.Ping(ctx); err != nil {
+			h.Status, h.Database, h.LastError = "not_ready", "unreachable", unreachable(err)
+		}
 	}
 	switch st.Role {
 	case projections.Leader, projections.Standby, projections.Stale:
 	case projections.Starting, projections.Stopped:
 		h.Status = "not_ready"
 	}
-	if err := s.storeFailure(ctx); err != nil { // without a log nothing else matters
-		h.Status, h.LastError = "not_ready", err.Error()
+	if lost != nil { // without a log nothing else matters
+		h.Status, h.LastError = "not_ready", lost.Error()
 	}
 	if len(st.Changed) > 0 && h.Status == "ready" {
 		h.Status, h.RebuildNeeded = "rebuild_needed", st.Changed
@@ -96,6 +101,14 @@ func (s *Server) health(ctx context.Context) Health {
 	s.addFreshness(&h)
 	h.Webhooks = webhooksHealth(s.ledger.Pusher.Standing(), time.Now())
 	return h
+}
+
+// unreachable tells why a database is not reached.
+func unreachable(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "the database does not answer"
+	}
+	return schema.ExplainConnect(err).Error()
 }
 
 // storeFailure tells why the event store takes or answers nothing.

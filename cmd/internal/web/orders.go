@@ -57,6 +57,10 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// viewsTimeout bounds reading the views for one answer: with the longest wait for them (freshWaitMax) less than
+// bodyTimeout, so that a database that hangs is answered with a sentence.
+const viewsTimeout = 4 * time.Second
+
 // errNotRecognised: nobody has looked yet what the rows mean.
 var errNotRecognised = errors.New("it was not looked at yet whether the views are of this log and version")
 
@@ -80,12 +84,12 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request, query func(con
 	}
 	if changed := s.ledger.Runner.Stale(); len(changed) > 0 {
 		w.Header().Set("Retry-After", "60")
-		s.problem(w, r, http.StatusServiceUnavailable, "rebuild_needed",
-			"The views were made by another version of the ledger and are to be rebuilt: "+fingerprint.Describe(changed)+
-				". Notifications are taken in meanwhile, and as_of answers from the log.")
+		stale := &api.StaleViewsError{Changed: fingerprint.Describe(changed)}
+		s.problem(w, r, http.StatusServiceUnavailable, "rebuild_needed", stale.Error()+".")
 		return nil, false
 	}
-	ctx := r.Context()
+	ctx, cancel := context.WithTimeout(r.Context(), viewsTimeout)
+	defer cancel()
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	var answer any
 	err = pgx.BeginTxFunc(ctx, pool, options, func(tx pgx.Tx) error {
