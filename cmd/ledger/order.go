@@ -37,7 +37,10 @@ UTC. --by recorded (the default) is what the ledger knew then; --by occurred is
 what had happened by then, as the ledger knows today.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if asOf != "" || by != "" {
+			if asOf == "" && by != "" {
+				return &exitError{code: exitUsage, err: errors.New("--by tells which time --as-of means, and wants it too")}
+			}
+			if asOf != "" {
 				return c.showPast(cmd.Context(), args[0], asOf, by)
 			}
 			return c.withOrder(cmd.Context(), args[0], c.showOrder)
@@ -110,8 +113,9 @@ func (c *cli) withDatabase(ctx context.Context, use func(context.Context, *pgx.C
 		stop()
 		err = errors.Join(err, <-ran)
 	}()
-	var late <-chan time.Time // a private server bounds its start itself
-	if c.settings.DatabaseURL != "" {
+	var late <-chan time.Time // a private server that is started here bounds that itself
+	_, held := c.holder()
+	if c.settings.DatabaseURL != "" || held {
 		timer := time.NewTimer(databaseTimeout)
 		defer timer.Stop()
 		late = timer.C
@@ -130,7 +134,9 @@ func (c *cli) withDatabase(ctx context.Context, use func(context.Context, *pgx.C
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	conn, err := database.Connect(ctx)
+	connectCtx, cancel := context.WithTimeout(ctx, databaseTimeout)
+	conn, err := database.Connect(connectCtx)
+	cancel()
 	if err != nil {
 		return fmt.Errorf("connect to the database: %w", err)
 	}

@@ -68,7 +68,11 @@ func (c *cli) listParked(ctx context.Context) error {
 	if c.json {
 		return c.printJSON(held)
 	}
-	t := c.newTable("order", "since", "rev", "event", "held back", "reason")
+	if len(held) == 0 {
+		c.say("no order is parked")
+		return nil
+	}
+	t := c.newTable("order", "since, UTC", "rev", "event", "held back", "reason")
 	for _, p := range held {
 		t.AppendRow(table.Row{p.OrderID, p.Since.UTC().Format("2006-01-02 15:04:05"), p.Revision, p.EventType, p.HeldBack, shorten(p.Reason)})
 	}

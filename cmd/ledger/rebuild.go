@@ -114,6 +114,9 @@ func (c *cli) runRebuild(ctx context.Context, request app.RebuildRequest) error 
 	default:
 		answer, err = c.rebuildHere(ctx, request, show)
 	}
+	if err == nil && !answer.Refused {
+		show.complete()
+	}
 	show.end()
 	if err != nil {
 		return err
@@ -227,11 +230,17 @@ type rebuildShow struct {
 	ctx    context.Context // of the command: the bar ends with it
 	bar    bar
 	latest atomic.Pointer[rebuild.Progress]
+	// events are those of a rebuild that was begun at began; 0 of one that goes on, or of a part of one.
+	events int64
+	began  time.Time
 }
 
 func (c *cli) newRebuildShow(ctx context.Context) *rebuildShow { return &rebuildShow{c: c, ctx: ctx} }
 
 func (s *rebuildShow) plan(p *rebuild.Plan) {
+	if s.began = time.Now(); p.Continues == "" {
+		s.events = p.Events
+	}
 	if s.c.json {
 		_ = s.c.writeLine(app.RebuildLine{Plan: p})
 		return
@@ -261,6 +270,9 @@ func (s *rebuildShow) progress(p rebuild.Progress) {
 	s.bar.set(int64(p.Whole * (wholeBar - 1))) // the end of the command is its end
 }
 
+// doneStage is what the bar says at the end.
+const doneStage = "done"
+
 // wholeBar is the length of the bar in steps.
 const wholeBar = 1000
 
@@ -275,9 +287,12 @@ func stageText(p *rebuild.Progress) string {
 
 // paceText is events/s of the stage, what is left of everything, and the position.
 func paceText(p *rebuild.Progress) string {
-	text := fmt.Sprintf("  %s events/s", grouped(int64(p.Rate)))
+	text := ""
+	if p.Rate > 0 { // not every stage counts events
+		text += fmt.Sprintf("  %s events/s", grouped(int64(p.Rate)))
+	}
 	if p.WholeLeft > 0 {
-		text += "  " + p.WholeLeft.Round(time.Second).String() + " left"
+		text += "  " + max(p.WholeLeft, time.Second).Round(time.Second).String() + " left"
 	}
 	if p.Position.Commit > 0 {
 		text += fmt.Sprintf("  at %d", p.Position.Commit)
@@ -285,13 +300,25 @@ func paceText(p *rebuild.Progress) string {
 	return text
 }
 
+// complete shows that all of it is done, and at what pace.
+func (s *rebuildShow) complete() {
+	if p := s.latest.Load(); p != nil && !s.c.json {
+		s.latest.Store(&rebuild.Progress{Stage: doneStage, Position: p.Position, Rate: float64(s.events) / time.Since(s.began).Seconds()})
+		s.bar.set(wholeBar)
+	}
+}
+
 func (s *rebuildShow) end() { s.bar.end() }
 
 func (c *cli) showRebuild(request app.RebuildRequest, answer *app.RebuildAnswer) error {
 	refused := error(nil)
 	if answer.Refused || (request.Verb == app.RebuildVerify && answer.Proof != nil && !answer.Proof.Equal()) {
-		refused = &exitError{code: exitDiffers, err: fmt.Errorf("the new rows differ from the live ones, and nothing was swapped; "+
-			"after you have looked: `ledger rebuild swap --approve %s`", answer.Proof.Digest)}
+		other := ""
+		if request.Approve != "" {
+			other = fmt.Sprintf("%q is not the digest of this difference: ", request.Approve)
+		}
+		refused = &exitError{code: exitDiffers, err: fmt.Errorf("%sthe new rows differ from the live ones, and nothing was swapped; "+
+			"after you have looked: `ledger rebuild swap --approve %s`", other, answer.Proof.Digest)}
 	}
 	if c.json {
 		return errors.Join(c.writeLine(app.RebuildLine{Answer: answer}), refused)
@@ -382,7 +409,7 @@ func (c *cli) showSets(answer *app.RebuildAnswer) {
 		c.say("nothing stands beside the live tables")
 		return
 	}
-	t := c.newTable("tables", "views", "stage", "done", "as of", "proven", "since")
+	t := c.newTable("tables", "views", "stage", "done", "as of", "proven", "since, UTC")
 	for i := range answer.Sets {
 		s := &answer.Sets[i]
 		proven := ""
@@ -413,19 +440,22 @@ func doneText(s *rebuild.Set) string {
 	return ""
 }
 
+// digestShown is how much of the digest of a table people see; --json tells all of it.
+const digestShown = 12
+
 func (c *cli) showProof(p *rebuild.Proof) {
 	if !p.Compared {
 		c.say("the live tables were empty: there was nothing to compare with")
 		return
 	}
-	t := c.newTable("table", "live rows", "new rows", "", "digest of the new rows")
+	t := c.newTable("table", "live rows", "new rows", "", "digest")
 	for i := range p.Models {
 		m := &p.Models[i]
 		verdict := "equal"
 		if len(m.Slices) > 0 {
 			verdict = fmt.Sprintf("DIFFERENT: at least %d", m.Different)
 		}
-		t.AppendRow(table.Row{m.Table, grouped(m.LiveRows), grouped(m.NextRows), verdict, m.NextSum})
+		t.AppendRow(table.Row{m.Table, grouped(m.LiveRows), grouped(m.NextRows), verdict, m.NextSum[:min(len(m.NextSum), digestShown)]})
 	}
 	t.Render()
 	if p.Equal() {

@@ -102,7 +102,14 @@ func visibleLine(f *web.Freshness) string {
 	if f.Samples == 0 {
 		return "not measured yet"
 	}
-	return fmt.Sprintf("p50 %.1f ms, p99 %.1f ms, of the last %d canaries", f.P50, f.P99, f.Samples)
+	return fmt.Sprintf("p50 %s, p99 %s, of the last %d canaries", visibleText(f.P50), visibleText(f.P99), f.Samples)
+}
+
+func visibleText(milliseconds float64) string {
+	if milliseconds < 1000 {
+		return fmt.Sprintf("%.1f ms", milliseconds)
+	}
+	return fmt.Sprintf("%.1f s", milliseconds/1000)
 }
 
 func webhooksLine(w *web.WebhooksHealth) string {
@@ -177,7 +184,9 @@ func (c *cli) readViews(ctx context.Context, r *statusReport) error {
 		if r.RebuildNeeded, err = changedSince(ctx, conn); err != nil {
 			return err
 		}
-		r.Views = at.String()
+		if r.Health == nil || r.Health.Views == "" { // else of the same moment as the end of the log
+			r.Views = at.String()
+		}
 		r.Database = fmt.Sprintf("PostgreSQL %s at %s:%d", version, conn.Config().Host, conn.Config().Port)
 		return nil
 	})

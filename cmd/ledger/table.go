@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -105,6 +106,11 @@ func records(rendered string) string {
 	return strings.TrimSuffix(out.String(), "\n")
 }
 
+// groupedNumber is what grouped makes: one word for all its spaces.
+var groupedNumber = regexp.MustCompile(`\b\d{1,3}( \d{3})+\b`)
+
+func joinNumber(number string) string { return strings.ReplaceAll(number, " ", "_") }
+
 // narrow lets the widest columns of the table wrap, none narrower than its longest word; false when that is
 // not enough.
 func (f *fitted) narrow(rendered string) bool {
@@ -122,7 +128,7 @@ func (f *fitted) narrow(rendered string) bool {
 			continue
 		}
 		for i, cell := range cells {
-			for _, word := range strings.Fields(cell) {
+			for _, word := range strings.Fields(groupedNumber.ReplaceAllStringFunc(cell, joinNumber)) {
 				words[i] = max(words[i], text.StringWidthWithoutEscSequences(word))
 			}
 		}

@@ -8,6 +8,25 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 )
 
+// TestTable_KeepsNumbersWhole: the spaces between thousands are no place to break a line at.
+func TestTable_KeepsNumbersWhole(t *testing.T) {
+	t.Parallel()
+	for width := 30; width < 60; width++ {
+		var out bytes.Buffer
+		c := &cli{io: stdio{out: &out}}
+		f, ok := c.newTable("table", "live rows", "new rows", "").(*fitted)
+		if !ok {
+			t.Fatal("not fitted")
+		}
+		f.width = width
+		f.AppendRow(table.Row{"order_history", grouped(1_194_779), grouped(2_745), "equal to the live ones"})
+		f.Render()
+		if text := out.String(); !strings.Contains(text, "1 194 779") || !strings.Contains(text, "2 745") {
+			t.Errorf("a number was cut on a terminal of %d:\n%s", width, text)
+		}
+	}
+}
+
 // TestTable_FitsTheTerminal wraps between words, and cuts no word: ids stay to be copied.
 func TestTable_FitsTheTerminal(t *testing.T) {
 	t.Parallel()

@@ -64,7 +64,7 @@ func (s *Set) Unfinished() bool {
 }
 
 // ErrNone says that there is no such set of tables.
-var ErrNone = errors.New("rebuild: nothing is there")
+var ErrNone = errors.New("nothing stands beside the live tables: `ledger rebuild run` builds it")
 
 type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)

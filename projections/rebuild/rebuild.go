@@ -42,13 +42,13 @@ func New(cfg Config) (*Engine, error) {
 
 var (
 	// ErrBusy says that another rebuild is at work on the same database.
-	ErrBusy = errors.New("rebuild: another rebuild is at work on this database")
+	ErrBusy = errors.New("another rebuild is at work on this database: `ledger rebuild status` tells how far it is")
 	// ErrEmptyLog says that there is nothing to build from.
 	ErrEmptyLog = errors.New("rebuild: the log is empty")
 	// ErrOtherProgram says that another version of the program made the tables.
 	ErrOtherProgram = errors.New("rebuild: another version of the ledger made the tables beside the live ones")
 	// ErrFrozen says that a frozen copy is there already.
-	ErrFrozen = errors.New("rebuild: the frozen copy exists already: drop it first")
+	ErrFrozen = errors.New("the frozen copy is there already; `ledger rebuild drop --into NAME` removes it")
 	// ErrSchemaTaken says that a schema with the name of a frozen copy is there, and is none.
 	ErrSchemaTaken = errors.New("rebuild: a schema of that name is there already, and is no frozen copy")
 	// ErrOtherLog says that the tables beside the live ones were built from another log.
@@ -235,7 +235,7 @@ func (e *Engine) Freeze(ctx context.Context, views string, at eventstore.Positio
 			}
 			set, err = e.prepare(ctx, conn, Set{Tables: tables, Views: views, Target: at})
 		case err == nil && set.Target != at:
-			err = fmt.Errorf("schema %s is being made as of position %s, not %s: drop it first", views, set.Target, at)
+			err = fmt.Errorf("schema %s is a frozen copy as of position %s, not %s; `ledger rebuild drop --into %s` removes it", views, set.Target, at, views)
 		case err == nil && set.Stage == Frozen:
 			return fmt.Errorf("%w: schema %s, as of position %s", ErrFrozen, views, set.Target)
 		}

@@ -326,10 +326,16 @@ var viewsName = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
 
 const viewsNameMost = 40
 
+// CheckViewsName tells whether a frozen copy may have a name.
+func CheckViewsName(views string) error {
+	_, err := frozenTables(views)
+	return err
+}
+
 func frozenTables(views string) (string, error) {
 	if !viewsName.MatchString(views) || len(views) > viewsNameMost || views == "ledger" || strings.HasPrefix(views, schema.Live) || strings.HasPrefix(views, "pg_") {
 		return "", fmt.Errorf("schema %q: the name of a frozen copy is of lower-case letters, digits and single underscores, at most %d, for example "+
-			"month_2026_10, and does not begin with %s or pg_", views, viewsNameMost, schema.Live)
+			"month_2026_10; it is not ledger, and does not begin with %s or pg_", views, viewsNameMost, schema.Live)
 	}
 	return frozenPrefix + views, nil
 }

@@ -117,6 +117,16 @@ func (r *RebuildRequest) Validate() error {
 	case r.Approve != "" && r.Verb != RebuildAll && r.Verb != RebuildSwap:
 		return errors.New("--approve is for the swap")
 	}
+	if r.Into != "" {
+		if err := rebuild.CheckViewsName(r.Into); err != nil {
+			return err
+		}
+	}
+	if r.AsOf != "" {
+		if _, err := refold.ParseMoment(r.AsOf, string(refold.ByRecorded)); err != nil {
+			return fmt.Errorf("--as-of: %w", err)
+		}
+	}
 	return nil
 }
 
