@@ -57,9 +57,13 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// viewsTimeout bounds reading the views for one answer: with the longest wait for them (freshWaitMax) less than
-// bodyTimeout, so that a database that hangs is answered with a sentence.
-const viewsTimeout = 4 * time.Second
+const (
+	// orderTimeout bounds reading one order: with the longest wait for the views (freshWaitMax) less than bodyTimeout, so
+	// that a database that hangs is answered with a sentence.
+	orderTimeout = 4 * time.Second
+	// viewsTimeout bounds lists and reports, which take longer.
+	viewsTimeout = 28 * time.Second
+)
 
 // errNotRecognised: nobody has looked yet what the rows mean.
 var errNotRecognised = errors.New("it was not looked at yet whether the views are of this log and version")
@@ -88,7 +92,11 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request, query func(con
 		s.problem(w, r, http.StatusServiceUnavailable, "rebuild_needed", stale.Error()+".")
 		return nil, false
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), viewsTimeout)
+	most := viewsTimeout
+	if r.PathValue("id") != "" { // one order
+		most = orderTimeout
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), most)
 	defer cancel()
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	var answer any
