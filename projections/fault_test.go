@@ -157,10 +157,10 @@ func TestRunner_TwoOnOneDatabase(t *testing.T) {
 	first.stop(t)
 	appendAll(t, log, w.history(t, 5, 60))
 	reach(t, log, pool)
-	st := second.Status(t.Context())
-	if st.Role != projections.Leader || st.Checkpoint.Epoch <= before || st.Events == 0 {
-		t.Errorf("after the end of the first: %+v", st)
-	}
+	eventually(t, "the second to tell that it leads and projects", func() bool {
+		st := second.Status(t.Context())
+		return st.Role == projections.Leader && st.Checkpoint.Epoch > before && st.Events > 0
+	})
 	if st := first.Status(t.Context()); st.Role != projections.Stopped {
 		t.Errorf("the first is %s", st.Role)
 	}

@@ -32,7 +32,7 @@ func rebuildConfig(tb testing.TB, log projections.Log, url, dir string) rebuild.
 		Connect: func(ctx context.Context, name string) (*pgx.Conn, error) { return schema.Connect(ctx, url, name) },
 		Tables: rebuild.Tables{
 			Create: migrations.CreateTables, Exchange: migrations.Exchange, CopyViews: migrations.CopyViews,
-			IsBusy: func(err error) bool { return errors.Is(err, migrations.ErrReadersBusy) },
+			IsBusy: migrations.ReadersBusy,
 		},
 		UnitBytes: 20 << 10, MarkEvery: 100, ReadersWait: 500 * time.Millisecond, SwapTimeout: deadline,
 	}

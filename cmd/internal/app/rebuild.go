@@ -84,7 +84,7 @@ func RebuildEngine(
 		Log: log, Connect: connect, Fingerprint: own, Dir: dir, Logger: logger, Clock: time.Now, Progress: progress,
 		Tables: rebuild.Tables{
 			Create: migrations.CreateTables, Exchange: migrations.Exchange, CopyViews: migrations.CopyViews,
-			IsBusy: func(err error) bool { return errors.Is(err, migrations.ErrReadersBusy) },
+			IsBusy: migrations.ReadersBusy,
 		},
 		FreeBytes: func() (uint64, bool) { return freeBytes(s.DataDir) }, DatabaseHere: s.DatabaseURL == "",
 	}
