@@ -233,10 +233,20 @@ func TestCodec_Golden(t *testing.T) {
 	}
 }
 
-// TestDecode_Upcasts reads what version 1 wrote of types that have a newer one.
-func TestDecode_Upcasts(t *testing.T) {
+// TestDecode_EarlierForms reads what version 1 wrote of types that have a newer one, or before they had all of their fields.
+func TestDecode_EarlierForms(t *testing.T) {
 	t.Parallel()
+	at := time.Date(2026, 10, 1, 12, 30, 0, 0, time.UTC)
 	for name, want := range map[string]order.Event{
+		"GatewayActionAnswered-without_links": order.GatewayActionAnswered{
+			CommandID: "01J9COMMAND", Outcome: order.GatewayRefused, Reason: "ORDER_NOT_REFUNDABLE", SourceOrderID: "6f2c",
+			Checkout: "https://gate.example/checkout/6f2c",
+		},
+		"NotificationRecorded-without_repeats": order.NotificationRecorded{
+			NotificationID: "01J9NOTE", Gateway: "decta", Account: "default", Via: "webhook", Verified: "rsa_sha256",
+			BodySHA256: "00ff", Body: json.RawMessage(`{"id":"6f2c","status":"paid"}`),
+			Version: &order.Version{IssuedAt: at, ModifiedAt: at.Add(time.Hour), Progress: 3},
+		},
 		"RefundObserved":        order.RefundObserved{RefundID: "01J9REFUND", PaymentID: "01J9PAYMENT", Extent: order.ExtentPartial},
 		"RefundObserved-silent": order.RefundObserved{RefundID: "01J9REFUND", PaymentID: "01J9PAYMENT", Extent: order.ExtentUnknown},
 	} {
