@@ -105,6 +105,10 @@ func TestKilledLedgerAndSupervisor_NextStartReplacesTheOrphan(t *testing.T) {
 	if err := syscall.Kill(ledger.command.Process.Pid, syscall.SIGSTOP); err != nil { // it must not notice
 		t.Fatal(err)
 	}
+	eventually(t, "the ledger stands still", func() bool {
+		state, err := exec.Command("ps", "-o", "state=", "-p", strconv.Itoa(ledger.command.Process.Pid)).Output()
+		return err == nil && strings.HasPrefix(string(state), "T")
+	})
 	for _, shell := range shells {
 		if err := syscall.Kill(shell, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
