@@ -39,8 +39,9 @@ type ScavengeReport struct {
 // without gaps, and repeated appends are recognised. Streams without metadata are never touched, nor are those of
 // Options.Kept. prefix, when not empty, is how the streams begin that are looked at.
 //
-// It may be broken off at any point and begun again: the next one, of whatever prefix, also gets rid of what an earlier one left. Appends and reads go on. The old tables and write-ahead logs
-// are deleted before it returns, but for tables that a read or a backup still holds.
+// It may be broken off at any point and begun again: the next one, of whatever prefix, also gets rid of what an earlier one
+// left. Appends and reads go on. The old tables and write-ahead logs are deleted before it returns, but for tables that a read
+// or a backup still holds.
 func (n *Node) Scavenge(ctx context.Context, prefix string) (report ScavengeReport, err error) {
 	defer func() {
 		if err != nil {
