@@ -37,7 +37,8 @@ const rebuildGC = 300
 
 // BenchmarkRebuild rebuilds all models, verified and swapped, and measures beside it, in the same run and
 // on all processors alike, what it is made of: reading and decoding the log alone, and COPYing the same rows of
-// all tables alone, without keys and with them. It tells the most memory of this process during the rebuild.
+// all tables alone, without keys and with them. It tells the most memory of this process during the rebuild, and on Linux what
+// each stage takes: processor time of this process and of PostgreSQL's, bytes written to files, and how idle the machine is.
 func BenchmarkRebuild(b *testing.B) {
 	dir := *rebuildLog
 	if dir == "" {
@@ -74,15 +75,23 @@ func BenchmarkRebuild(b *testing.B) {
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(rebuildGC))
 	debug.FreeOSMemory()
+	use := newUsageMeter(b, url)
 	for b.Loop() {
 		stages := make(map[string]time.Duration)
-		stage, since := "", time.Now()
+		used := make(map[string]usage)
+		stage, since, usedSince := "", time.Now(), use()
+		endStage := func() {
+			now := use()
+			stages[stage] += time.Since(since)
+			used[stage] = used[stage].add(now.since(usedSince))
+			since, usedSince = time.Now(), now
+		}
 		cfg := rebuildConfig(b, log, url, b.TempDir())
 		cfg.UnitBytes, cfg.MarkEvery = rebuild.DefaultUnitBytes, rebuild.DefaultMarkEvery
 		cfg.Progress = func(p rebuild.Progress) {
 			if p.Stage != stage {
-				stages[stage] += time.Since(since)
-				stage, since = p.Stage, time.Now()
+				endStage()
+				stage = p.Stage
 			}
 		}
 		e := newEngine(b, cfg)
@@ -93,7 +102,7 @@ func BenchmarkRebuild(b *testing.B) {
 		}
 		took := time.Since(began)
 		b.StopTimer()
-		stages[stage] += time.Since(since)
+		endStage()
 		rate := float64(events) / took.Seconds()
 		b.ReportMetric(float64(peak(b))/1e6, "peak-RSS-MB")
 		decoded := decodeAlone(b, log, events)
@@ -105,11 +114,15 @@ func BenchmarkRebuild(b *testing.B) {
 		b.ReportMetric(rate/min(decoded, copied), "of-slower")
 		b.ReportMetric(rate/min(decoded, keyed), "of-slower-with-keys")
 		b.ReportMetric(float64(events), "events")
+		var all usage
 		for name, d := range stages {
+			all = all.add(used[name])
 			if name != "" {
 				b.ReportMetric(float64(events)/d.Seconds(), name+"-events/s")
+				used[name].report(b, name, events)
 			}
 		}
+		all.report(b, "", events)
 		b.StartTimer()
 	}
 }
