@@ -114,7 +114,7 @@ func TestAudit_EveryTable(t *testing.T) {
 		"disputes":         `INSERT INTO ledger_data.disputes (order_id, dispute_id, track) VALUES ('nobody', 'd', 'chargeback')`,
 		"dispute_timeline": `INSERT INTO ledger_data.dispute_timeline (order_id, dispute_id, seq, stage, occurred_at, recorded_at, event_id) VALUES ('nobody', 'd', 1, 'chargeback', now(), now(), gen_random_uuid())`,
 		"order_history":    `INSERT INTO ledger_data.order_history SELECT 'nobody', 0, 0, event_id, event_type, occurred_at, recorded_at, source, actor, data, metadata FROM ledger_data.order_history LIMIT 1`,
-		"journal_lines": `INSERT INTO ledger_data.journal_lines SELECT (jsonb_populate_record(j, '{"order_id": "nobody", "event_id": "00000000-0000-5000-8000-000000000001"}')).*
+		"journal_lines": `INSERT INTO ledger_data.journal_lines SELECT (jsonb_populate_record(j, '{"order_id": "nobody", "position": 1, "event_id": "00000000-0000-5000-8000-000000000001"}')).*
 			FROM ledger_data.journal_lines j WHERE event_id = (SELECT event_id FROM ledger_data.journal_lines LIMIT 1)`,
 		"parked_orders":      `INSERT INTO ledger_data.parked_orders SELECT 'nobody', 'order-nobody', revision, position, event_id, event_type, reason, since, held_back FROM ledger_data.parked_orders LIMIT 1`,
 		"quarantine":         `INSERT INTO ledger_data.quarantine SELECT gen_random_uuid(), notification_id, source, source_account, code, detail, received_at, body_sha256, 9000000000000 FROM ledger_data.quarantine LIMIT 1`,

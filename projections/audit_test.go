@@ -99,8 +99,12 @@ func drifts(id string) map[string]struct{ sql, field string } {
 		"HistoryGone":     {"DELETE FROM ledger_data.order_history" + at + " AND revision = 1", "history[1]"},
 		"HistoryRewriten": {"UPDATE ledger_data.order_history SET data = '{}'" + at + " AND revision = 1", "history[1].data"},
 		"HistoryActor":    {"UPDATE ledger_data.order_history SET actor = 'mallory'" + at + " AND revision = 1", "history[1].actor"},
-		"HistoryTooMuch": {"INSERT INTO ledger_data.order_history SELECT order_id, 9999, 1, event_id, event_type, occurred_at, " +
+		"HistoryTooMuch": {"INSERT INTO ledger_data.order_history SELECT order_id, 9999, 0, event_id, event_type, occurred_at, " +
 			"recorded_at, source, actor, data, metadata FROM ledger_data.order_history" + at + " AND revision = 1", "history[9999]"},
+		"HistoryOfAnother": {"UPDATE ledger_data.order_history SET order_id = 'nobody'" + at + " AND revision = 1", "history[1]"},
+		"JournalOfAnother": {"WITH taken AS (DELETE FROM ledger_data.journal_lines" + at + " RETURNING *) INSERT INTO ledger_data.journal_lines " +
+			"SELECT 'nobody', revision, line, position, event_id, posting_date, value_date, recorded_at, account, currency, amount, " +
+			"source, source_account, entity FROM taken", "journal"},
 	}
 }
 

@@ -65,6 +65,8 @@ func healBooking(ctx context.Context, tx pgx.Tx, log eventstore.Reader, at check
 		return err
 	}
 	var lines journal.Rows
+	var ids [][16]byte
+	var positions []int64
 	for ev, err := range log.ReadStream(ctx, stream, eventstore.StreamRead{}) {
 		if errors.Is(err, eventstore.ErrStreamNotFound) || errors.Is(err, eventstore.ErrStreamDeleted) {
 			return nil
@@ -75,6 +77,8 @@ func healBooking(ctx context.Context, tx pgx.Tx, log eventstore.Reader, at check
 		if ev.Position.Compare(at.Position) > 0 {
 			break
 		}
+		ids = append(ids, ev.ID)
+		positions = append(positions, int64(ev.Position.Commit))
 		booked, metadata, err := settlements.ReadBooking(&ev)
 		if err != nil {
 			continue // what nobody can read has no rows
@@ -82,6 +86,9 @@ func healBooking(ctx context.Context, tx pgx.Tx, log eventstore.Reader, at check
 		if err := lines.AddStatement(&ev, metadata, booked, calendar); err != nil {
 			continue
 		}
+	}
+	if err := journal.DeleteEvents(ctx, tx, stream, ids, positions); err != nil {
+		return err
 	}
 	return lines.Copy(ctx, tx.Conn().PgConn())
 }
@@ -105,6 +112,9 @@ func healStream(
 ) (bool, error) {
 	trail, err := readTrail(ctx, log, stream, at.Position)
 	if err != nil || trail.rows.Len() == 0 {
+		return false, err
+	}
+	if err := history.DeleteAt(ctx, tx, trail.positions); err != nil {
 		return false, err
 	}
 	if err := trail.rows.Copy(ctx, tx.Conn().PgConn()); err != nil {
@@ -155,8 +165,9 @@ func foldParked(
 
 // trail is the audit trail of one stream.
 type trail struct {
-	rows history.Rows
-	last uint64 // revision
+	rows      history.Rows
+	positions []int64 // of its events in the log
+	last      uint64  // revision
 }
 
 // readTrail is empty when the log has no such stream.
@@ -174,6 +185,7 @@ func readTrail(ctx context.Context, log eventstore.Reader, stream string, last e
 		}
 		it := decodeEvent(&ev)
 		t.rows.Add(&history.Entry{OrderID: it.orderID, Event: it.event, Metadata: it.metadata, Readable: it.err == nil})
+		t.positions = append(t.positions, int64(ev.Position.Commit))
 		t.last = ev.Revision
 	}
 	return t, nil
@@ -190,6 +202,7 @@ func rewriteJournal(
 	}
 	var lines journal.Rows
 	var ids [][16]byte
+	var positions []int64
 	o := newOrderState(stream)
 	folding := true
 	for ev, err := range log.ReadStream(ctx, stream, eventstore.StreamRead{}) {
@@ -200,6 +213,7 @@ func rewriteJournal(
 			break
 		}
 		ids = append(ids, ev.ID)
+		positions = append(positions, int64(ev.Position.Commit))
 		if folding = folding && (park == nil || ev.Revision < park.Revision); !folding {
 			continue
 		}
@@ -209,7 +223,7 @@ func rewriteJournal(
 		}
 		lines.Add(&journal.Entry{OrderID: o.id, Event: &it.recorded, Lines: o.posted, State: &o.state, Calendar: calendar})
 	}
-	if err := journal.DeleteEvents(ctx, tx, o.id, ids); err != nil {
+	if err := journal.DeleteEvents(ctx, tx, o.id, ids, positions); err != nil {
 		return err
 	}
 	return lines.Copy(ctx, tx.Conn().PgConn())

@@ -17,6 +17,8 @@ var (
 	storedSQL string
 	//go:embed delete.sql
 	deleteSQL string
+	//go:embed delete_at.sql
+	deleteAtSQL string
 )
 
 // Line is one row of the table, as it is kept and not as the view shows it: Data and Metadata are the
@@ -67,4 +69,12 @@ func Stored(ctx context.Context, db Querier, orderID string) ([]Line, error) {
 // QueueDelete adds the statement that forgets the events of one order up to a commit position.
 func QueueDelete(b *pgx.Batch, orderID string, upTo uint64) {
 	b.Queue(deleteSQL, storable.Text(orderID), int64(upTo))
+}
+
+// DeleteAt forgets what stands at some commit positions, so that the events that the log has there can be written.
+func DeleteAt(ctx context.Context, tx pgx.Tx, positions []int64) error {
+	if _, err := tx.Exec(ctx, deleteAtSQL, positions); err != nil {
+		return fmt.Errorf("forget %d events of the history: %w", len(positions), err)
+	}
+	return nil
 }

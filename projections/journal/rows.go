@@ -131,9 +131,9 @@ func QueueDelete(b *pgx.Batch, orderID string, upTo uint64) {
 	b.Queue(deleteSQL, storable.Text(orderID), int64(upTo))
 }
 
-// DeleteEvents forgets the lines of some events of an order.
-func DeleteEvents(ctx context.Context, tx pgx.Tx, orderID string, events [][16]byte) error {
-	if _, err := tx.Exec(ctx, deleteEventsSQL, storable.Text(orderID), events); err != nil {
+// DeleteEvents forgets the lines of some events of an order, and what else stands at their commit positions.
+func DeleteEvents(ctx context.Context, tx pgx.Tx, orderID string, events [][16]byte, positions []int64) error {
+	if _, err := tx.Exec(ctx, deleteEventsSQL, storable.Text(orderID), events, positions); err != nil {
 		return fmt.Errorf("forget the journal of order %q: %w", orderID, err)
 	}
 	return nil

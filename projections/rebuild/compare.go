@@ -20,10 +20,11 @@ import (
 	"github.com/order-ledger/order-ledger/projections/schema"
 )
 
-// table is what is compared, and by which columns its rows are known.
+// table is what is compared.
 type table struct {
 	Name string
-	Key  []string
+	// Key are the columns by which its rows are known: the order where it has one, and those of the primary key.
+	Key []string
 	// Columns are all of them. Hashed is what is hashed: besides the columns that by which equal values may be shown in two
 	// ways, the scales of 12.5 and 12.50 for one.
 	Columns, Hashed []string
@@ -48,7 +49,7 @@ func (t *table) hash() string {
 // comparedTables are all tables of a schema but those that tell of their writing.
 func comparedTables(ctx context.Context, conn querier, tables string) ([]table, error) {
 	rows, err := conn.Query(ctx, `
-		SELECT c.relname::text, array_agg(a.attname::text ORDER BY array_position(i.indkey::int2[], a.attnum)),
+		SELECT c.relname::text, array_agg(a.attname::text ORDER BY a.attname <> 'order_id', array_position(i.indkey::int2[], a.attnum)),
 		       (SELECT array_agg(o.attname::text ORDER BY o.attname) FROM pg_attribute o
 		         WHERE o.attrelid = c.oid AND o.attnum > 0 AND NOT o.attisdropped),
 		       (SELECT array_agg(CASE o.atttypid WHEN 'numeric'::regtype THEN format('%1$I, scale(%1$I)', o.attname)
@@ -58,7 +59,7 @@ func comparedTables(ctx context.Context, conn querier, tables string) ([]table, 
 		         WHERE o.attrelid = c.oid AND o.attnum > 0 AND NOT o.attisdropped)
 		  FROM pg_class c
 		  JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
-		  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)
+		  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND (a.attnum = ANY (i.indkey) OR a.attname = 'order_id')
 		 WHERE c.relnamespace = $1::text::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ('checkpoint', 'outside_writes')
 		 GROUP BY c.oid, c.relname ORDER BY c.relname`, tables)
 	if err != nil {
