@@ -17,6 +17,7 @@ import (
 	"github.com/order-ledger/order-ledger/projections/history"
 	"github.com/order-ledger/order-ledger/projections/journal"
 	"github.com/order-ledger/order-ledger/projections/parked"
+	"github.com/order-ledger/order-ledger/projections/schema"
 )
 
 // Runner keeps the read models of one database up with one log. See the package comment.
@@ -66,6 +67,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			failures = 0
 		}
 		failures++
+		err = schema.ExplainFull(err, "the views go on by themselves")
 		r.status.failed(err)
 		pause := r.backoff(failures)
 		if errors.Is(err, errOvertaken) {

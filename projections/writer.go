@@ -159,7 +159,8 @@ func send(ctx context.Context, conn *pgx.Conn, statements *pgx.Batch, first, las
 	for i := range statements.Len() {
 		tag, err := results.Exec()
 		if err != nil {
-			return 0, errors.Join(err, results.Close())
+			_ = results.Close() // it says the same again
+			return 0, err
 		}
 		if i >= first && i < last {
 			written += tag.RowsAffected()

@@ -23,6 +23,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/schema"
 )
 
 const (
@@ -204,7 +205,7 @@ func (p *Prober) look(ctx context.Context, at eventstore.Position) error {
 	defer cancel()
 	c, err := checkpoint.Read(ctx, db)
 	if err != nil {
-		return fmt.Errorf("look for a canary: %w", err)
+		return fmt.Errorf("look for a canary: %w", schema.ExplainQuery(err))
 	}
 	if !c.Reached(at) {
 		return fmt.Errorf("the views stand at %s, a canary at %s", c, at)

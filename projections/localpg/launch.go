@@ -199,21 +199,35 @@ func (p place) whyNot(offset int64) string {
 	if err != nil {
 		return err.Error()
 	}
-	var reasons []string
-	for line := range strings.Lines(string(out)) {
-		if _, message, ok := strings.Cut(line, "FATAL:"); ok {
-			reasons = append(reasons, strings.TrimSpace(message))
-		} else if _, message, ok := strings.Cut(line, "PANIC:"); ok {
-			reasons = append(reasons, strings.TrimSpace(message))
+	if reasons := fatalReasons(string(out)); len(reasons) > 0 {
+		text := strings.Join(reasons, " | ")
+		if strings.Contains(text, "No space left on device") {
+			return "its disk is full: make room where " + p.dir + " is (" + text + ")"
 		}
-	}
-	if len(reasons) > 0 {
-		return strings.Join(reasons, " | ")
+		return text
 	}
 	if len(out) == 0 {
 		return "it wrote nothing to " + p.log()
 	}
 	return lastLines(out)
+}
+
+// fatalReasons are the messages in a server's log that tell why it ended, each once: not those to clients that came while it was
+// starting.
+func fatalReasons(log string) []string {
+	var reasons []string
+	for line := range strings.Lines(log) {
+		_, message, ok := strings.Cut(line, "FATAL:")
+		if !ok {
+			_, message, ok = strings.Cut(line, "PANIC:")
+		}
+		message = strings.TrimSpace(message)
+		toClient := strings.HasPrefix(message, "the database system is ")
+		if ok && !toClient && !slices.Contains(reasons, message) {
+			reasons = append(reasons, message)
+		}
+	}
+	return reasons
 }
 
 // logSize returns where the server will go on to write.

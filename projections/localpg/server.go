@@ -56,6 +56,9 @@ type Server struct {
 	stopped  chan struct{} // closed when the supervision has ended
 	stopOnce sync.Once
 	stopErr  error
+
+	mu      sync.Mutex
+	trouble error // why the server does not run at the moment
 }
 
 // Start makes the server of a directory run and returns when it accepts connections and the ledger's
@@ -130,6 +133,20 @@ func (s *Server) PID() (int, error) {
 
 // Shared tells whether another process started the server, which then also ends it.
 func (s *Server) Shared() bool { return s.shared }
+
+// Trouble tells why a server that was started does not run at the moment; nil while it runs. It is started again and again
+// until it does. Of a shared server nothing is known.
+func (s *Server) Trouble() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.trouble
+}
+
+func (s *Server) setTrouble(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trouble = err
+}
 
 // Stop ends the server in the fast way: clients are disconnected, everything committed is on disk.
 // When the context ends first it becomes an immediate shutdown, which is as safe and costs a recovery

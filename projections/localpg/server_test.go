@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -311,5 +312,39 @@ func TestStart_ServerThatDiesIsStartedAgainOnItsPort(t *testing.T) {
 	})
 	if n := query[int](t, server.URL(), "SELECT n FROM kept"); n != 42 {
 		t.Errorf("n = %d", n)
+	}
+}
+
+func TestTrouble_SaysWhyTheServerDoesNotRun(t *testing.T) {
+	t.Parallel()
+	server := start(t, used(t))
+	if err := server.Trouble(); err != nil {
+		t.Fatalf("a server that runs has trouble: %v", err)
+	}
+	settings := filepath.Join(server.Dir(), "cluster", "postgresql.conf")
+	before, err := os.ReadFile(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(settings, append(slices.Clone(before), "max_connections = many\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pid, err := server.PID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the reason is told", func() bool {
+		err := server.Trouble()
+		return err != nil && strings.Contains(err.Error(), "does not run") && strings.Contains(err.Error(), "postgresql.conf")
+	})
+	if err := os.WriteFile(settings, before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the trouble is over", func() bool { return server.Trouble() == nil })
+	if one := query[int](t, server.URL(), "SELECT 1"); one != 1 {
+		t.Errorf("SELECT 1 = %d", one)
 	}
 }

@@ -125,6 +125,9 @@ func (s *Server) supervise() {
 			return
 		case <-s.current.exited:
 		}
+		if s.Trouble() == nil {
+			s.setTrouble(errors.New("the private PostgreSQL ended by itself and is being started again"))
+		}
 		s.logger.WarnContext(ctx, "postgres ended by itself; starting it again",
 			slog.Any("error", s.current.err), slog.Duration("delay", delay))
 		if pause(ctx, delay, s.stopping) != nil {
@@ -133,10 +136,12 @@ func (s *Server) supervise() {
 		delay = min(2*delay, restartDelayMax)
 		if err := s.restart(ctx); err != nil {
 			if ctx.Err() == nil {
+				s.setTrouble(fmt.Errorf("the private PostgreSQL does not run, and is tried again by itself: %w", err))
 				s.logger.ErrorContext(ctx, "restart postgres", slog.Any("error", err))
 			}
 			continue
 		}
+		s.setTrouble(nil)
 		delay = restartDelayMin
 	}
 }

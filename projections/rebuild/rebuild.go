@@ -77,7 +77,7 @@ func (e *Engine) exclusively(ctx context.Context, doing string, do func(ctx cont
 		defer e.watch(ctx)()
 	}
 	if err := do(ctx, conn); err != nil {
-		return err
+		return schema.ExplainFull(err, "the same command goes on where it was")
 	}
 	if paces := e.progress.end(); !e.pace.gaveWay() {
 		if err := storePaces(ctx, conn, paces); err != nil { // the work is done all the same

@@ -273,7 +273,10 @@ func (e *Engine) Drop(ctx context.Context, views string) error {
 			if err != nil {
 				return err
 			}
-			return e.drop(ctx, conn, tables)
+			if err = e.drop(ctx, conn, tables); errors.Is(err, ErrNone) {
+				err = fmt.Errorf("there is no frozen copy %s", views)
+			}
+			return err
 		}
 		tried, err := e.dropTrials(ctx, conn)
 		if err != nil {

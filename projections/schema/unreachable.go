@@ -29,6 +29,10 @@ func (e *unreachableError) Unwrap() error { return e.cause }
 // ExplainConnect turns the driver's account of every address that it tried into one sentence.
 func ExplainConnect(err error) error {
 	var connect *pgconn.ConnectError
+	var said *unreachableError
+	if errors.As(err, &said) {
+		return err
+	}
 	if !errors.As(err, &connect) || connect.Config == nil {
 		return fmt.Errorf("connect to the database: %w", err)
 	}
@@ -58,4 +62,14 @@ func ExplainConnect(err error) error {
 		return say("no PostgreSQL answers at %s in time: is it there, and does a firewall let through?", where)
 	}
 	return fmt.Errorf("connect to the database: %w", err)
+}
+
+// ExplainQuery is ExplainConnect for a statement over a pool, which may have to connect first; other errors are returned as they
+// are.
+func ExplainQuery(err error) error {
+	var connect *pgconn.ConnectError
+	if !errors.As(err, &connect) {
+		return err
+	}
+	return ExplainConnect(err)
 }

@@ -54,6 +54,7 @@ type Database struct {
 	mu      sync.Mutex
 	url     string
 	pool    *pgxpool.Pool
+	private *localpg.Server // nil without one
 	lastErr error
 }
 
@@ -105,7 +106,7 @@ func (d *Database) use(ctx context.Context, url string, private *localpg.Server)
 	}
 	defer pool.Close()
 	d.mu.Lock()
-	d.url, d.pool, d.lastErr = url, pool, nil
+	d.url, d.pool, d.private, d.lastErr = url, pool, private, nil
 	d.mu.Unlock()
 	d.once.Do(func() { close(d.ready) })
 	if !shared {
@@ -270,6 +271,20 @@ func (d *Database) Pool() (*pgxpool.Pool, error) {
 	return d.pool, d.lastErr
 }
 
+// Explain tells why the database is not reached, given what a connection says: of a private server that does not run it is
+// known why.
+func (d *Database) Explain(err error) error {
+	d.mu.Lock()
+	private := d.private
+	d.mu.Unlock()
+	if private != nil {
+		if trouble := private.Trouble(); trouble != nil {
+			return trouble
+		}
+	}
+	return schema.ExplainConnect(err)
+}
+
 // URL is the database's URL, empty while it is not ready. It may hold a
 // password.
 func (d *Database) URL() string {
@@ -288,7 +303,11 @@ func (d *Database) Connect(ctx context.Context) (*pgx.Conn, error) {
 func (d *Database) ConnectTo(ctx context.Context, tables string) (*pgx.Conn, error) {
 	select {
 	case <-d.ready:
-		return schema.Connect(ctx, d.URL(), tables)
+		conn, err := schema.Connect(ctx, d.URL(), tables)
+		if err != nil {
+			return nil, d.Explain(err)
+		}
+		return conn, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}

@@ -86,12 +86,25 @@ func RebuildEngine(
 			Create: migrations.CreateTables, Exchange: migrations.Exchange, CopyViews: migrations.CopyViews,
 			IsBusy: migrations.ReadersBusy,
 		},
-		FreeBytes: func() (uint64, bool) { return freeBytes(s.DataDir) }, DatabaseHere: s.DatabaseURL == "",
+		FreeBytes: func() (uint64, bool) { return freeForRebuild(s) }, DatabaseHere: s.DatabaseURL == "",
 	}
 	if measured != nil {
 		cfg.Fresh, cfg.Usual, cfg.Watched = fresh, measured.Usual, measured.Often
 	}
 	return rebuild.New(cfg)
+}
+
+// freeForRebuild is the space for spilled events; with a private PostgreSQL, whose directory may be on another disk, that of the
+// fuller of both.
+func freeForRebuild(s config.Settings) (uint64, bool) {
+	free, ok := freeBytes(s.DataDir)
+	if s.DatabaseURL != "" {
+		return free, ok
+	}
+	if there, known := freeBytes(s.PostgresDir()); known && (!ok || there < free) {
+		return there, true
+	}
+	return free, ok
 }
 
 func freeBytes(dir string) (uint64, bool) {

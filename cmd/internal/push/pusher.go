@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections/schema"
 )
 
 // Log is what webhooks are made from, and where what became of them is told.
@@ -198,6 +199,7 @@ func (p *Pusher) forever(ctx context.Context, subscriber string, work func() err
 		if ctx.Err() != nil {
 			return
 		}
+		err = schema.ExplainQuery(err)
 		if err != nil && !errors.Is(err, errElsewhere) && !errors.Is(err, errNoDatabase) && err.Error() != last {
 			last = err.Error()
 			p.c.Logger.WarnContext(ctx, "webhooks wait", slog.String("subscriber", subscriber), slog.Any("error", err))

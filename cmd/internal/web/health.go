@@ -10,7 +10,6 @@ import (
 
 	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/fingerprint"
-	"github.com/order-ledger/order-ledger/projections/schema"
 )
 
 // healthTimeout bounds looking after the parts.
@@ -84,7 +83,7 @@ func (s *Server) health(ctx context.Context) Health {
 		h.Status, h.Database = "not_ready", "starting"
 	default:
 		if err := pool.Ping(ctx); err != nil {
-			h.Status, h.Database, h.LastError = "not_ready", "unreachable", unreachable(err)
+			h.Status, h.Database, h.LastError = "not_ready", "unreachable", s.unreachable(err)
 		}
 	}
 	switch st.Role {
@@ -104,11 +103,11 @@ func (s *Server) health(ctx context.Context) Health {
 }
 
 // unreachable tells why a database is not reached.
-func unreachable(err error) string {
+func (s *Server) unreachable(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return "the database does not answer"
 	}
-	return schema.ExplainConnect(err).Error()
+	return s.ledger.Database.Explain(err).Error()
 }
 
 // storeFailure tells why the event store takes or answers nothing.
