@@ -28,7 +28,7 @@ func Allocate(total Money, weights []int64) ([]Money, error) {
 		return nil, ErrInvalidWeights
 	}
 
-	whole := total.amount.Coefficient()
+	whole := total.Amount().Coefficient()
 	whole.Abs(whole)
 	left := new(big.Int).Set(whole)
 	units := make([]*big.Int, len(weights))
@@ -54,10 +54,7 @@ func Allocate(total Money, weights []int64) ([]Money, error) {
 		if total.IsNegative() {
 			units[i].Neg(units[i])
 		}
-		parts[i] = Money{
-			amount:   decimal.NewFromBigInt(units[i], -total.currency.MinorUnits()),
-			currency: total.currency,
-		}
+		parts[i] = exactly(decimal.NewFromBigInt(units[i], -total.currency.MinorUnits()), total.currency)
 	}
 	return parts, nil
 }

@@ -1,10 +1,5 @@
 package money
 
-import (
-	"slices"
-	"strings"
-)
-
 // Currency is an ISO 4217 currency in which payments are made. The zero Currency is none.
 //
 // Values are comparable and may be map keys. They are small numbers that only this process
@@ -18,14 +13,21 @@ type Currency struct {
 // text, and so are lower-case letters and surrounding blanks: whoever reads sloppy input
 // cleans it first. The error is [ErrUnknownCurrency].
 func ParseCurrency(code string) (Currency, error) {
-	i, found := slices.BinarySearchFunc(currencies[:], code, func(row currencyRow, code string) int {
-		return strings.Compare(row.code, code)
-	})
-	if !found {
+	row := rows[code]
+	if row == 0 {
 		return Currency{}, ErrUnknownCurrency
 	}
-	return Currency{row: uint8(i + 1)}, nil
+	return Currency{row: row}, nil
 }
+
+// rows finds the row of a code, counted from 1; it is read only.
+var rows = func() map[string]uint8 {
+	rows := make(map[string]uint8, len(currencies))
+	for i := range currencies {
+		rows[currencies[i].code] = uint8(i + 1)
+	}
+	return rows
+}()
 
 // MustCurrency is ParseCurrency for constants and tests. It panics on an unknown code.
 func MustCurrency(code string) Currency {

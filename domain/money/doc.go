@@ -2,7 +2,9 @@
 //
 // An amount is a decimal in major units ("12.50" is twelve and a half), never a float and never
 // rounded: a value that has more decimals than ISO 4217 gives its currency is an error, not a
-// shorter value. Amounts of different currencies are never added or compared.
+// shorter value. Amounts of different currencies are never added or compared. Inside, an amount is its number of
+// minor units wherever an int64 holds that, because every event is added up when projections are rebuilt, and a
+// decimal of any size where not.
 //
 // Three doors lead in, each as strict as its source is foreign:
 //

@@ -27,7 +27,7 @@ func (m Money) MarshalJSON() ([]byte, error) {
 // The errors are those of Parse, and [*MalformedError] for a missing member or a wrong type.
 func (m *Money) UnmarshalJSON(data []byte) error {
 	if amount, code, ok := cutCanonical(data); ok {
-		return m.set(amount, code)
+		return m.set(string(amount), string(code))
 	}
 	if string(bytes.TrimSpace(data)) == "null" {
 		*m = Money{}
@@ -64,15 +64,15 @@ func (m *Money) set(amount, code string) error {
 
 // cutCanonical takes apart exactly what MarshalJSON writes. Rebuilding every projection decodes
 // each amount ever recorded, and all of those look like this; anything else takes the slow way.
-func cutCanonical(data []byte) (amount, code string, ok bool) {
+func cutCanonical(data []byte) (amount, code []byte, ok bool) {
 	rest, ok := bytes.CutPrefix(data, []byte(`{"amount":"`))
 	if !ok {
-		return "", "", false
+		return nil, nil, false
 	}
 	number, rest, ok := bytes.Cut(rest, []byte(`","currency":"`))
 	if !ok || len(rest) != len(`EUR"}`) || rest[3] != '"' || rest[4] != '}' ||
 		bytes.ContainsAny(number, `"\`) || bytes.ContainsAny(rest[:3], `"\`) {
-		return "", "", false
+		return nil, nil, false
 	}
-	return string(number), string(rest[:3]), true
+	return number, rest[:3], true
 }

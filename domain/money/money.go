@@ -1,6 +1,8 @@
 package money
 
 import (
+	"cmp"
+	"math"
 	"math/big"
 	"strconv"
 
@@ -20,11 +22,27 @@ const (
 // The zero Money has no currency and is worth nothing in every currency: it is the neutral element
 // of Add, Sub, Cmp, Min and Max, so that a sum may start from it. Do not compare Money with ==.
 type Money struct {
-	// amount has the exponent -currency.MinorUnits(), or is the zero Decimal. With one exponent
-	// per currency, arithmetic never rescales.
-	amount   decimal.Decimal
+	// units is the amount in minor units of the currency. An amount that does not fit is in wide alone, with the exponent
+	// -currency.MinorUnits(): no amount that enters the ledger in a currency of two decimals, and few totals, are so large.
+	// With one exponent per currency, arithmetic never rescales.
+	units    int64
+	wide     *decimal.Decimal
 	currency Currency
 }
+
+// exactly is the Money of a decimal that has the exponent of the currency.
+func exactly(amount decimal.Decimal, c Currency) Money {
+	if amount.NumDigits() <= int64Digits {
+		return Money{units: amount.CoefficientInt64(), currency: c}
+	}
+	if units := amount.Coefficient(); units.IsInt64() {
+		return Money{units: units.Int64(), currency: c}
+	}
+	return Money{wide: &amount, currency: c}
+}
+
+// int64Digits: any number of so many digits fits into an int64.
+const int64Digits = 18
 
 // New makes an amount of major units. The error is a [*ScaleError] when the amount has more
 // decimals than the currency (trailing zeros do not count) or is not below 10^15 in magnitude,
@@ -55,7 +73,7 @@ func New(amount decimal.Decimal, c Currency) (Money, error) {
 	case amount.Exponent() > exponent:
 		amount = amount.Add(decimal.New(0, exponent))
 	}
-	return Money{amount: amount, currency: c}, nil
+	return exactly(amount, c), nil
 }
 
 // decimals counts decimals without trailing zeros.
@@ -68,43 +86,54 @@ func Zero(c Currency) Money { return Money{currency: c} }
 
 // fromMinorUnits needs no checks: its callers have counted the digits.
 func fromMinorUnits(units uint64, negative bool, c Currency) Money {
-	switch {
-	case units == 0:
-		return Money{currency: c}
-	case units <= 1<<63-1 && negative:
-		return Money{amount: decimal.New(-int64(units), -c.MinorUnits()), currency: c}
-	case units <= 1<<63-1:
-		return Money{amount: decimal.New(int64(units), -c.MinorUnits()), currency: c}
+	if units > math.MaxInt64 {
+		amount := decimal.NewFromBigInt(new(big.Int).SetUint64(units), -c.MinorUnits())
+		if negative {
+			amount = amount.Neg()
+		}
+		return exactly(amount, c)
 	}
-	wide := new(big.Int).SetUint64(units)
 	if negative {
-		wide.Neg(wide)
+		return Money{units: -int64(units), currency: c}
 	}
-	return Money{amount: decimal.NewFromBigInt(wide, -c.MinorUnits()), currency: c}
+	return Money{units: int64(units), currency: c}
 }
 
 // Amount returns the number of major units.
-func (m Money) Amount() decimal.Decimal { return m.amount }
+func (m Money) Amount() decimal.Decimal {
+	if m.wide != nil {
+		return *m.wide
+	}
+	return decimal.New(m.units, -m.currency.MinorUnits())
+}
 
 // Currency returns the currency; it is zero for the zero Money alone.
 func (m Money) Currency() Currency { return m.currency }
 
+// sign is -1, 0 or +1.
+func (m Money) sign() int {
+	if m.wide != nil {
+		return m.wide.Sign()
+	}
+	return cmp.Compare(m.units, 0)
+}
+
 // IsZero reports whether the amount is zero, in whatever currency. Beware of the JSON option
 // omitzero: it asks this method and would drop the currency of 0.00 EUR with the amount.
-func (m Money) IsZero() bool { return m.amount.IsZero() }
+func (m Money) IsZero() bool { return m.units == 0 && m.wide == nil }
 
 // IsPositive reports whether the amount is above zero.
-func (m Money) IsPositive() bool { return m.amount.IsPositive() }
+func (m Money) IsPositive() bool { return m.sign() > 0 }
 
 // IsNegative reports whether the amount is below zero.
-func (m Money) IsNegative() bool { return m.amount.IsNegative() }
+func (m Money) IsNegative() bool { return m.sign() < 0 }
 
 // Neg returns the amount with the other sign.
 func (m Money) Neg() Money {
-	if m.amount.IsZero() {
-		return m
+	if m.wide != nil || m.units == math.MinInt64 {
+		return exactly(m.Amount().Neg(), m.currency)
 	}
-	return Money{amount: m.amount.Neg(), currency: m.currency}
+	return Money{units: -m.units, currency: m.currency}
 }
 
 // Add returns m + other. It is exact and, unlike New, has no upper bound, so that totals of many
@@ -114,26 +143,17 @@ func (m Money) Add(other Money) (Money, error) {
 	if err != nil {
 		return Money{}, err
 	}
-	// Most balances of an order are zero: skipping them saves two allocations each.
-	if other.amount.IsZero() {
-		return Money{amount: m.amount, currency: c}, nil
+	sum := m.units + other.units
+	// A sum that does not fit has another sign than both.
+	if m.wide != nil || other.wide != nil || (m.units^sum)&(other.units^sum) < 0 {
+		return exactly(m.Amount().Add(other.Amount()), c), nil
 	}
-	if m.amount.IsZero() {
-		return Money{amount: other.amount, currency: c}, nil
-	}
-	return Money{amount: m.amount.Add(other.amount), currency: c}, nil
+	return Money{units: sum, currency: c}, nil
 }
 
 // Sub returns m - other, which may be negative. The only error is a [*CurrencyMismatchError].
 func (m Money) Sub(other Money) (Money, error) {
-	c, err := m.common(other)
-	if err != nil {
-		return Money{}, err
-	}
-	if other.amount.IsZero() {
-		return Money{amount: m.amount, currency: c}, nil
-	}
-	return Money{amount: m.amount.Sub(other.amount), currency: c}, nil
+	return m.Add(other.Neg())
 }
 
 // Cmp returns -1, 0 or +1 as m is below, equal to or above other. The only error is a
@@ -142,24 +162,31 @@ func (m Money) Cmp(other Money) (int, error) {
 	if _, err := m.common(other); err != nil {
 		return 0, err
 	}
-	return m.amount.Cmp(other.amount), nil
+	return m.compare(other), nil
+}
+
+// compare is Cmp for amounts of one currency.
+func (m Money) compare(other Money) int {
+	if m.wide != nil || other.wide != nil {
+		return m.Amount().Cmp(other.Amount())
+	}
+	return cmp.Compare(m.units, other.units)
 }
 
 // Equal reports whether both amounts and both currencies are the same. The zero Money equals
 // itself alone: 0.00 EUR says more.
 func (m Money) Equal(other Money) bool {
-	return m.currency == other.currency && m.amount.Equal(other.amount)
+	return m.currency == other.currency && m.compare(other) == 0
 }
 
 // SameCurrency reports whether m and other can be added and compared.
 func (m Money) SameCurrency(other Money) bool {
-	_, err := m.common(other)
-	return err == nil
+	return m.currency == other.currency || m.currency.IsZero() || other.currency.IsZero()
 }
 
 // FloorZero returns m, or zero of its currency when m is negative.
 func (m Money) FloorZero() Money {
-	if m.amount.IsNegative() {
+	if m.IsNegative() {
 		return Money{currency: m.currency}
 	}
 	return m
@@ -171,10 +198,11 @@ func Min(a, b Money) (Money, error) {
 	if err != nil {
 		return Money{}, err
 	}
-	if b.amount.Cmp(a.amount) < 0 {
+	if b.compare(a) < 0 {
 		a = b
 	}
-	return Money{amount: a.amount, currency: c}, nil
+	a.currency = c
+	return a, nil
 }
 
 // common returns the currency of a result of m and other.
@@ -205,23 +233,22 @@ func (m Money) Format() string {
 
 // appendAmount writes the canonical text.
 func (m Money) appendAmount(b []byte) []byte {
-	const int64Digits = 18 // any number of 18 digits fits into an int64
-	places := int(m.currency.MinorUnits())
-	if m.amount.NumDigits() > int64Digits {
-		return append(b, m.amount.StringFixed(m.currency.MinorUnits())...)
+	if m.wide != nil {
+		return append(b, m.wide.StringFixed(m.currency.MinorUnits())...)
 	}
-	units := m.amount.CoefficientInt64()
-	if units < 0 {
+	units := uint64(m.units)
+	if m.units < 0 {
 		b, units = append(b, '-'), -units
 	}
+	places := m.currency.MinorUnits()
 	if places == 0 {
-		return strconv.AppendInt(b, units, 10)
+		return strconv.AppendUint(b, units, 10)
 	}
-	scale := int64(1)
+	scale := uint64(1)
 	for range places {
 		scale *= 10
 	}
-	b = strconv.AppendInt(b, units/scale, 10)
+	b = strconv.AppendUint(b, units/scale, 10)
 	b = append(b, '.')
 	fraction := units % scale
 	for scale /= 10; scale > 0; scale /= 10 {
