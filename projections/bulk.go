@@ -14,6 +14,7 @@ import (
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/history"
+	"github.com/order-ledger/order-ledger/projections/internal/pgcopy"
 	"github.com/order-ledger/order-ledger/projections/journal"
 	"github.com/order-ledger/order-ledger/projections/parked"
 )
@@ -124,7 +125,7 @@ func (b *Bulk) park(o *orderState, refused *foldError) {
 
 // Copy writes all rows within the connection's transaction, in pieces with a rest between them unless rest is nil. The rows of a *RefusedError are to be added
 // again after Judge has found out whose fault it is.
-func (b *Bulk) Copy(ctx context.Context, conn *pgx.Conn, rest func(context.Context)) error {
+func (b *Bulk) Copy(ctx context.Context, conn *pgx.Conn, rest pgcopy.Rest) error {
 	var parks parked.Rows
 	var r rows
 	for _, stream := range slices.Sorted(maps.Keys(b.states)) {
@@ -150,23 +151,13 @@ func (b *Bulk) Copy(ctx context.Context, conn *pgx.Conn, rest func(context.Conte
 	return err
 }
 
-func (b *Bulk) copyRows(ctx context.Context, conn *pgx.Conn, r *rows, rest func(context.Context)) error {
-	wire := conn.PgConn()
-	if rest == nil {
-		rest = func(context.Context) {}
-		if err := b.batch.history.Copy(ctx, wire); err != nil {
-			return err
-		}
-	} else if err := b.batch.history.CopyInPieces(ctx, wire, rest); err != nil {
-		return err
-	}
-	for _, write := range []func(context.Context, *pgconn.PgConn) error{
-		b.batch.journal.Copy, r.live.Copy, r.test.CopyTest, r.payouts.Copy, r.payments.Copy, r.refunds.Copy, r.disputes.Copy,
+func (b *Bulk) copyRows(ctx context.Context, conn *pgx.Conn, r *rows, rest pgcopy.Rest) error {
+	for _, write := range []func(context.Context, *pgconn.PgConn, pgcopy.Rest) error{
+		b.batch.history.Copy, b.batch.journal.Copy, r.live.Copy, r.test.CopyTest, r.payouts.Copy, r.payments.Copy, r.refunds.Copy, r.disputes.Copy,
 	} {
-		if err := write(ctx, wire); err != nil {
+		if err := write(ctx, conn.PgConn(), rest); err != nil {
 			return err
 		}
-		rest(ctx)
 	}
 	return nil
 }

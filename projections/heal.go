@@ -90,7 +90,7 @@ func healBooking(ctx context.Context, tx pgx.Tx, log eventstore.Reader, at check
 	if err := journal.DeleteEvents(ctx, tx, stream, ids, positions); err != nil {
 		return err
 	}
-	return lines.Copy(ctx, tx.Conn().PgConn())
+	return lines.Copy(ctx, tx.Conn().PgConn(), nil)
 }
 
 func clearOrder(ctx context.Context, tx pgx.Tx, orderID string, held []parked.Order, at checkpoint.Checkpoint) error {
@@ -117,7 +117,7 @@ func healStream(
 	if err := history.DeleteAt(ctx, tx, trail.positions); err != nil {
 		return false, err
 	}
-	if err := trail.rows.Copy(ctx, tx.Conn().PgConn()); err != nil {
+	if err := trail.rows.Copy(ctx, tx.Conn().PgConn(), nil); err != nil {
 		return false, err
 	}
 	o, park, err := foldParked(ctx, log, at, stream, held)
@@ -226,5 +226,5 @@ func rewriteJournal(
 	if err := journal.DeleteEvents(ctx, tx, o.id, ids, positions); err != nil {
 		return err
 	}
-	return lines.Copy(ctx, tx.Conn().PgConn())
+	return lines.Copy(ctx, tx.Conn().PgConn(), nil)
 }

@@ -136,8 +136,8 @@ func (w *writer) transact(ctx context.Context, b *batch) (written int64, err err
 	guarded := statements.Len()
 	b.queue(&statements)
 	if written, err = send(ctx, w.conn, &statements, guarded, guarded+b.rows.guardedStatements()); err == nil && open {
-		if err = b.history.Copy(ctx, w.conn.PgConn()); err == nil {
-			err = b.journal.Copy(ctx, w.conn.PgConn())
+		if err = b.history.Copy(ctx, w.conn.PgConn(), nil); err == nil {
+			err = b.journal.Copy(ctx, w.conn.PgConn(), nil)
 		}
 		if err == nil {
 			w.cfg.Passed(PointWritten)

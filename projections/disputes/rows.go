@@ -133,7 +133,7 @@ func (r *Rows) Queue(b *pgx.Batch) {
 }
 
 // Copy writes all rows into tables that have none of them, within the connection's transaction.
-func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
+func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn, rest pgcopy.Rest) error {
 	const columns = 16
 	var t pgcopy.Table
 	for i := range r.Len() {
@@ -153,16 +153,16 @@ func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
 		t.KnownTime(r.respondBy[i])
 		r.at.Write(&t, i)
 	}
-	if err := t.Copy(ctx, conn, copySQL); err != nil {
+	if err := t.Copy(ctx, conn, copySQL, rest); err != nil {
 		return fmt.Errorf("disputes: %w", err)
 	}
-	if err := r.steps.copy(ctx, conn); err != nil {
+	if err := r.steps.copy(ctx, conn, rest); err != nil {
 		return fmt.Errorf("dispute timeline: %w", err)
 	}
 	return nil
 }
 
-func (t *timeline) copy(ctx context.Context, conn *pgconn.PgConn) error {
+func (t *timeline) copy(ctx context.Context, conn *pgconn.PgConn, rest pgcopy.Rest) error {
 	const columns = 12
 	var table pgcopy.Table
 	for i := range t.orderID {
@@ -178,5 +178,5 @@ func (t *timeline) copy(ctx context.Context, conn *pgconn.PgConn) error {
 		table.Time(t.recordedAt[i])
 		t.at.Write(&table, i)
 	}
-	return table.Copy(ctx, conn, copyTimelineSQL)
+	return table.Copy(ctx, conn, copyTimelineSQL, rest)
 }

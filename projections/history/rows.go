@@ -65,17 +65,9 @@ func (r *Rows) Add(e *Entry) {
 	t.Bytes(storable.JSON(ev.Metadata, e.Readable))
 }
 
-// CopyInPieces is Copy in several round trips, with a rest after each.
-func (r *Rows) CopyInPieces(ctx context.Context, conn *pgconn.PgConn, rest func(context.Context)) error {
-	if err := r.table.CopyInPieces(ctx, conn, copySQL, rest); err != nil {
-		return fmt.Errorf("order history: %w", err)
-	}
-	return nil
-}
-
-// Copy writes all rows within the connection's transaction, in one round trip.
-func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
-	if err := r.table.Copy(ctx, conn, copySQL); err != nil {
+// Copy writes all rows within the connection's transaction, in one round trip or with a rest between pieces.
+func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn, rest pgcopy.Rest) error {
+	if err := r.table.Copy(ctx, conn, copySQL, rest); err != nil {
 		return fmt.Errorf("order history: %w", err)
 	}
 	return nil

@@ -96,8 +96,12 @@ func (r *Rows) Add(e *Entry) { r.add(e.OrderID, LinesOf(e)) }
 
 func (r *Rows) add(orderID string, lines []Line) {
 	t := &r.table
-	for _, l := range lines {
-		t.Row(columns)
+	for i, l := range lines {
+		if i == 0 {
+			t.Row(columns)
+		} else {
+			t.RowOn(columns)
+		}
 		t.Text(storable.Text(orderID))
 		t.Bigint(int64(l.Revision))
 		t.Integer(int32(l.Number))
@@ -115,12 +119,12 @@ func (r *Rows) add(orderID string, lines []Line) {
 	}
 }
 
-// Copy writes all rows within the connection's transaction, in one round trip.
-func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
+// Copy writes all rows within the connection's transaction, in one round trip or with a rest between pieces.
+func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn, rest pgcopy.Rest) error {
 	if r.Len() == 0 {
 		return nil
 	}
-	if err := r.table.Copy(ctx, conn, copySQL); err != nil {
+	if err := r.table.Copy(ctx, conn, copySQL, rest); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	return nil

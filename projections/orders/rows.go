@@ -136,16 +136,16 @@ func (r *Rows) queue(b *pgx.Batch, sql string) {
 
 // Copy writes all rows of live orders into a table that has none of them, within the connection's
 // transaction.
-func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
-	return r.copy(ctx, conn, copySQL)
+func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn, rest pgcopy.Rest) error {
+	return r.copy(ctx, conn, copySQL, rest)
 }
 
 // CopyTest is Copy for test orders.
-func (r *Rows) CopyTest(ctx context.Context, conn *pgconn.PgConn) error {
-	return r.copy(ctx, conn, copyTestSQL)
+func (r *Rows) CopyTest(ctx context.Context, conn *pgconn.PgConn, rest pgcopy.Rest) error {
+	return r.copy(ctx, conn, copyTestSQL, rest)
 }
 
-func (r *Rows) copy(ctx context.Context, conn *pgconn.PgConn, sql string) error {
+func (r *Rows) copy(ctx context.Context, conn *pgconn.PgConn, sql string, rest pgcopy.Rest) error {
 	const columns = 28
 	var t pgcopy.Table
 	for i := range r.Len() {
@@ -173,7 +173,7 @@ func (r *Rows) copy(ctx context.Context, conn *pgconn.PgConn, sql string) error 
 		t.Time(r.lastRecordedAt[i])
 		r.at.Write(&t, i)
 	}
-	if err := t.Copy(ctx, conn, sql); err != nil {
+	if err := t.Copy(ctx, conn, sql, rest); err != nil {
 		return fmt.Errorf("orders: %w", err)
 	}
 	return nil

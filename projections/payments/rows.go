@@ -81,7 +81,7 @@ func (r *Rows) Queue(b *pgx.Batch) {
 }
 
 // Copy writes all rows into a table that has none of them, within the connection's transaction.
-func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
+func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn, rest pgcopy.Rest) error {
 	const columns = 14
 	var t pgcopy.Table
 	for i := range r.Len() {
@@ -99,7 +99,7 @@ func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn) error {
 		t.Time(r.lastOccurredAt[i])
 		r.at.Write(&t, i)
 	}
-	if err := t.Copy(ctx, conn, copySQL); err != nil {
+	if err := t.Copy(ctx, conn, copySQL, rest); err != nil {
 		return fmt.Errorf("payments: %w", err)
 	}
 	return nil

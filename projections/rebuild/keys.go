@@ -129,6 +129,7 @@ func (e *Engine) withIndexer(ctx context.Context, set *Set, do func(*pgx.Conn) e
 }
 
 func (e *Engine) makeIndex(ctx context.Context, conn *pgx.Conn, set *Set, k []string) error {
+	defer e.pace.alone(ctx)()
 	mine := e.pace.turn()
 	defer mine.wait(ctx)
 	var exists bool
@@ -145,6 +146,7 @@ func (e *Engine) makeIndex(ctx context.Context, conn *pgx.Conn, set *Set, k []st
 }
 
 func (e *Engine) analyze(ctx context.Context, conn *pgx.Conn, set *Set, table string) error {
+	defer e.pace.alone(ctx)()
 	mine := e.pace.turn()
 	defer mine.wait(ctx)
 	if e.pace.givesWay() { // PostgreSQL pauses while it reads, and has less to sort

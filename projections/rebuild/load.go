@@ -157,6 +157,7 @@ func (l *loader) unit(ctx context.Context, number int, u unit) error {
 
 // attempt loads a unit in one transaction.
 func (l *loader) attempt(ctx context.Context, number int, u unit) error {
+	defer l.engine.pace.alone(ctx)()
 	l.bulk.Reset()
 	total := 0
 	var tx pgx.Tx

@@ -18,6 +18,8 @@ type pace struct {
 	fresh, usual func() (time.Duration, bool)
 	// pausing is held by who pauses, so that work of several goroutines takes turns.
 	pausing chan struct{}
+	// working is held by who works alone.
+	working chan struct{}
 
 	mu       sync.Mutex
 	baseline time.Duration
@@ -47,7 +49,7 @@ const (
 )
 
 func newPace(fresh, usual func() (time.Duration, bool)) *pace {
-	return &pace{fresh: fresh, usual: usual, share: 1, pausing: make(chan struct{}, 1)}
+	return &pace{fresh: fresh, usual: usual, share: 1, pausing: make(chan struct{}, 1), working: make(chan struct{}, 1)}
 }
 
 // begin takes the measure of what is usual, while nothing is done yet.
@@ -133,6 +135,19 @@ func (p *pace) givesWay() bool {
 	return p.fresh != nil && p.judge(time.Now()) < 1
 }
 
+// alone waits, while the rebuild gives way, until no other goroutine works alone. It does so itself until done is called.
+func (p *pace) alone(ctx context.Context) (done func()) {
+	if !p.givesWay() {
+		return func() {}
+	}
+	select {
+	case p.working <- struct{}{}:
+		return func() { <-p.working }
+	case <-ctx.Done():
+		return func() {}
+	}
+}
+
 // turn is the work of one goroutine between two pauses.
 type turn struct {
 	pace  *pace
@@ -140,6 +155,9 @@ type turn struct {
 }
 
 func (p *pace) turn() *turn { return &turn{pace: p, began: time.Now()} }
+
+// resume says that the work goes on only now, after waiting for something else.
+func (t *turn) resume() { t.began = time.Now() }
 
 // wait pauses as long as the share wants after what was done since the last time.
 func (t *turn) wait(ctx context.Context) { t.waitAtLeast(ctx, shareLeast) }

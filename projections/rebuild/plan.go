@@ -58,8 +58,10 @@ const (
 	// sampleEvents and sampleTime bound the measurement of the fold.
 	sampleEvents = 20_000
 	sampleTime   = time.Second
+	// sampleBeside bounds it beside a live runner, which is not to wait for it.
+	sampleBeside = 2_000
 	// countedBytes is up to which size the rows of a table are counted.
-	countedBytes = 64 << 20
+	countedBytes = 16 << 20
 	// spilledPart is the size of spilled events, and tablesPart that of all tables with their indexes, in hundredths of the
 	// size of the events' data and metadata.
 	spilledPart = 45
@@ -198,7 +200,10 @@ func (e *Engine) measureFold(ctx context.Context, p *Plan, all bool) error {
 	began := e.cfg.Clock()
 	folded, counted, bytes := 0, int64(0), 0
 	defer func() { p.eventBytes = float64(bytes) / float64(max(1, folded)) }()
-	sampling := true
+	sampling, most := true, sampleEvents
+	if e.cfg.Fresh != nil {
+		most = sampleBeside
+	}
 	for message, err := range e.cfg.Log.SubscribeAll(ctx, eventstore.AllSubscription{Filter: eventstore.Filter{StreamPrefixes: projections.ModelPrefixes()}}) {
 		if err != nil {
 			return fmt.Errorf("measure the fold: %w", err)
@@ -218,7 +223,7 @@ func (e *Engine) measureFold(ctx context.Context, p *Plan, all bool) error {
 		if err := bulk.Add(ctx, &appeared.Event); err != nil {
 			return fmt.Errorf("measure the fold: %w", err)
 		}
-		if folded++; folded == sampleEvents || e.cfg.Clock().Sub(began) > sampleTime {
+		if folded++; folded == most || e.cfg.Clock().Sub(began) > sampleTime {
 			sampling = false
 			p.FoldRate = float64(folded) / e.cfg.Clock().Sub(began).Seconds()
 			if !all {

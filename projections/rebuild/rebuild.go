@@ -282,13 +282,18 @@ func (e *Engine) build(ctx context.Context, conn *pgx.Conn, set Set) error {
 	if err := e.within(ctx, set.Target); err != nil {
 		return errors.Join(ErrOtherLog, err)
 	}
-	for {
+	for madeAgain := false; ; {
 		var err error
 		switch set.Stage {
 		case Spilling:
 			err = e.spill(ctx, conn, &set)
 		case Loading:
 			err = e.load(ctx, conn, &set)
+			if errors.Is(err, errSpillDamaged) && !madeAgain {
+				e.log.WarnContext(ctx, "the spilled events are made again from the log", slog.Any("reason", err))
+				madeAgain = true
+				continue
+			}
 		case Indexing:
 			err = e.index(ctx, conn, &set)
 		case Built:
@@ -437,9 +442,6 @@ func (e *Engine) spillLog(ctx context.Context, set *Set) (_ *spill, err error) {
 // between two moments of giving way.
 const blockEvents = 1024
 
-// syncBytes bounds what is written at once when the file is synced while the rebuild gives way.
-const syncBytes = 2 << 20
-
 // readInto spills the events of orders and of quarantine from where the file ends up to the target. Reading
 // and writing go side by side.
 func (e *Engine) readInto(ctx context.Context, w *spiller, target eventstore.Position) error {
@@ -452,14 +454,11 @@ func (e *Engine) readInto(ctx context.Context, w *spiller, target eventstore.Pos
 		return e.readLog(ctx, from, known, target, blocks)
 	})
 	group.Go(func() error {
+		mine := e.pace.turn()
 		for block := range blocks {
+			mine.resume()
 			for i := range block {
 				if err := w.add(&block[i]); err != nil {
-					return err
-				}
-			}
-			if w.unsynced >= syncBytes && e.pace.givesWay() {
-				if err := w.sync(); err != nil {
 					return err
 				}
 			}
@@ -470,6 +469,7 @@ func (e *Engine) readInto(ctx context.Context, w *spiller, target eventstore.Pos
 					return err
 				}
 			}
+			mine.wait(ctx)
 		}
 		return nil
 	})
@@ -520,7 +520,8 @@ func (e *Engine) readLog(ctx context.Context, from eventstore.Position, known bo
 }
 
 func (e *Engine) mark(ctx context.Context, w *spiller, at eventstore.Position) error {
-	if err := w.mark(at); err != nil {
+	mine := e.pace.turn()
+	if err := w.mark(at, func() { mine.wait(ctx) }); err != nil {
 		return err
 	}
 	return e.cfg.Reached(ctx, PointMarked)

@@ -21,8 +21,9 @@ import (
 // memory. Events of a slice stand in it in the order of the log.
 //
 // It is one file that is only appended to: chunks of one slice each, and now and then a mark, which says
-// that everything up to a position is in the chunks before it. A mark is synced; what stands behind the
-// last one after a crash is cut off, and spilling goes on from it.
+// that everything up to a position is in the chunks before it. What stands behind the last one after a crash is
+// cut off, and spilling goes on from it. Nothing is synced, as live writers on the same disk would wait for that: what
+// a crash of the machine loses shows by its checksum, and the file is made again.
 const (
 	// slicesOfOrders is the number of slices, and quarantineSlice one more, for notifications that
 	// belong to no order: no event of theirs depends on another, however many there are.
@@ -181,7 +182,6 @@ type spiller struct {
 		events uint32
 	}
 	unmarked   int64
-	unsynced   int64 // bytes
 	compressed []byte
 }
 
@@ -226,7 +226,6 @@ func (w *spiller) flush(slice int) error {
 func (w *spiller) write(slice uint32, c *chunk, body []byte) error {
 	c.offset = w.offset + headerSize
 	w.offset = c.offset + int64(len(body))
-	w.unsynced += headerSize + int64(len(body))
 	_, err := w.out.Write(encodeHeader(slice, *c))
 	if err == nil {
 		_, err = w.out.Write(body)
@@ -237,24 +236,17 @@ func (w *spiller) write(slice uint32, c *chunk, body []byte) error {
 	return nil
 }
 
-// sync has the disk hold what was written.
-func (w *spiller) sync() error {
-	err := w.out.Flush()
-	if err == nil {
-		err = w.spill.file.Sync()
-	}
-	if err != nil {
-		return fmt.Errorf("write the spilled events: %w", err)
-	}
-	w.unsynced = 0
-	return nil
-}
+// slicesAtOnce are written between two rests.
+const slicesAtOnce = 32
 
-// mark makes everything up to a position durable.
-func (w *spiller) mark(at eventstore.Position) error {
+// mark writes everything up to a position, with a rest now and then.
+func (w *spiller) mark(at eventstore.Position, rest func()) error {
 	for slice := range w.slices {
 		if err := w.flush(slice); err != nil {
 			return err
+		}
+		if slice%slicesAtOnce == 0 {
+			rest()
 		}
 	}
 	body := binary.BigEndian.AppendUint64(nil, at.Commit)
@@ -264,8 +256,8 @@ func (w *spiller) mark(at eventstore.Position) error {
 	if err := w.write(markSlice, &c, body); err != nil {
 		return err
 	}
-	if err := w.sync(); err != nil {
-		return err
+	if err := w.out.Flush(); err != nil {
+		return fmt.Errorf("write the spilled events: %w", err)
 	}
 	w.spill.at, w.spill.known, w.spill.end, w.unmarked = at, true, w.offset, 0
 	return nil

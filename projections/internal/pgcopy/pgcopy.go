@@ -30,7 +30,10 @@ type Table struct {
 type piece struct{ at, rows int }
 
 // pieceBytes of rows are written within some milliseconds.
-const pieceBytes = 256 << 10
+const pieceBytes = 96 << 10
+
+// Rest is what is done between two pieces of what is copied.
+type Rest = func(context.Context)
 
 // The file format of COPY: a signature, flags and the length of a header extension, both zero;
 // tuples; and the number of columns -1 as the end.
@@ -65,6 +68,11 @@ func (t *Table) Row(columns uint16) {
 	if len(t.tuples)-last >= pieceBytes {
 		t.pieces = append(t.pieces, piece{at: len(t.tuples), rows: t.n})
 	}
+	t.RowOn(columns)
+}
+
+// RowOn begins a row that is written by the same statement as the one before it.
+func (t *Table) RowOn(columns uint16) {
 	t.n++
 	t.tuples = binary.BigEndian.AppendUint16(t.tuples, columns)
 }
@@ -224,14 +232,12 @@ func isDigits(s string) bool {
 	return s != ""
 }
 
-// Copy writes all rows within the connection's transaction, in one round trip. sql is the statement
-// COPY … FROM STDIN (FORMAT binary).
-func (t *Table) Copy(ctx context.Context, conn *pgconn.PgConn, sql string) error {
-	return t.copy(ctx, conn, sql, t.tuples, t.n)
-}
-
-// CopyInPieces is Copy in a round trip for every pieceBytes, with a rest after each.
-func (t *Table) CopyInPieces(ctx context.Context, conn *pgconn.PgConn, sql string, rest func(context.Context)) error {
+// Copy writes all rows within the connection's transaction: in one round trip, or with a rest in one for every
+// pieceBytes, and the rest after each. sql is the statement COPY … FROM STDIN (FORMAT binary).
+func (t *Table) Copy(ctx context.Context, conn *pgconn.PgConn, sql string, rest Rest) error {
+	if rest == nil {
+		return t.copy(ctx, conn, sql, t.tuples, t.n)
+	}
 	var from piece
 	for _, to := range append(slices.Clip(t.pieces), piece{at: len(t.tuples), rows: t.n}) {
 		if err := t.copy(ctx, conn, sql, t.tuples[from.at:to.at], to.rows-from.rows); err != nil {
