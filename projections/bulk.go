@@ -33,6 +33,8 @@ type Bulk struct {
 	item item
 
 	states map[string]*orderState
+	// last is the state of the newest event's order: events of one append follow each other.
+	last   *orderState
 	parked map[string]*parked.Order
 	batch  *batch
 }
@@ -52,7 +54,7 @@ func (b *Bulk) Reset() {
 		trail = b.batch.history
 		trail.Reset()
 	}
-	b.states, b.parked, b.batch = make(map[string]*orderState), make(map[string]*parked.Order), newBatch(trail)
+	b.states, b.last, b.parked, b.batch = make(map[string]*orderState), nil, make(map[string]*parked.Order), newBatch(trail)
 	b.folder.pending = b.batch
 }
 
@@ -87,11 +89,7 @@ func (b *Bulk) Add(ctx context.Context, ev *eventstore.RecordedEvent) error {
 		p.HeldBack++
 		return nil
 	}
-	o := b.states[stream]
-	if o == nil {
-		o = newOrderState(stream)
-		b.states[stream] = o
-	}
+	o := b.state(stream)
 	if ev.Revision != o.next() {
 		return fmt.Errorf("%w: %s is at revision %d, shown %d", errGap, stream, int64(o.next())-1, ev.Revision)
 	}
@@ -100,19 +98,36 @@ func (b *Bulk) Add(ctx context.Context, ev *eventstore.RecordedEvent) error {
 		return nil
 	}
 	err := o.apply(it)
+	if err == nil {
+		f.post(o, it)
+		return nil
+	}
 	var refused *foldError
 	if !errors.As(err, &refused) {
-		f.post(o, it)
 		return err
 	}
 	if it.err == nil { // the state is spoilt: go back to the one before
 		if o, err = load(ctx, b.log, stream, ev.Revision); err != nil {
 			return err
 		}
-		b.states[stream] = o
+		b.states[stream], b.last = o, o
 	}
 	b.park(o, refused)
 	return nil
+}
+
+// state is that of an order, which is an empty one before its first event.
+func (b *Bulk) state(stream string) *orderState {
+	if b.last != nil && b.last.stream == stream {
+		return b.last
+	}
+	o := b.states[stream]
+	if o == nil {
+		o = newOrderState(stream)
+		b.states[stream] = o
+	}
+	b.last = o
+	return o
 }
 
 func (b *Bulk) park(o *orderState, refused *foldError) {

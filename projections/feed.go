@@ -124,19 +124,18 @@ func decodeEvent(ev *eventstore.RecordedEvent) *item {
 func (it *item) decode(ev *eventstore.RecordedEvent) {
 	*it = item{position: ev.Position, event: ev, id: ev.ID, weight: weightOf(ev)}
 	it.category, it.orderID, _ = order.ParseStreamName(ev.Stream)
-	event, metadata, err := order.Decode(ev.Type, ev.Data, ev.Metadata)
+	it.metadata = &it.recorded.Metadata
+	event, err := order.DecodeInto(it.metadata, ev.Type, ev.Data, ev.Metadata)
 	if err != nil {
-		it.err = err
+		it.err, it.metadata = err, nil
 		var readable order.Metadata
 		if json.Unmarshal(ev.Metadata, &readable) == nil {
 			it.metadata = &readable
 		}
 		return
 	}
-	it.recorded = order.Recorded{
-		Event: event, ID: ev.ID, Revision: ev.Revision, Position: ev.Position.Commit, Metadata: metadata,
-	}
-	it.metadata = &it.recorded.Metadata
+	r := &it.recorded
+	r.Event, r.ID, r.Revision, r.Position = event, ev.ID, ev.Revision, ev.Position.Commit
 }
 
 // gatewayOf takes the gateway's name from the name of a quarantine stream.

@@ -35,27 +35,37 @@ func Encode(e Event, m Metadata) (eventType string, data, metadata []byte, err e
 }
 
 // Decode reads what Encode wrote, in this or any earlier version. The envelope's Schema stays what was
-// stored.
+// stored. Bodies within the event are parts of data, which must not change any more.
 func Decode(eventType string, data, metadata []byte) (Event, Metadata, error) {
 	var m Metadata
-	if err := decodeMetadata(metadata, &m); err != nil {
-		return nil, Metadata{}, fmt.Errorf("decode envelope of %s: %w", eventType, err)
+	e, err := DecodeInto(&m, eventType, data, metadata)
+	return e, m, err
+}
+
+// DecodeInto is Decode with a place for the envelope, which is the zero value, and is that again after an error.
+func DecodeInto(m *Metadata, eventType string, data, metadata []byte) (e Event, err error) {
+	defer func() {
+		if err != nil {
+			*m = Metadata{}
+		}
+	}()
+	if err := decodeMetadata(metadata, m); err != nil {
+		return nil, fmt.Errorf("decode envelope of %s: %w", eventType, err)
 	}
 	if current := CurrentVersion(eventType); m.Schema > current {
-		return nil, Metadata{}, fmt.Errorf("decode %s: schema version %d is newer than %d", eventType, m.Schema, current)
+		return nil, fmt.Errorf("decode %s: schema version %d is newer than %d", eventType, m.Schema, current)
 	}
 	decode, ok := decoders[eventType]
 	if !ok {
-		return nil, Metadata{}, &UnknownEventTypeError{Type: eventType}
+		return nil, &UnknownEventTypeError{Type: eventType}
 	}
 	if older := upcasters[eventType]; m.Schema >= 1 && m.Schema <= len(older) {
 		decode = older[m.Schema-1]
 	}
-	e, err := decode(data)
-	if err != nil {
-		return nil, Metadata{}, fmt.Errorf("decode %s: %w", eventType, err)
+	if e, err = decode(data); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", eventType, err)
 	}
-	return e, m, nil
+	return e, nil
 }
 
 func decodeAs[E Event](data []byte) (Event, error) {
@@ -92,7 +102,7 @@ var decoders = map[string]func([]byte) (Event, error){
 	"CommandRecorded":            decodeAs[CommandRecorded],
 	"GatewayActionInitiated":     decodeAs[GatewayActionInitiated],
 	"GatewayActionAnswered":      decodeAs[GatewayActionAnswered],
-	"NotificationRecorded":       decodeAs[NotificationRecorded],
+	"NotificationRecorded":       decodeEvidence,
 	"NotificationQuarantined":    decodeAs[NotificationQuarantined],
 	"ReferenceLinked":            decodeAs[ReferenceLinked],
 	"PaymentInitiated":           decodeAs[PaymentInitiated],

@@ -3,6 +3,8 @@ package order
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/segmentio/encoding/iso8601"
@@ -16,25 +18,31 @@ func decodeMetadata(data []byte, m *Metadata) error {
 	if readMetadata(data, m) {
 		return nil
 	}
-	*m = Metadata{}
-	return fastjson.Unmarshal(data, m)
+	var general Metadata // apart from *m, so that *m may be on a stack
+	err := fastjson.Unmarshal(data, &general)
+	*m = general
+	return err
 }
 
-// members reads the members of one JSON object in a known order, as far as they are there.
+// decodeEvidence is decodeMetadata for what encodeEvidence writes, which every notification has. The body is a part of
+// data. Both read the same (FuzzDecodeEvidence).
+func decodeEvidence(data []byte) (Event, error) {
+	if e, ok := readEvidence(data); ok {
+		return e, nil
+	}
+	return decodeAs[NotificationRecorded](data)
+}
+
+// members reads the members of one JSON object of plain texts in a known order, as far as they are there.
 type members struct {
-	rest  []byte
+	rest  string
 	begin byte // what stands before the next member
 	odd   bool // something is not as it is read by hand
-	// texts are all texts together, so that they are one piece of memory.
-	texts []byte
 }
-
-// text is a place in members.texts.
-type text struct{ from, to int }
 
 // member goes to the value of the next member if it has this name, given with quotes and colon.
 func (r *members) member(name string) bool {
-	if r.odd || len(r.rest) <= len(name)+1 || r.rest[0] != r.begin || string(r.rest[1:1+len(name)]) != name {
+	if r.odd || len(r.rest) <= len(name)+1 || r.rest[0] != r.begin || r.rest[1:1+len(name)] != name {
 		return false
 	}
 	r.rest, r.begin = r.rest[1+len(name):], ','
@@ -42,36 +50,30 @@ func (r *members) member(name string) bool {
 }
 
 // quoted takes a string without its quotes.
-func (r *members) quoted() []byte {
-	if len(r.rest) > 0 && r.rest[0] == '"' {
-		if n := bytes.IndexByte(r.rest[1:], '"'); n >= 0 {
+func (r *members) quoted() string {
+	if r.rest != "" && r.rest[0] == '"' {
+		if n := strings.IndexByte(r.rest[1:], '"'); n >= 0 {
 			value := r.rest[1 : 1+n]
 			r.rest = r.rest[2+n:]
 			return value
 		}
 	}
 	r.odd = true
-	return nil
+	return ""
 }
 
-func (r *members) take() text {
-	from := len(r.texts)
-	r.texts = append(r.texts, r.quoted()...)
-	return text{from: from, to: len(r.texts)}
-}
-
-func (r *members) textOf(name string) text {
+func (r *members) textOf(name string) string {
 	if !r.member(name) {
-		return text{}
+		return ""
 	}
-	return r.take()
+	return r.quoted()
 }
 
 func (r *members) timeOf(name string, into *time.Time) {
 	if !r.member(name) {
 		return
 	}
-	at, err := iso8601.Parse(string(r.quoted()))
+	at, err := iso8601.Parse(r.quoted())
 	if err != nil {
 		r.odd = true
 	}
@@ -95,24 +97,20 @@ func (r *members) smallNumber(name string) (n int) {
 	return n
 }
 
-// flagsMost are read by hand.
-const flagsMost = 8
-
-func (r *members) flagsOf(name string, places *[flagsMost]text) (n int) {
+func (r *members) flagsOf(name string) (flags []Flag) {
 	if !r.member(name) {
-		return 0
+		return nil
 	}
 	for before := byte('['); ; before = ',' {
-		if n == flagsMost || len(r.rest) == 0 || r.rest[0] != before {
+		if r.odd || r.rest == "" || r.rest[0] != before {
 			r.odd = true
-			return n
+			return nil
 		}
 		r.rest = r.rest[1:]
-		places[n] = r.take()
-		n++
-		if len(r.rest) > 0 && r.rest[0] == ']' {
+		flags = append(flags, Flag(r.quoted()))
+		if r.rest != "" && r.rest[0] == ']' {
 			r.rest = r.rest[1:]
-			return n
+			return flags
 		}
 	}
 }
@@ -122,40 +120,50 @@ func readMetadata(data []byte, m *Metadata) bool {
 	if !isPlain(data) {
 		return false
 	}
-	var room [256]byte
-	r := members{rest: data, begin: '{', texts: room[:0]}
-	correlation := r.textOf(`"$correlationId":`)
-	causation := r.textOf(`"$causationId":`)
-	ledgerID := r.textOf(`"ledger_id":`)
+	r := members{rest: string(data), begin: '{'} // all texts are parts of one piece of memory
+	m.CorrelationID = r.textOf(`"$correlationId":`)
+	m.CausationID = r.textOf(`"$causationId":`)
+	m.LedgerID = r.textOf(`"ledger_id":`)
 	m.Schema = r.smallNumber(`"schema":`)
 	r.timeOf(`"occurred_at":`, &m.OccurredAt)
-	basis := r.textOf(`"occurred_at_basis":`)
+	m.OccurredAtBasis = Basis(r.textOf(`"occurred_at_basis":`))
 	r.timeOf(`"told_at":`, &m.ToldAt)
 	r.timeOf(`"received_at":`, &m.ReceivedAt)
 	r.timeOf(`"recorded_at":`, &m.RecordedAt)
-	source := r.textOf(`"source":`)
-	account := r.textOf(`"source_account":`)
-	sourceEvent := r.textOf(`"source_event_id":`)
-	status := r.textOf(`"source_status":`)
-	actor := r.textOf(`"actor":`)
-	translator := r.textOf(`"translator":`)
-	var places [flagsMost]text
-	flags := r.flagsOf(`"flags":`, &places)
-	if r.odd || len(r.rest) != 1 || r.rest[0] != '}' || r.begin == '{' {
-		return false
+	m.Source = r.textOf(`"source":`)
+	m.SourceAccount = r.textOf(`"source_account":`)
+	m.SourceEventID = r.textOf(`"source_event_id":`)
+	m.SourceStatus = r.textOf(`"source_status":`)
+	m.Actor = r.textOf(`"actor":`)
+	m.Translator = r.textOf(`"translator":`)
+	m.Flags = r.flagsOf(`"flags":`)
+	return !r.odd && r.rest == "}" && r.begin == ','
+}
+
+// readEvidence tells whether it could read the evidence.
+func readEvidence(data []byte) (n NotificationRecorded, ok bool) {
+	const before = `,"body":`
+	texts := bytes.Index(data, []byte(before))
+	if texts < 0 || !isPlain(data[:texts]) {
+		return n, false
 	}
-	all := string(r.texts)
-	of := func(t text) string { return all[t.from:t.to] }
-	m.CorrelationID, m.CausationID, m.LedgerID = of(correlation), of(causation), of(ledgerID)
-	m.OccurredAtBasis, m.Source, m.SourceAccount = Basis(of(basis)), of(source), of(account)
-	m.SourceEventID, m.SourceStatus, m.Actor, m.Translator = of(sourceEvent), of(status), of(actor), of(translator)
-	if flags > 0 {
-		m.Flags = make([]Flag, flags)
-		for i := range m.Flags {
-			m.Flags[i] = Flag(of(places[i]))
-		}
+	r := members{rest: string(data[:texts]), begin: '{'}
+	n.NotificationID = r.textOf(`"notification_id":`)
+	n.Gateway = r.textOf(`"gateway":`)
+	n.Account = r.textOf(`"account":`)
+	n.Via = r.textOf(`"via":`)
+	n.Verified = r.textOf(`"verified":`)
+	n.BodySHA256 = r.textOf(`"body_sha256":`)
+	if r.odd || r.rest != "" || r.begin != ',' {
+		return n, false
 	}
-	return true
+	rest, err := fastjson.Parse(data[texts+len(before):], &n.Body, fastjson.DontCopyRawMessage)
+	const version = `,"version":`
+	if err == nil && bytes.HasPrefix(rest, []byte(version)) {
+		rest, err = fastjson.Parse(rest[len(version):], &n.Version, 0)
+	}
+	n.Body = slices.Clip(n.Body)
+	return n, err == nil && string(rest) == "}"
 }
 
 // isPlain tells whether bytes are ASCII without control characters and escapes, so that a quote ends a string.

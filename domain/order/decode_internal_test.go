@@ -49,3 +49,43 @@ func FuzzDecodeMetadata(f *testing.F) {
 		}
 	})
 }
+
+// FuzzDecodeEvidence is FuzzDecodeMetadata for NotificationRecorded.
+func FuzzDecodeEvidence(f *testing.F) {
+	at := time.Date(2026, 2, 28, 23, 59, 59, 123456700, time.UTC)
+	for _, n := range []NotificationRecorded{
+		{Body: []byte("{}")},
+		{
+			NotificationID: "01J9", Gateway: "decta", Account: "shop", Via: "webhook", Verified: "none", BodySHA256: "0a1b",
+			Body: []byte(`{"a":["é\u0000",1.5e3,null],"body":{"version":1}}`), Version: &Version{IssuedAt: at, Progress: 7},
+		},
+	} {
+		written, err := encodeEvidence(&n)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if read, ok := readEvidence(written); !ok || !reflect.DeepEqual(read, n) {
+			f.Errorf("%s is not read by hand: %+v", written, read)
+		}
+		f.Add(written)
+	}
+	const texts = `{"notification_id":"a","gateway":"b","account":"c","via":"d","verified":"e","body_sha256":"f","body":`
+	for _, odd := range []string{
+		``, `{`, `{}`, `1`, `null`, ` 1`, `1 `, `1}`, ` 1}`, `1 }`, `}`, `01}`, `"\x"}`, `{"a":1,}}`, `1,"version":null}`, `1,"version":{}}`, `1,"version":{"progress":2} }`,
+		`1,"version":{},"version":{}}`, `1,"body":2}`, `1,"repeats":[]}`, `1,"unconfirmed":true}`, `1}}`, `[[[1]]}`,
+	} {
+		f.Add([]byte(texts + odd))
+		f.Add([]byte(odd))
+	}
+	f.Add([]byte(`{"notification_id":"a\",\"body\":","body":1}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		read, ok := readEvidence(data)
+		if !ok {
+			return
+		}
+		var want NotificationRecorded
+		if err := fastjson.Unmarshal(data, &want); err != nil || !reflect.DeepEqual(read, want) {
+			t.Errorf("%q is read as\n%+v, not\n%+v, %v", data, read, want, err)
+		}
+	})
+}

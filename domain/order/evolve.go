@@ -131,10 +131,7 @@ func (s *State) applyParts(r *Recorded) {
 
 // stamp notes what every event carries.
 func (s *State) stamp(r *Recorded) {
-	if s.seen == nil {
-		s.seen = make(map[uuid.UUID]struct{}, 16)
-	}
-	s.seen[r.ID] = struct{}{}
+	s.seen.add(r.ID)
 	if s.FirstRecordedAt.IsZero() {
 		s.FirstRecordedAt = r.Metadata.RecordedAt
 		s.Lifecycle = LifecycleOpen

@@ -6,7 +6,7 @@ import (
 )
 
 //go:embed amounts.go balances.go clock.go codec.go decode.go upcast.go encode.go event.go event_command.go event_correction.go event_gateway.go event_intake.go event_payment.go event_refund.go event_settlement.go
-//go:embed evolve.go evolve_dispute.go evolve_payment.go evolve_refund.go evolve_settlement.go fact.go flag.go id.go metadata.go state.go stream.go
+//go:embed event_ids.go evolve.go evolve_dispute.go evolve_payment.go evolve_refund.go evolve_settlement.go fact.go flag.go id.go metadata.go state.go stream.go
 var foldSource embed.FS
 
 // FoldSource is the source of what decodes and folds events: of what the rows of an order mean.

@@ -1,7 +1,6 @@
 package order
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -69,10 +68,10 @@ type State struct {
 	Position      uint64 // commit position of the last event
 	LastEventID   uuid.UUID
 
-	seen map[uuid.UUID]struct{}
+	seen eventIDs
 	// known holds further ids that belong to the state that a scratch copy was
 	// made of; see scratch.
-	known map[uuid.UUID]struct{}
+	known eventIDs
 }
 
 // LastEvent names the newest event.
@@ -81,16 +80,10 @@ func (s *State) LastEvent() Ref {
 }
 
 // Seen tells whether an event with this id is in the stream.
-func (s *State) Seen(id uuid.UUID) bool {
-	if _, ok := s.seen[id]; ok {
-		return true
-	}
-	_, ok := s.known[id]
-	return ok
-}
+func (s *State) Seen(id uuid.UUID) bool { return s.seen.has(id) || s.known.has(id) }
 
 // events counts the events folded.
-func (s *State) events() int { return len(s.seen) + len(s.known) }
+func (s *State) events() int { return s.seen.len() + s.known.len() }
 
 // Lifecycle is the last due-date or closing fact; payment does not change it.
 type Lifecycle string
@@ -295,10 +288,10 @@ type Payout struct {
 // Clone copies the state so that both copies can be folded on independently.
 func (s *State) Clone() State {
 	c := s.scratch()
-	c.seen = make(map[uuid.UUID]struct{}, s.events()+8)
-	maps.Copy(c.seen, s.known)
-	maps.Copy(c.seen, s.seen)
-	c.known = nil
+	c.seen, c.known = s.known.clone(), eventIDs{}
+	for id := range s.seen.all() {
+		c.seen.add(id)
+	}
 	return c
 }
 
@@ -315,6 +308,6 @@ func (s *State) scratch() State {
 	c.GatewayActions, c.Corrections = slices.Clone(s.GatewayActions), slices.Clone(s.Corrections)
 	c.Settlements, c.mismatches = slices.Clone(s.Settlements), slices.Clone(s.mismatches)
 	c.flags, c.holdsEnded = slices.Clone(s.flags), slices.Clone(s.holdsEnded)
-	c.seen, c.known = nil, s.seen
+	c.seen, c.known = eventIDs{}, s.seen
 	return c
 }

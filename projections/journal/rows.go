@@ -76,6 +76,7 @@ func LinesOf(e *Entry) []Line {
 		Source: e.State.Source, Account: e.State.SourceAccount, OccurredAt: m.OccurredAt, Basis: m.OccurredAtBasis,
 		FirstPosition: e.State.FirstPosition, Position: e.Event.Position,
 	})
+	source, account := storable.Text(e.State.Source), storable.Text(e.State.SourceAccount)
 	lines := make([]Line, len(e.Lines))
 	for i, l := range e.Lines {
 		currency := l.Amount.Currency()
@@ -83,7 +84,7 @@ func LinesOf(e *Entry) []Line {
 			Revision: e.Event.Revision, Number: i + 1, Position: e.Event.Position, EventID: e.Event.ID,
 			PostingDate: booked.PostingDate, ValueDate: booked.ValueDate, RecordedAt: storable.ShownTime(m.RecordedAt),
 			Account: l.Account.Code(), Currency: currency.Code(), Amount: storable.Amount(l.Amount, currency),
-			Source: storable.Text(e.State.Source), SourceAccount: storable.Text(e.State.SourceAccount), Entity: booked.Entity,
+			Source: source, SourceAccount: account, Entity: booked.Entity,
 		}
 	}
 	return lines
@@ -96,13 +97,15 @@ func (r *Rows) Add(e *Entry) { r.add(e.OrderID, LinesOf(e)) }
 
 func (r *Rows) add(orderID string, lines []Line) {
 	t := &r.table
-	for i, l := range lines {
+	orderID = storable.Text(orderID)
+	for i := range lines {
+		l := &lines[i]
 		if i == 0 {
 			t.Row(columns)
 		} else {
 			t.RowOn(columns)
 		}
-		t.Text(storable.Text(orderID))
+		t.Text(orderID)
 		t.Bigint(int64(l.Revision))
 		t.Integer(int32(l.Number))
 		t.Bigint(int64(l.Position))

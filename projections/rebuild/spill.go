@@ -291,7 +291,7 @@ func (s *spill) each(ctx context.Context, slice int, do func(*eventstore.Recorde
 		}
 		rest, events := raw, make([]eventstore.RecordedEvent, c.events)
 		for i := range events {
-			if rest, err = readEvent(rest, &events[i], types); err != nil {
+			if rest, err = readEvent(rest, &events[i], &events[max(0, i-1)], types); err != nil {
 				return err
 			}
 			if err := do(&events[i]); err != nil {
@@ -323,8 +323,9 @@ func appendEvent(b []byte, ev *eventstore.RecordedEvent) []byte {
 	return b
 }
 
-// readEvent reads what appendEvent wrote. Data and metadata stay where they are. types are the types read so far.
-func readEvent(b []byte, ev *eventstore.RecordedEvent, types map[string]string) ([]byte, error) {
+// readEvent reads what appendEvent wrote. Data and metadata stay where they are. before is the event before it, whose
+// stream it mostly shares; types are the types read so far.
+func readEvent(b []byte, ev, before *eventstore.RecordedEvent, types map[string]string) ([]byte, error) {
 	const idSize = 16
 	if len(b) < idSize {
 		return nil, errSpillDamaged
@@ -374,7 +375,9 @@ func readEvent(b []byte, ev *eventstore.RecordedEvent, types map[string]string) 
 		ev.Type = string(values[1])
 		types[ev.Type] = ev.Type
 	}
-	ev.Stream = string(values[0])
+	if ev.Stream = before.Stream; ev.Stream != string(values[0]) {
+		ev.Stream = string(values[0])
+	}
 	ev.Data, ev.Metadata = values[2], values[3]
 	return b, nil
 }
