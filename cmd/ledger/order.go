@@ -114,25 +114,14 @@ func (c *cli) withDatabase(ctx context.Context, use func(context.Context, *pgx.C
 		err = errors.Join(err, <-ran)
 	}()
 	var late <-chan time.Time // a private server that is started here bounds that itself
-	_, held := c.holder()
-	if c.settings.DatabaseURL != "" || held {
+	h, held := c.holder()
+	if c.settings.DatabaseURL != "" || (held && h.pid != os.Getpid()) { // what we hold the log for starts the server itself
 		timer := time.NewTimer(databaseTimeout)
 		defer timer.Stop()
 		late = timer.C
 	}
-	select {
-	case <-database.Ready():
-	case runErr := <-ran:
-		ran <- nil
-		return c.explain(runErr)
-	case <-late:
-		_, lastErr := database.Pool()
-		if lastErr == nil {
-			lastErr = errors.New("the database does not answer; its log says more")
-		}
-		return lastErr
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if err := c.untilReady(ctx, database, ran, late); err != nil {
+		return err
 	}
 	connectCtx, cancel := context.WithTimeout(ctx, databaseTimeout)
 	conn, err := database.Connect(connectCtx)
@@ -142,6 +131,31 @@ func (c *cli) withDatabase(ctx context.Context, use func(context.Context, *pgx.C
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	return use(ctx, conn)
+}
+
+// untilReady waits until a database can be used. late is when one has to have answered; bringing its schema to this version takes
+// as long as it takes.
+func (c *cli) untilReady(ctx context.Context, database *app.Database, ran chan error, late <-chan time.Time) error {
+	answers := database.Answers()
+	for {
+		select {
+		case <-database.Ready():
+			return nil
+		case <-answers:
+			answers, late = nil, nil
+		case runErr := <-ran:
+			ran <- nil
+			return c.explain(runErr)
+		case <-late:
+			_, lastErr := database.Pool()
+			if lastErr == nil {
+				lastErr = errors.New("the database does not answer; its log says more")
+			}
+			return lastErr
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 func (c *cli) printJSON(v any) error {

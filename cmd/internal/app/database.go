@@ -48,8 +48,10 @@ type Database struct {
 	logger   *slog.Logger
 	progress func(string)
 
-	ready chan struct{} // closed once url and pool are set for the first time
-	once  sync.Once     // closes ready
+	reached func()        // closes answers
+	answers chan struct{} // closed once a connection was made
+	ready   chan struct{} // closed once url and pool are set for the first time
+	once    sync.Once     // closes ready
 
 	mu      sync.Mutex
 	url     string
@@ -64,7 +66,11 @@ func NewDatabase(s config.Settings, logger *slog.Logger, progress func(string)) 
 	if progress == nil {
 		progress = func(string) {}
 	}
-	return &Database{settings: s, logger: logger, progress: progress, ready: make(chan struct{})}
+	answers := make(chan struct{})
+	return &Database{
+		settings: s, logger: logger, progress: progress, ready: make(chan struct{}),
+		answers: answers, reached: sync.OnceFunc(func() { close(answers) }),
+	}
 }
 
 // Run starts or reaches the database and migrates it, tries again until it
@@ -235,6 +241,7 @@ func (d *Database) migrate(ctx context.Context, url string, chart []accounting.C
 		return schema.ExplainConnect(err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	d.reached()
 	_, err = migrations.Apply(ctx, conn, migrations.Options{Applied: func(m migrations.Migration) {
 		d.logger.InfoContext(ctx, "migrated the database", slog.Int("version", m.Version))
 	}})
@@ -259,6 +266,10 @@ func (d *Database) note(err error) {
 	defer d.mu.Unlock()
 	d.lastErr = err
 }
+
+// Answers is closed when the database let us in for the first time; from there to Ready its schema is brought to this version,
+// which takes as long as it takes.
+func (d *Database) Answers() <-chan struct{} { return d.answers }
 
 // Ready is closed when the database could be used for the first time.
 func (d *Database) Ready() <-chan struct{} { return d.ready }

@@ -9,9 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/projections/localpg"
+	"github.com/order-ledger/order-ledger/projections/localpg/pgtest"
 )
 
 // reachTimeout bounds waiting for the database; a start takes seconds on a busy machine.
@@ -147,5 +150,54 @@ func mustFail(ctx context.Context, t *testing.T, d *app.Database) {
 		case <-ctx.Done():
 			t.Fatal("no failure was noted")
 		}
+	}
+}
+
+// TestDatabase_AnswersBeforeItIsReady: whoever waits for a database knows from Answers that it is there while its schema is
+// brought to this version, however long that takes.
+func TestDatabase_AnswersBeforeItIsReady(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), reachTimeout)
+	defer cancel()
+	settings := config.Settings{DataDir: dataDir(t), EventStore: config.Embedded, DatabaseURL: pgtest.URL(t)}
+	other, err := pgx.Connect(ctx, settings.DatabaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close(context.WithoutCancel(ctx)) }()
+	migrating, err := other.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := migrating.Exec(ctx, "CREATE SCHEMA ledger_internal"); err != nil {
+		t.Fatal(err)
+	}
+	database := app.NewDatabase(settings, slog.New(slog.DiscardHandler), nil)
+	runCtx, stop := context.WithCancel(ctx)
+	ran := make(chan error, 1)
+	go func() { ran <- database.Run(runCtx) }()
+	defer func() {
+		stop()
+		if err := <-ran; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}()
+	select {
+	case <-database.Answers():
+	case <-ctx.Done():
+		t.Fatal("the database does not answer")
+	}
+	select {
+	case <-database.Ready():
+		t.Error("ready while somebody else migrates")
+	default:
+	}
+	if err := migrating.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-database.Ready():
+	case <-ctx.Done():
+		t.Fatal("the database did not become ready")
 	}
 }
