@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/order-ledger/order-ledger/migrations"
 	"github.com/order-ledger/order-ledger/projections/rebuild"
 	"github.com/order-ledger/order-ledger/projections/schema"
 )
@@ -223,4 +224,34 @@ func TestRebuild_WaitsForLiveTablesThatAreBehind(t *testing.T) {
 	reach(t, log, pool)
 	again.stop(t)
 	same(t, "swapped again", project(t, log, nil), dump(t, pool))
+}
+
+// TestSwap_OutlivesTheConnectionOfAnAttempt: an attempt may cost its connection, as when a limit runs out just as it ends. The next
+// one has another, and the lock of rebuilds is held all the time.
+func TestSwap_OutlivesTheConnectionOfAnAttempt(t *testing.T) {
+	t.Parallel()
+	log, at := newLog(t), newDatabase(t)
+	pool := newPool(t, at)
+	start(t, config(log, at))
+	appendAll(t, log, newWorld(43).history(t, 5, 40))
+	reach(t, log, pool)
+	cfg := rebuildConfig(t, log, named(t, at, "rebuild"), t.TempDir())
+	attempts := 0
+	cfg.Reached = func(ctx context.Context, p rebuild.Point) error {
+		if p != rebuild.PointSwapping {
+			return nil
+		}
+		if attempts++; attempts > 1 {
+			return nil
+		}
+		_, err := pool.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'rebuild' AND state = 'idle in transaction'")
+		return errors.Join(migrations.ErrReadersBusy, err)
+	}
+	e := newEngine(t, cfg)
+	if _, err := e.All(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if attempts != 2 || e.Exchanged().Attempts != 2 {
+		t.Errorf("%d attempts, %d told", attempts, e.Exchanged().Attempts)
+	}
 }

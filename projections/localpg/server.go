@@ -118,6 +118,9 @@ func (s *Server) DatabaseURL(database string) string {
 	return u.String()
 }
 
+// LogFile is where the server writes what went wrong.
+func (s *Server) LogFile() string { return s.place.log() }
+
 // Version is the server's own, for example "15.13".
 func (s *Server) Version() string { return s.version }
 

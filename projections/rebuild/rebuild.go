@@ -77,7 +77,7 @@ func (e *Engine) exclusively(ctx context.Context, doing string, do func(ctx cont
 		defer e.watch(ctx)()
 	}
 	if err := do(ctx, conn); err != nil {
-		return schema.ExplainFull(err, "the same command goes on where it was")
+		return explain(err)
 	}
 	if paces := e.progress.end(); !e.pace.gaveWay() {
 		if err := storePaces(ctx, conn, paces); err != nil { // the work is done all the same
@@ -85,6 +85,15 @@ func (e *Engine) exclusively(ctx context.Context, doing string, do func(ctx cont
 		}
 	}
 	return nil
+}
+
+// explain says what to do after an error of the database that the work can go on after.
+func explain(err error) error {
+	const goesOn = "the same command goes on where it was"
+	if schema.IsLost(err) {
+		return fmt.Errorf("PostgreSQL went away: when it is back, %s: %w", goesOn, err)
+	}
+	return schema.ExplainFull(err, goesOn)
 }
 
 // The lock of a process that was killed outlives it for a moment.

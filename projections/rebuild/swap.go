@@ -92,7 +92,7 @@ func (e *Engine) swapProven(ctx context.Context, conn *pgx.Conn, proof *Proof, a
 		if err := e.catchUp(ctx, conn, Swapping); err != nil {
 			return err
 		}
-		return e.exchange(ctx, conn, exchange{from: nextTables, fromStage: Built, to: retiredTables, toStage: Retired, proof: proof,
+		return e.exchange(ctx, exchange{from: nextTables, fromStage: Built, to: retiredTables, toStage: Retired, proof: proof,
 			follow: followFirst << min(attempt-1, followDoublings), at: PointSwapping})
 	})
 	if err != nil {
@@ -136,7 +136,7 @@ func (e *Engine) Rollback(ctx context.Context) error {
 		}
 		began := e.cfg.Clock()
 		err = e.until(ctx, func(int) error {
-			return e.exchange(ctx, conn, exchange{from: set.Tables, fromStage: Retired, to: nextTables, toStage: Built, at: PointRollingBack})
+			return e.exchange(ctx, exchange{from: set.Tables, fromStage: Retired, to: nextTables, toStage: Built, at: PointRollingBack})
 		})
 		if err != nil {
 			return err
@@ -191,7 +191,14 @@ const (
 	followDoublings = 5
 )
 
-func (e *Engine) exchange(ctx context.Context, conn *pgx.Conn, x exchange) error {
+// exchange works over a connection of its own: a limit that runs out as its statement ends cancels what comes next, and whatever
+// that was, the connection is of no use any more. The one that holds the lock of rebuilds has to outlive it.
+func (e *Engine) exchange(ctx context.Context, x exchange) error {
+	conn, err := e.cfg.Connect(ctx, schema.Live)
+	if err != nil {
+		return fmt.Errorf("connect to the read models: %w", err)
+	}
+	defer closeConn(ctx, conn)
 	var locked time.Time
 	defer func() {
 		if !locked.IsZero() {

@@ -3,6 +3,7 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"syscall"
@@ -72,4 +73,16 @@ func ExplainQuery(err error) error {
 		return err
 	}
 	return ExplainConnect(err)
+}
+
+// IsLost tells whether an error is that PostgreSQL went away, or cannot be connected to.
+func IsLost(err error) bool {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
+		return refused.SeverityUnlocalized == "FATAL" // it ends the connection
+	}
+	var unreachable *unreachableError
+	var connect *pgconn.ConnectError
+	var network *net.OpError
+	return errors.As(err, &unreachable) || errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"time"
 
@@ -291,6 +292,10 @@ func (d *Database) Explain(err error) error {
 	if private != nil {
 		if trouble := private.Trouble(); trouble != nil {
 			return trouble
+		}
+		var network *net.OpError
+		if errors.As(err, &network) { // its end was not noticed yet
+			return fmt.Errorf("the private PostgreSQL does not answer; its log is %s (%w)", private.LogFile(), network)
 		}
 	}
 	return schema.ExplainConnect(err)

@@ -3,6 +3,7 @@ package projections_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -73,6 +74,36 @@ func TestRebuild_DiskFull(t *testing.T) {
 	}
 	full = false
 	makeRoom(t, pool, "ledger_data_next.orders")
+	if proof, err := e.All(t.Context(), ""); err != nil || !proof.Equal() {
+		t.Errorf("proof %+v, error %v", proof, err)
+	}
+}
+
+// TestRebuild_DatabaseGoesAway: the connections of a rebuild end, as they do with PostgreSQL.
+func TestRebuild_DatabaseGoesAway(t *testing.T) {
+	t.Parallel()
+	log, at := newLog(t), newDatabase(t)
+	pool := newPool(t, at)
+	start(t, config(log, at))
+	appendAll(t, log, newWorld(20).history(t, 5, 40))
+	reach(t, log, pool)
+	cfg := rebuildConfig(t, log, named(t, at, "rebuild"), t.TempDir())
+	once := sync.OnceFunc(func() {
+		if _, err := pool.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'rebuild'"); err != nil {
+			t.Error(err)
+		}
+	})
+	cfg.Reached = func(_ context.Context, p rebuild.Point) error {
+		if p == rebuild.PointUnitFolded {
+			once()
+		}
+		return nil
+	}
+	e := newEngine(t, cfg)
+	_, err := e.All(t.Context(), "")
+	if err == nil || !strings.HasPrefix(err.Error(), "PostgreSQL went away: when it is back, the same command goes on where it was: ") {
+		t.Fatalf("error %v", err)
+	}
 	if proof, err := e.All(t.Context(), ""); err != nil || !proof.Equal() {
 		t.Errorf("proof %+v, error %v", proof, err)
 	}
