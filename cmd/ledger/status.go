@@ -60,7 +60,9 @@ func (c *cli) status() *cobra.Command {
 			}
 			running := "no"
 			if report.Running {
-				running = fmt.Sprintf("process %d at %s", report.PID, report.URL)
+				if running = fmt.Sprintf("process %d", report.PID); report.URL != "" {
+					running += " at " + report.URL
+				}
 			}
 			t := c.newTable()
 			t.AppendRows([]table.Row{
@@ -148,7 +150,7 @@ func (c *cli) report(ctx context.Context) (statusReport, error) {
 	} else if alone != nil {
 		r.Log = alone.Log
 	} else if r.Running {
-		failed = fmt.Errorf("process %d holds the event log and does not answer: it starts, or is stuck; its log says more", r.PID)
+		failed = fmt.Errorf("process %d holds the event log and does not answer: it is another command at work (ingest, rebuild), starts, or is stuck; its log says more", r.PID)
 		r.Log, r.LogError = "not known", failed.Error()
 	} else if err := c.readHead(ctx, &r); err != nil {
 		failed, r.Log, r.LogError = err, "not known", err.Error()
