@@ -41,7 +41,7 @@ func (e *Engine) load(ctx context.Context, conn *pgx.Conn, set *Set) error {
 		}
 	}
 	e.progress.begin(Loading, uint64(set.Events), events, 0)
-	todo := make(chan int)
+	todo, noted := make(chan int), newHints()
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(todo)
@@ -64,9 +64,16 @@ func (e *Engine) load(ctx context.Context, conn *pgx.Conn, set *Set) error {
 				return err
 			}
 			defer closeConn(groupCtx, worker.conn)
+			if err := noted.begin(groupCtx, worker); err != nil {
+				return err
+			}
+			defer noted.end(worker)
 			for i := range todo {
 				if err := worker.unit(groupCtx, i, all[i]); err != nil {
 					return fmt.Errorf("load unit %d of %d: %w", i+1, len(all), err)
+				}
+				if err := noted.committed(groupCtx, worker); err != nil {
+					return err
 				}
 			}
 			return nil
@@ -124,8 +131,9 @@ func (e *Engine) newLoader(ctx context.Context, set *Set, file *spill) (*loader,
 	if err != nil {
 		return nil, fmt.Errorf("connect to the read models: %w", err)
 	}
-	// A unit that is lost with a crash of PostgreSQL is loaded again; stages are recorded durably.
-	if _, err := conn.Exec(ctx, "SET synchronous_commit = off"); err != nil {
+	// On disk, so that hints can be set at once. Whoever keeps a copy of the database need not wait for it: a unit that is lost is
+	// loaded again.
+	if _, err := conn.Exec(ctx, "SET synchronous_commit = local"); err != nil {
 		closeConn(ctx, conn)
 		return nil, err
 	}

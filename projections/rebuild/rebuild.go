@@ -258,6 +258,9 @@ func (e *Engine) Freeze(ctx context.Context, views string, at eventstore.Positio
 			if err := moveStage(ctx, tx, tables, Built, Frozen); err != nil {
 				return err
 			}
+			if err := setVacuum(ctx, tx, tables, vacuumOn); err != nil {
+				return err
+			}
 			if err := e.cfg.Tables.CopyViews(ctx, tx, views, tables); err != nil {
 				return err
 			}
@@ -386,6 +389,9 @@ func (e *Engine) prepare(ctx context.Context, conn *pgx.Conn, set Set) (Set, err
 		}
 		var err error
 		if set.keys, err = takeKeys(ctx, tx, set.Tables); err != nil {
+			return err
+		}
+		if err := setVacuum(ctx, tx, set.Tables, vacuumOff); err != nil {
 			return err
 		}
 		return insertSet(ctx, tx, &set)

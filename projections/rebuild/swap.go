@@ -84,6 +84,10 @@ func (e *Engine) swapProven(ctx context.Context, conn *pgx.Conn, proof *Proof, a
 	if err := e.drop(ctx, conn, retiredTables); err != nil && !errors.Is(err, ErrNone) {
 		return err
 	}
+	// Before the exchange, which readers wait for.
+	if err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return setVacuum(ctx, tx, nextTables, vacuumOn) }); err != nil {
+		return err
+	}
 	if err := e.cfg.Reached(ctx, PointCleared); err != nil {
 		return err
 	}

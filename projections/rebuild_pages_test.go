@@ -1,0 +1,78 @@
+package projections_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/rebuild"
+)
+
+// Whoever reads the new tables first does not have their pages written again, and autovacuum leaves them alone until they are
+// live. Not beside other tests: a commit of theirs that is not on disk yet keeps PostgreSQL from noting what is committed.
+func TestRebuild_PagesAreWrittenOnce(t *testing.T) { //nolint:paralleltest // see above
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	w := newWorld(36)
+	appendMany(t, log, w.history(t, 60, 2000))
+	head, _, err := log.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := projections.CatchUp(t.Context(), config(log, url), head); err != nil {
+		t.Fatal(err)
+	}
+	cfg := rebuildConfig(t, log, url, t.TempDir())
+	cfg.Reached = func(ctx context.Context, at rebuild.Point) error {
+		if at != rebuild.PointLoaded {
+			return nil
+		}
+		if left, all := unvacuumed(t, pool, besideNext); left == 0 || left != all {
+			t.Errorf("autovacuum is off for %d of %d tables that are built", left, all)
+		}
+		if _, err := pool.Exec(ctx, "CHECKPOINT"); err != nil { // from now on it shows which pages change
+			return err
+		}
+		var plan []struct {
+			Plan struct {
+				Hit     int `json:"Shared Hit Blocks"`
+				Read    int `json:"Shared Read Blocks"`
+				Dirtied int `json:"Shared Dirtied Blocks"`
+			}
+		}
+		err := pool.QueryRow(ctx, "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT count(*) FROM "+besideNext+".order_history").Scan(&plan)
+		if err != nil {
+			return err
+		}
+		if p := plan[0].Plan; p.Hit+p.Read < 100 || p.Dirtied > (p.Hit+p.Read)/2 {
+			t.Errorf("reading %d pages changed %d", p.Hit+p.Read, p.Dirtied)
+		}
+		return nil
+	}
+	if _, err := newEngine(t, cfg).All(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Reached = nil
+	if err := newEngine(t, cfg).Freeze(t.Context(), "month_2026_10", eventstore.Position{Commit: head.Commit / 2, Prepare: head.Commit / 2}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tables := range []string{"ledger_data", "ledger_data_frozen_month_2026_10"} {
+		if left, all := unvacuumed(t, pool, tables); left != 0 {
+			t.Errorf("autovacuum is off for %d of %d tables of %s", left, all, tables)
+		}
+	}
+}
+
+// unvacuumed counts the tables of a schema that autovacuum is off for.
+func unvacuumed(t *testing.T, pool *pgxpool.Pool, tables string) (off, all int) {
+	t.Helper()
+	err := pool.QueryRow(t.Context(), `SELECT count(*) FILTER (WHERE 'autovacuum_enabled=off' = ANY (reloptions)), count(*)
+		FROM pg_class WHERE relnamespace = $1::text::regnamespace AND relkind = 'r'`, tables).Scan(&off, &all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return off, all
+}
