@@ -193,10 +193,8 @@ func copyFrame(v []byte) decodedFrame {
 		name:     names[:stream],
 		names:    names[stream:],
 	}
-	rest := make([]byte, count*frameEventBytes+len(v)-namesEnd)
-	n := copy(rest, v[frameHeaderBytes:eventsEnd])
-	copy(rest[n:], v[namesEnd:])
-	f.events, f.bodies = rest[:n], rest[n:]
+	rest := bytes.Clone(v[frameHeaderBytes:])
+	f.events, f.bodies = rest[:eventsEnd-frameHeaderBytes], rest[namesEnd-frameHeaderBytes:]
 	return f
 }
 
