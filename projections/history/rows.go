@@ -21,7 +21,10 @@ var copySQL string
 
 // Rows collects what ledger_data.order_history is to hold. It is written by COPY: this is the widest and
 // fastest growing table. The zero value is empty.
-type Rows struct{ table pgcopy.Table }
+type Rows struct {
+	table    pgcopy.Table
+	envelope []byte // of the newest row; its memory is used again
+}
 
 // Len counts the rows.
 func (r *Rows) Len() int { return r.table.Len() }
@@ -42,7 +45,19 @@ type Entry struct {
 
 const columns = 11
 
-// Add appends the row of one event. Data and metadata are kept as the log holds them, byte for byte;
+// envelope appends the metadata as the table keeps it.
+func (e *Entry) envelope(to []byte, source, actor string) []byte {
+	encoded := e.Event.Metadata
+	if !e.Readable {
+		encoded = storable.JSON(encoded, false)
+	}
+	if to, ok := appendEnvelope(to, encoded, source, actor); ok {
+		return to
+	}
+	return append(to, storable.JSON(encoded, true)...)
+}
+
+// Add appends the row of one event. Data is kept as the log holds it, byte for byte, and metadata as that or without its names;
 // what jsonb cannot hold is kept in base64, because the view shows them as jsonb.
 func (r *Rows) Add(e *Entry) {
 	ev := e.Event
@@ -50,6 +65,7 @@ func (r *Rows) Add(e *Entry) {
 	if m := e.Metadata; m != nil {
 		occurredAt, recordedAt, source, actor = m.OccurredAt, m.RecordedAt, m.Source, m.Actor
 	}
+	source, actor = storable.Text(source), storable.Text(actor)
 	t := &r.table
 	t.Row(columns)
 	t.Text(storable.Text(e.OrderID))
@@ -59,10 +75,11 @@ func (r *Rows) Add(e *Entry) {
 	t.Text(storable.Text(ev.Type))
 	t.Time(occurredAt)
 	t.Time(recordedAt)
-	t.Text(storable.Text(source))
-	t.Text(storable.Text(actor))
+	t.Text(source)
+	t.Text(actor)
 	t.Bytes(storable.JSON(ev.Data, e.Readable))
-	t.Bytes(storable.JSON(ev.Metadata, e.Readable))
+	r.envelope = e.envelope(r.envelope[:0], source, actor)
+	t.Bytes(r.envelope)
 }
 
 // Copy writes all rows within the connection's transaction, in one round trip or with a rest between pieces.

@@ -21,8 +21,8 @@ var (
 	deleteAtSQL string
 )
 
-// Line is one row of the table, as it is kept and not as the view shows it: Data and Metadata are the
-// log's own bytes where PostgreSQL can hold them. Lines are compared with ==.
+// Line is one row of the table, as it is kept and not as the view shows it: Data is the log's own bytes where PostgreSQL can hold
+// them, and Metadata too, or without names. Lines are compared with ==.
 type Line struct {
 	Revision, Position     uint64
 	EventID                uuid.UUID
@@ -38,12 +38,13 @@ func LineOf(e *Entry) Line {
 	line := Line{
 		Revision: ev.Revision, Position: ev.Position.Commit, EventID: ev.ID, EventType: storable.Text(ev.Type),
 		OccurredAt: storable.ShownTime(ev.Created), RecordedAt: storable.ShownTime(ev.Created),
-		Data: string(storable.JSON(ev.Data, e.Readable)), Metadata: string(storable.JSON(ev.Metadata, e.Readable)),
+		Data: string(storable.JSON(ev.Data, e.Readable)),
 	}
 	if m := e.Metadata; m != nil {
 		line.OccurredAt, line.RecordedAt = storable.ShownTime(m.OccurredAt), storable.ShownTime(m.RecordedAt)
 		line.Source, line.Actor = storable.Text(m.Source), storable.Text(m.Actor)
 	}
+	line.Metadata = string(e.envelope(nil, line.Source, line.Actor))
 	return line
 }
 
@@ -58,6 +59,9 @@ func Stored(ctx context.Context, db Querier, orderID string) ([]Line, error) {
 		err := row.Scan(&l.Revision, &l.Position, &l.EventID, &l.EventType, &l.OccurredAt, &l.RecordedAt, &l.Source, &l.Actor,
 			&l.Data, &l.Metadata)
 		l.OccurredAt, l.RecordedAt = l.OccurredAt.UTC(), l.RecordedAt.UTC()
+		if short, ok := appendEnvelope(nil, []byte(l.Metadata), l.Source, l.Actor); ok { // of an earlier version
+			l.Metadata = string(short)
+		}
 		return l, err
 	})
 	if err != nil {
