@@ -6,12 +6,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"math/big"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
@@ -25,25 +23,19 @@ type table struct {
 	Name string
 	// Key are the columns by which its rows are known: the order where it has one, and those of the primary key.
 	Key []string
-	// Columns are all of them. Hashed is what is hashed: besides the columns that by which equal values may be shown in two
-	// ways, the scales of 12.5 and 12.50 for one.
-	Columns, Hashed []string
+	// Columns are all of them, by name.
+	Columns []columnOf
+	// Hash is the SQL of the hash of a row and of the names of its columns.
+	Hash string
 }
 
-func (t *table) has(column string) bool { return slices.Contains(t.Columns, column) }
+func (t *table) has(column string) bool {
+	return slices.ContainsFunc(t.Columns, func(c columnOf) bool { return c.Name == column })
+}
 
 // slice is the SQL of a row's slice.
 func (t *table) slice() string {
 	return fmt.Sprintf("(hashtextextended(%s::text, 0) & %d)::int", column(t.Key[0]), slicesOfProof-1)
-}
-
-// hash is the SQL of the hash of a row and of the names of its columns.
-func (t *table) hash() string {
-	names := fnv.New32a()
-	for _, c := range t.Columns {
-		_, _ = names.Write([]byte(c + "\n"))
-	}
-	return fmt.Sprintf("hash_record_extended(ROW(%s), %d)", strings.Join(t.Hashed, ", "), names.Sum32())
 }
 
 // comparedTables are all tables of a schema but those that tell of their writing.
@@ -52,10 +44,9 @@ func comparedTables(ctx context.Context, conn querier, tables string) ([]table, 
 		SELECT c.relname::text, array_agg(a.attname::text ORDER BY a.attname <> 'order_id', array_position(i.indkey::int2[], a.attnum)),
 		       (SELECT array_agg(o.attname::text ORDER BY o.attname) FROM pg_attribute o
 		         WHERE o.attrelid = c.oid AND o.attnum > 0 AND NOT o.attisdropped),
-		       (SELECT array_agg(CASE o.atttypid WHEN 'numeric'::regtype THEN format('%1$I, scale(%1$I)', o.attname)
-		                                         WHEN 'jsonb'::regtype THEN format('%I::text', o.attname)
-		                                         ELSE quote_ident(o.attname) END
-		                         ORDER BY o.attname) FROM pg_attribute o
+		       (SELECT array_agg(format_type(o.atttypid, NULL) ORDER BY o.attname) FROM pg_attribute o
+		         WHERE o.attrelid = c.oid AND o.attnum > 0 AND NOT o.attisdropped),
+		       (SELECT array_agg(o.attnotnull ORDER BY o.attname) FROM pg_attribute o
 		         WHERE o.attrelid = c.oid AND o.attnum > 0 AND NOT o.attisdropped)
 		  FROM pg_class c
 		  JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
@@ -65,7 +56,19 @@ func comparedTables(ctx context.Context, conn querier, tables string) ([]table, 
 	if err != nil {
 		return nil, fmt.Errorf("list the tables of %s: %w", tables, err)
 	}
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[table])
+	var found []table
+	var name string
+	var key, names, types []string
+	var notNull []bool
+	_, err = pgx.ForEachRow(rows, []any{&name, &key, &names, &types, &notNull}, func() error {
+		t := table{Name: name, Key: slices.Clone(key)}
+		for i := range names {
+			t.Columns = append(t.Columns, columnOf{names[i], types[i], notNull[i]})
+		}
+		t.Hash = hashOf(t.Columns)
+		found = append(found, t)
+		return nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list the tables of %s: %w", tables, err)
 	}
@@ -90,15 +93,31 @@ func (e *Engine) compare(ctx context.Context, live, next *pgx.Conn, events int64
 		p.live = &there[i]
 		pairs[there[i].Name] = p
 	}
-	e.progress.begin(Verifying, uint64(len(pairs)), 0, events)
+	e.progress.begin(Verifying, uint64(len(tables)+len(there)), 0, events)
+	var before, after map[string]sliceSum
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		before, err = e.wholeSums(groupCtx, live, there)
+		return err
+	})
+	group.Go(func() (err error) {
+		after, err = e.wholeSums(groupCtx, next, tables)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
 	models := make([]ModelProof, 0, len(pairs))
 	for _, name := range slices.Sorted(maps.Keys(pairs)) {
-		m, err := e.compareTable(ctx, live, next, name, pairs[name])
-		if err != nil {
-			return nil, err
+		m := ModelProof{Table: name}
+		m.LiveRows, m.LiveSum = before[name].Rows, before[name].digest()
+		m.NextRows, m.NextSum = after[name].Rows, after[name].digest()
+		if before[name] != after[name] {
+			if err := e.findDifferences(ctx, live, next, &m, pairs[name]); err != nil {
+				return nil, err
+			}
 		}
 		models = append(models, m)
-		e.progress.add(eventstore.Position{}, 1, 0)
 	}
 	return models, nil
 }
@@ -106,34 +125,54 @@ func (e *Engine) compare(ctx context.Context, live, next *pgx.Conn, events int64
 // pair is one table on both sides; one side may lack it.
 type pair struct{ live, next *table }
 
-// sliceSum is the content of one slice of a table.
+// sliceSum is the content of one slice of a table, or of all of it.
 type sliceSum struct {
 	Slice int
 	Rows  int64
 	Sum   string
 }
 
-func (e *Engine) compareTable(ctx context.Context, live, next *pgx.Conn, name string, p pair) (ModelProof, error) {
-	m := ModelProof{Table: name}
+// digest is for people.
+func (s sliceSum) digest() string {
+	digest := sha256.Sum256([]byte(s.Sum))
+	return hex.EncodeToString(digest[:16])
+}
+
+// wholeSums adds the rows of tables up, the widest first; each side does so by itself, and neither waits for the other.
+func (e *Engine) wholeSums(ctx context.Context, conn *pgx.Conn, tables []table) (map[string]sliceSum, error) {
+	tables = slices.Clone(tables)
+	slices.SortStableFunc(tables, func(a, b table) int { return widestFirst(a.Name, b.Name) })
+	all := make(map[string]sliceSum, len(tables))
+	for i := range tables {
+		sums, err := e.sums(ctx, conn, &tables[i], false)
+		if err != nil {
+			return nil, err
+		}
+		all[tables[i].Name] = sums[0] // nothing for a table without rows
+		e.progress.add(eventstore.Position{}, 1, 0)
+	}
+	return all, nil
+}
+
+// findDifferences looks for the slices of a table that differ, and for rows in them.
+func (e *Engine) findDifferences(ctx context.Context, live, next *pgx.Conn, m *ModelProof, p pair) error {
 	var before, after map[int]sliceSum
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		if p.live != nil {
-			before, err = e.sums(groupCtx, live, p.live)
+			before, err = e.sums(groupCtx, live, p.live, true)
 		}
 		return err
 	})
 	group.Go(func() (err error) {
 		if p.next != nil {
-			after, err = e.sums(groupCtx, next, p.next)
+			after, err = e.sums(groupCtx, next, p.next, true)
 		}
 		return err
 	})
 	if err := group.Wait(); err != nil {
-		return m, err
+		return err
 	}
-	m.LiveRows, m.LiveSum = total(before)
-	m.NextRows, m.NextSum = total(after)
 	for slice := range slicesOfProof {
 		if before[slice] != after[slice] {
 			m.Slices = append(m.Slices, slice)
@@ -141,40 +180,36 @@ func (e *Engine) compareTable(ctx context.Context, live, next *pgx.Conn, name st
 	}
 	switch {
 	case len(m.Slices) == 0:
-		return m, nil
+		return fmt.Errorf("compare %s: the sums of all rows differ, and those of no slice", m.Table)
 	case p.live == nil || p.next == nil:
 		m.Different = int(m.LiveRows + m.NextRows)
-		return m, nil
+		return nil
 	}
-	return m, m.locate(ctx, live, next, p)
+	return m.locate(ctx, live, next, p)
 }
 
 // Tables are read in pieces of so many pages, within a quarter of a second, or some milliseconds while the rebuild gives way.
 const pagesAtOnce, pagesGivingWay = 16384, 128
 
-// piecesVersion is the first version of PostgreSQL that finds a range of pages without reading the others.
-const piecesVersion = 140000
-
-// sums adds up the hashes of all rows of each slice.
-func (e *Engine) sums(ctx context.Context, conn *pgx.Conn, t *table) (map[int]sliceSum, error) {
+// sums adds up the hashes of all rows, of each slice or of all of them as slice 0.
+func (e *Engine) sums(ctx context.Context, conn *pgx.Conn, t *table, bySlice bool) (map[int]sliceSum, error) {
 	var pages int64
-	var version int
-	err := conn.QueryRow(ctx, "SELECT pg_relation_size($1::text::regclass) / current_setting('block_size')::bigint, current_setting('server_version_num')::int",
-		column(t.Name)).Scan(&pages, &version)
+	err := conn.QueryRow(ctx, "SELECT pg_relation_size($1::text::regclass) / current_setting('block_size')::bigint", column(t.Name)).Scan(&pages)
 	if err != nil {
 		return nil, fmt.Errorf("measure %s: %w", t.Name, err)
 	}
-	query := fmt.Sprintf("SELECT %s, count(*), sum(%s)::text FROM %s t WHERE ctid >= $1::text::tid AND ctid < $2::text::tid GROUP BY 1",
-		t.slice(), t.hash(), column(t.Name))
+	slice, group := "0", "HAVING count(*) > 0"
+	if bySlice {
+		slice, group = t.slice(), "GROUP BY 1"
+	}
+	query := fmt.Sprintf("SELECT %s, count(*), sum(%s)::text FROM %s t WHERE ctid >= $1::text::tid AND ctid < $2::text::tid %s",
+		slice, t.Hash, column(t.Name), group)
 	rows, totals := make(map[int]int64), make(map[int]*big.Int)
 	mine := e.pace.turn()
 	for from := int64(0); from < pages; {
 		to := from + pagesAtOnce
 		if e.pace.givesWay() {
 			to = from + pagesGivingWay
-		}
-		if version < piecesVersion {
-			to = pages
 		}
 		found, err := conn.Query(ctx, query, fmt.Sprintf("(%d,0)", from), fmt.Sprintf("(%d,0)", min(to, pages)))
 		if err != nil {
@@ -199,25 +234,14 @@ func (e *Engine) sums(ctx context.Context, conn *pgx.Conn, t *table) (map[int]sl
 		from = to
 		mine.wait(ctx)
 	}
-	bySlice := make(map[int]sliceSum, len(rows))
+	all := make(map[int]sliceSum, len(rows))
 	for slice, n := range rows {
-		bySlice[slice] = sliceSum{Slice: slice, Rows: n, Sum: totals[slice].String()}
+		all[slice] = sliceSum{Slice: slice, Rows: n, Sum: totals[slice].String()}
 	}
-	return bySlice, nil
+	return all, nil
 }
 
 func column(name string) string { return pgx.Identifier{name}.Sanitize() }
-
-// total adds slices up, for people.
-func total(slicesOf map[int]sliceSum) (rows int64, sum string) {
-	digest := sha256.New()
-	for _, slice := range slices.Sorted(maps.Keys(slicesOf)) {
-		s := slicesOf[slice]
-		rows += s.Rows
-		fmt.Fprintf(digest, "%d %d %s\n", s.Slice, s.Rows, s.Sum)
-	}
-	return rows, hex.EncodeToString(digest.Sum(nil)[:16])
-}
 
 // locate finds rows that differ in the first of the slices that do.
 func (m *ModelProof) locate(ctx context.Context, live, next *pgx.Conn, p pair) error {
@@ -266,7 +290,7 @@ func keyText(t *table) string {
 }
 
 func hashes(ctx context.Context, conn *pgx.Conn, t *table, of []int) (map[string]int64, error) {
-	rows, err := conn.Query(ctx, fmt.Sprintf("SELECT %s, %s FROM %s t WHERE %s = ANY ($1)", keyText(t), t.hash(), column(t.Name), t.slice()), of)
+	rows, err := conn.Query(ctx, fmt.Sprintf("SELECT %s, %s FROM %s t WHERE %s = ANY ($1)", keyText(t), t.Hash, column(t.Name), t.slice()), of)
 	if err != nil {
 		return nil, fmt.Errorf("look for differences in %s: %w", t.Name, err)
 	}

@@ -123,7 +123,7 @@ func differingSlices(ctx context.Context, tx pgx.Tx, live, next *table, touched 
 		where, args = "position > $1", append(args, int64(since))
 	}
 	side := func(tables string, t *table) string {
-		return fmt.Sprintf("SELECT %s AS slice, %s AS hash FROM %s.%s t WHERE %s", t.slice(), t.hash(), tables, column(t.Name), where)
+		return fmt.Sprintf("SELECT %s AS slice, %s AS hash FROM %s.%s t WHERE %s", t.slice(), t.Hash, tables, column(t.Name), where)
 	}
 	before, after := side(schema.Live, live), side(nextTables, next)
 	rows, err := tx.Query(ctx, fmt.Sprintf("SELECT DISTINCT slice FROM ((%s EXCEPT ALL %s) UNION ALL (%s EXCEPT ALL %s)) d",
