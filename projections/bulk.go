@@ -49,12 +49,13 @@ func NewBulk(log eventstore.Reader) *Bulk {
 
 // Reset forgets all rows, and keeps what was found out about events that the database refuses.
 func (b *Bulk) Reset() {
-	trail := new(history.Rows)
-	if b.batch != nil {
-		trail = b.batch.history
-		trail.Reset()
+	next := newBatch(new(history.Rows))
+	if b.batch != nil { // their memory is used again
+		next.history, next.journal = b.batch.history, b.batch.journal
+		next.history.Reset()
+		next.journal.Reset()
 	}
-	b.states, b.last, b.parked, b.batch = make(map[string]*orderState), nil, make(map[string]*parked.Order), newBatch(trail)
+	b.states, b.last, b.parked, b.batch = make(map[string]*orderState, len(b.states)), nil, make(map[string]*parked.Order), next
 	b.folder.pending = b.batch
 }
 
@@ -65,8 +66,8 @@ func (b *Bulk) Events() int { return b.batch.events }
 func (b *Bulk) Bytes() int64 { return b.batch.bytes }
 
 // Add folds the next event, of any stream. Events of one stream come in the order of their revisions,
-// from 0 without gaps; those of quarantine streams in the order of the log. The event belongs to the
-// Bulk from then on, except for the data and metadata of an order's event, which it does not need any more.
+// from 0 without gaps; those of other streams in the order of the log. An event belongs to the Bulk from then on, except for
+// that of an order, which it does not need any more.
 func (b *Bulk) Add(ctx context.Context, ev *eventstore.RecordedEvent) error {
 	it, f := &b.item, b.folder
 	it.decode(ev)

@@ -219,9 +219,15 @@ func (m Money) common(other Money) (Currency, error) {
 // String returns the amount alone with all decimals of its currency: "12.50", "1500" yen. It is
 // the canonical text for JSON, hashes and dedup keys.
 func (m Money) String() string {
+	if m.IsZero() { // as most balances are
+		return zeros[m.currency.MinorUnits()]
+	}
 	var buf [32]byte
 	return string(m.appendAmount(buf[:0]))
 }
+
+// zeros are the texts of nothing, by decimals.
+var zeros = [maxMinorUnits + 1]string{"0", "0.0", "0.00", "0.000", "0.0000"}
 
 // Format returns amount and currency for people: "12.50 EUR"; "0" for the zero Money.
 func (m Money) Format() string {

@@ -52,14 +52,15 @@ func DecodeInto(m *Metadata, eventType string, data, metadata []byte) (e Event, 
 	if err := decodeMetadata(metadata, m); err != nil {
 		return nil, fmt.Errorf("decode envelope of %s: %w", eventType, err)
 	}
-	if current := CurrentVersion(eventType); m.Schema > current {
+	older := upcasters[eventType]
+	if current := len(older) + 1; m.Schema > current {
 		return nil, fmt.Errorf("decode %s: schema version %d is newer than %d", eventType, m.Schema, current)
 	}
 	decode, ok := decoders[eventType]
 	if !ok {
 		return nil, &UnknownEventTypeError{Type: eventType}
 	}
-	if older := upcasters[eventType]; m.Schema >= 1 && m.Schema <= len(older) {
+	if m.Schema >= 1 && m.Schema <= len(older) {
 		decode = older[m.Schema-1]
 	}
 	if e, err = decode(data); err != nil {

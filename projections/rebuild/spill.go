@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/klauspost/compress/s2"
 
@@ -263,10 +264,13 @@ func (w *spiller) mark(at eventstore.Position, rest func()) error {
 	return nil
 }
 
-// each calls do with every event of a slice, in the order of the log. What an event of an order's stream holds in bytes is
-// to be used until do returns; events of quarantineSlice belong to do.
+// each calls do with every event of a slice, in the order of the log. An event of an order's stream, and what it holds in
+// bytes, is to be used until do returns; events of quarantineSlice belong to do.
 func (s *spill) each(ctx context.Context, slice int, do func(*eventstore.RecordedEvent) error) error {
-	var packed, raw []byte
+	var (
+		packed, raw []byte
+		events      []eventstore.RecordedEvent
+	)
 	types := make(map[string]string)
 	for _, c := range s.chunks[slice] {
 		if err := ctx.Err(); err != nil {
@@ -283,13 +287,14 @@ func (s *spill) each(ctx context.Context, slice int, do func(*eventstore.Recorde
 			return fmt.Errorf("%w: a checksum is wrong", errSpillDamaged)
 		}
 		if slice == quarantineSlice {
-			raw = nil
+			raw, events = nil, nil
 		}
 		var err error
 		if raw, err = s2.Decode(raw[:cap(raw)], packed); err != nil {
 			return fmt.Errorf("%w: %w", errSpillDamaged, err)
 		}
-		rest, events := raw, make([]eventstore.RecordedEvent, c.events)
+		rest := raw
+		events = slices.Grow(events[:0], int(c.events))[:c.events]
 		for i := range events {
 			if rest, err = readEvent(rest, &events[i], &events[max(0, i-1)], types); err != nil {
 				return err

@@ -188,13 +188,21 @@ func (t *Table) Numeric(text string) {
 		t.Null()
 		return
 	}
-	whole = strings.Repeat("0", (base-len(whole)%base)%base) + whole
-	fraction += strings.Repeat("0", (base-scale%base)%base)
-	all := whole + fraction
-	weight := len(whole)/base - 1
-	groups := make([]uint16, 0, 8)
-	for i := 0; i < len(all); i += base {
-		groups = append(groups, uint16(all[i]-'0')*1000+uint16(all[i+1]-'0')*100+uint16(all[i+2]-'0')*10+uint16(all[i+3]-'0'))
+	weight := (len(whole)+base-1)/base - 1
+	groups := make([]uint16, 0, 16)
+	group, place := uint16(0), (base-len(whole)%base)%base // as if zeros stood before
+	for _, part := range [...]string{whole, fraction} {
+		for i := range len(part) {
+			if group, place = 10*group+uint16(part[i]-'0'), place+1; place == base {
+				groups, group, place = append(groups, group), 0, 0
+			}
+		}
+	}
+	if place > 0 {
+		for ; place < base; place++ {
+			group *= 10
+		}
+		groups = append(groups, group)
 	}
 	for len(groups) > 0 && groups[0] == 0 {
 		groups, weight = groups[1:], weight-1

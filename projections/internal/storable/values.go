@@ -92,7 +92,10 @@ func ReadAmount(text, currency string) (money.Money, error) {
 	if err != nil {
 		return money.Money{}, fmt.Errorf("read amount: %w", err)
 	}
-	amount, err := decimal.NewFromString(text)
+	if m, err := money.Parse(text, c); err == nil {
+		return m, nil
+	}
+	amount, err := decimal.NewFromString(text) // with other decimals
 	if err != nil {
 		return money.Money{}, fmt.Errorf("read amount: %w", err)
 	}
