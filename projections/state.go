@@ -72,7 +72,7 @@ func (o *orderState) apply(it *item) (err error) {
 	if err := o.check(it.recorded.Event); err != nil {
 		return &foldError{event: it.event, err: err}
 	}
-	if o.posted, o.books, err = accounting.EntriesFor(o.books, it.recorded.Event, &o.state); err != nil {
+	if o.posted, err = o.books.Post(it.recorded.Event, &o.state); err != nil {
 		return &foldError{event: it.event, err: err}
 	}
 	return nil

@@ -40,10 +40,16 @@ func (b *Books) Balance(a Account) money.Money { return b.held[a] }
 //
 // The only error is an *UnbalancedError.
 func EntriesFor(before Books, e order.Event, after *order.State) ([]Line, Books, error) {
+	lines, err := before.Post(e, after)
+	return lines, before, err
+}
+
+// Post is EntriesFor in place. After an error the books are what they were.
+func (b *Books) Post(e order.Event, after *order.State) ([]Line, error) {
 	if after.IsTest || !moves(e) {
-		return nil, before, nil
+		return nil, nil
 	}
-	books := before
+	books := Books{recognised: b.recognised, closed: b.closed}
 	books.recognise(after)
 	if after.Kind == order.KindPayout {
 		books.held = payoutBalances(after)
@@ -52,7 +58,7 @@ func EntriesFor(before Books, e order.Event, after *order.State) ([]Line, Books,
 	}
 	var lines []Line
 	for a := range accounts {
-		was, is := before.held[a], books.held[a]
+		was, is := b.held[a], books.held[a]
 		if (was.IsZero() && is.IsZero()) || is.Equal(was) {
 			continue
 		}
@@ -62,9 +68,10 @@ func EntriesFor(before Books, e order.Event, after *order.State) ([]Line, Books,
 	}
 	lines = withExchange(withFees(lines, e), e)
 	if !balanced(lines) {
-		return nil, before, &UnbalancedError{EventType: e.EventType()}
+		return nil, &UnbalancedError{EventType: e.EventType()}
 	}
-	return lines, books, nil
+	*b = books
+	return lines, nil
 }
 
 // recognise decides how much of the amount due is income: all of it while the order is open; when it is
