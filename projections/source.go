@@ -15,7 +15,7 @@ import (
 // What decides which rows a state becomes, and what writes them. How they are batched does not.
 //
 //go:embed agree.go batch.go bulk.go feed.go fold.go state.go verdict.go internal/invariant/*.go internal/storable/*.go internal/pgcopy/pgcopy.go
-//go:embed */rows.go journal/statement.go */insert*.sql */upsert*.sql */copy*.sql */mark*.sql journal/periods.go parked/marks.go parked/parked.go
+//go:embed */rows.go history/envelope.go journal/statement.go */insert*.sql */upsert*.sql */copy*.sql */mark*.sql journal/periods.go parked/marks.go parked/parked.go
 var modelSource embed.FS
 
 // Fingerprint is of the program that runs: of what decides what a row of the views means. tables adds
