@@ -223,7 +223,7 @@ func randomEnvelope(tb testing.TB, random *rand.Rand) string {
 // mutated is an envelope that was cut, doubled, or written in another way.
 func mutated(random *rand.Rand, envelope string) string {
 	at := random.IntN(len(envelope))
-	switch random.IntN(7) {
+	switch random.IntN(8) {
 	case 0:
 		return envelope[:at]
 	case 1:
@@ -241,6 +241,8 @@ func mutated(random *rand.Rand, envelope string) string {
 		return string(sorted)
 	case 5:
 		return strings.ReplaceAll(envelope, `,`, ` , `)
+	case 6:
+		return strings.Replace(envelope, "01M7", "\xff\xfe", 1)
 	}
 	return []string{``, `null`, `[]`, `":"`, `0`, `:|a|b`, fmt.Sprintf(`%q`, envelope), "\x00", `{"source":1}`}[random.IntN(9)]
 }
