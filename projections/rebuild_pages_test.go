@@ -2,13 +2,16 @@ package projections_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/rebuild"
+	"github.com/order-ledger/order-ledger/projections/schema"
 )
 
 // Whoever reads the new tables first does not have their pages written again, and autovacuum leaves them alone until they are
@@ -76,3 +79,59 @@ func unvacuumed(t *testing.T, pool *pgxpool.Pool, tables string) (off, all int) 
 	}
 	return off, all
 }
+
+// While the live runner waits for a swap, the audit trail is read by its indexes, whatever PostgreSQL knows of the tables.
+func TestRebuild_SwapReadsByIndexes(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	appendMany(t, log, newWorld(37).history(t, 20, 200))
+	head, _, err := log.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := projections.CatchUp(t.Context(), config(log, url), head); err != nil {
+		t.Fatal(err)
+	}
+	var plans planTracer
+	cfg := rebuildConfig(t, log, url, t.TempDir())
+	cfg.Connect = func(ctx context.Context, name string) (*pgx.Conn, error) {
+		config, err := pgx.ParseConfig(url)
+		if err != nil {
+			return nil, err
+		}
+		schema.Use(config, name)
+		config.Tracer = &plans
+		return pgx.ConnectConfig(ctx, config)
+	}
+	if _, err := newEngine(t, cfg).All(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if len(plans.seen) < 2 {
+		t.Fatalf("%d statements read the audit trail", len(plans.seen))
+	}
+	for _, plan := range plans.seen {
+		if !strings.Contains(plan, "Index") || strings.Contains(plan, "Seq Scan on order_history") {
+			t.Error(plan)
+		}
+	}
+}
+
+// planTracer keeps the plans of what reads the audit trails of both sets of tables.
+type planTracer struct{ seen []string }
+
+func (p *planTracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	if !strings.HasPrefix(data.SQL, "SELECT ") || !strings.Contains(data.SQL, besideNext) || !strings.Contains(data.SQL, "order_history") {
+		return ctx
+	}
+	rows, err := conn.Query(ctx, "EXPLAIN "+data.SQL, data.Args...)
+	if err != nil {
+		return ctx
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err == nil {
+		p.seen = append(p.seen, data.SQL+"\n"+strings.Join(lines, "\n"))
+	}
+	return ctx
+}
+
+func (p *planTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
