@@ -208,7 +208,7 @@ func (p *Prober) look(ctx context.Context, at eventstore.Position) error {
 		return fmt.Errorf("look for a canary: %w", schema.ExplainQuery(err))
 	}
 	if !c.Reached(at) {
-		return fmt.Errorf("the views stand at %s, a canary at %s", c, at)
+		return fmt.Errorf("the views stand at %s, before a canary at %s: the projector or the database is held up", c, at)
 	}
 	return nil
 }

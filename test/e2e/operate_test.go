@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -283,9 +284,14 @@ func TestReady_DegradedWhenNobodyReads(t *testing.T) {
 		return h.Status == "ready" && status == http.StatusOK && h.Freshness.Samples > 0 && h.Freshness.P99 > 0
 	})
 	m := l.Get(t, "/metrics").Body
-	for _, name := range []string{"ledger_commit_to_visible_seconds_count", "ledger_views_age_seconds", "ledger_views_stale 0"} {
-		if !strings.Contains(m, name) {
-			t.Errorf("/metrics lacks %s", name)
+	page, err := os.ReadFile("../../docs/operations/projections.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`\bledger_(commit|views|projections|audit)_[a-z_]+`).FindAllString(string(page), -1)
+	for _, name := range append(names, "ledger_commit_to_visible_seconds_count", "ledger_views_stale 0") {
+		if !strings.Contains(m, "\n"+name) {
+			t.Errorf("/metrics lacks %s, which the page for operators names", name)
 		}
 	}
 	if r := l.Site.RunOK(t, "status"); !strings.Contains(r.Stdout, "commit to visible") {
