@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -130,7 +132,7 @@ func (c *cli) withDatabase(ctx context.Context, use func(context.Context, *pgx.C
 		return fmt.Errorf("connect to the database: %w", err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	return use(ctx, conn)
+	return database.WhileItAnswers(ctx, func(ctx context.Context) error { return use(ctx, conn) })
 }
 
 // untilReady waits until a database can be used. late is when one has to have answered; bringing its schema to this version takes
@@ -149,13 +151,21 @@ func (c *cli) untilReady(ctx context.Context, database *app.Database, ran chan e
 		case <-late:
 			_, lastErr := database.Pool()
 			if lastErr == nil {
-				lastErr = errors.New("the database does not answer; its log says more")
+				lastErr = c.silent()
 			}
 			return lastErr
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// silent names a database that does not answer.
+func (c *cli) silent() error {
+	if config, err := pgx.ParseConfig(c.settings.DatabaseURL); c.settings.DatabaseURL != "" && err == nil {
+		return &app.SilentError{Address: net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port)))}
+	}
+	return fmt.Errorf("the database does not answer: the private PostgreSQL in %s, whose log is server.log there", c.settings.PostgresDir())
 }
 
 func (c *cli) printJSON(v any) error {

@@ -49,6 +49,8 @@ type Database struct {
 	logger   *slog.Logger
 	progress func(string)
 
+	firstAnswer, silenceMost time.Duration
+
 	reached func()        // closes answers
 	answers chan struct{} // closed once a connection was made
 	ready   chan struct{} // closed once url and pool are set for the first time
@@ -69,7 +71,7 @@ func NewDatabase(s config.Settings, logger *slog.Logger, progress func(string)) 
 	}
 	answers := make(chan struct{})
 	return &Database{
-		settings: s, logger: logger, progress: progress, ready: make(chan struct{}),
+		settings: s, logger: logger, progress: progress, firstAnswer: firstAnswer, silenceMost: silenceMost, ready: make(chan struct{}),
 		answers: answers, reached: sync.OnceFunc(func() { close(answers) }),
 	}
 }

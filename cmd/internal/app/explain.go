@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
@@ -19,6 +20,9 @@ type Explanation struct {
 	Error string         `json:"views_error,omitempty"`
 }
 
+// compareTimeout bounds comparing one order with the views: what the log says is not to wait for a database that hangs.
+const compareTimeout = 8 * time.Second
+
 // Explain tells how the order of a stream came to be. db may be nil: it is needed only to tell whether
 // the views agree.
 func Explain(ctx context.Context, log eventstore.Reader, db audit.Beginner, stream string) (Explanation, error) {
@@ -28,9 +32,13 @@ func Explain(ctx context.Context, log eventstore.Reader, db audit.Beginner, stre
 	}
 	e := Explanation{Explanation: told}
 	_, id, _ := order.ParseStreamName(stream)
-	finding, err := audit.Order(ctx, db, log, id)
+	comparing, cancel := context.WithTimeout(ctx, compareTimeout)
+	defer cancel()
+	finding, err := audit.Order(comparing, db, log, id)
 	switch {
 	case errors.Is(err, refold.ErrNotFound):
+	case err != nil && comparing.Err() != nil && ctx.Err() == nil:
+		e.Error = "the database does not answer"
 	case err != nil:
 		e.Error = err.Error()
 	default:

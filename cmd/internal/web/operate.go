@@ -11,6 +11,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/projections"
+	"github.com/order-ledger/order-ledger/projections/audit"
 	"github.com/order-ledger/order-ledger/projections/parked"
 	"github.com/order-ledger/order-ledger/projections/refold"
 )
@@ -29,9 +30,16 @@ func (s *Server) audit(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // as long as it takes
 	ctx, end := s.untilStopped(r.Context())
 	defer end()
-	report, err := request.Run(ctx, pool, s.ledger.Store, s.ledger.Accounts)
+	var report audit.Report
+	err := s.ledger.Database.WhileItAnswers(ctx, func(ctx context.Context) (err error) {
+		report, err = request.Run(ctx, pool, s.ledger.Store, s.ledger.Accounts)
+		return err
+	})
 	var stale *projections.StaleError
+	var silent *app.SilentError
 	switch {
+	case errors.As(err, &silent):
+		s.silent(w, r, silent)
 	case errors.Is(context.Cause(ctx), errStopping):
 		s.problem(w, r, http.StatusServiceUnavailable, "stopping", "The ledger is being stopped; audit again later.")
 	case errors.As(err, &stale):
@@ -78,16 +86,22 @@ func (s *Server) retryParked(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := ParkedAnswer{OrderID: r.PathValue("id")}
-	err := app.CheckRows(r.Context(), pool)
-	if err == nil {
-		answer.OrderID, err = app.OrderNamed(r.Context(), s.ledger.Store, s.ledger.Accounts, answer.OrderID)
-	}
-	if err == nil {
-		err = projections.Retry(r.Context(), pool, s.ledger.Store, answer.OrderID)
-	}
+	err := s.ledger.Database.WhileItAnswers(r.Context(), func(ctx context.Context) error {
+		err := app.CheckRows(ctx, pool)
+		if err == nil {
+			answer.OrderID, err = app.OrderNamed(ctx, s.ledger.Store, s.ledger.Accounts, answer.OrderID)
+		}
+		if err == nil {
+			err = projections.Retry(ctx, pool, s.ledger.Store, answer.OrderID)
+		}
+		return err
+	})
 	var still *projections.StillParkedError
 	var stale *projections.StaleError
+	var silent *app.SilentError
 	switch {
+	case errors.As(err, &silent):
+		s.silent(w, r, silent)
 	case errors.As(err, &stale):
 		s.problem(w, r, http.StatusConflict, "rebuild_needed", stale.Error()+", which takes the order in again.")
 	case errors.As(err, &still):
@@ -101,6 +115,13 @@ func (s *Server) retryParked(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.json(w, r, http.StatusOK, answer)
 	}
+}
+
+// silent answers when the database hangs.
+func (s *Server) silent(w http.ResponseWriter, r *http.Request, err *app.SilentError) {
+	s.logger.WarnContext(r.Context(), "the database hangs", errAttr(err))
+	w.Header().Set("Retry-After", "5")
+	s.problem(w, r, http.StatusServiceUnavailable, "views_unavailable", err.Error()+". Notifications are taken in all the same.")
 }
 
 // pool answers itself, and false, when the caller is not the owner or the database is away.

@@ -38,7 +38,11 @@ func (s *Server) rebuild(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, end := s.untilStopped(r.Context())
 	defer end()
-	answer, err := request.Run(ctx, engine, func(p *rebuild.Plan) { lines.write(app.RebuildLine{Plan: p}) })
+	var answer *app.RebuildAnswer
+	err = s.ledger.Database.WhileItAnswers(ctx, func(ctx context.Context) (err error) {
+		answer, err = request.Run(ctx, engine, func(p *rebuild.Plan) { lines.write(app.RebuildLine{Plan: p}) })
+		return err
+	})
 	switch {
 	case errors.Is(context.Cause(ctx), errStopping):
 		lines.write(app.RebuildLine{Error: "the ledger is being stopped; run the rebuild again later, it goes on where it was"})
