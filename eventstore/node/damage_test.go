@@ -113,6 +113,32 @@ func TestNode_BitFlipsInLog(t *testing.T) {
 	}
 }
 
+// TestNode_BitFlipsInZeros flips bits behind the end of the write-ahead log, in zeros that were written ahead: nothing is
+// lost.
+func TestNode_BitFlipsInZeros(t *testing.T) {
+	t.Parallel()
+	const flips, zeros = 100, 70 << 10
+	fs := vfs.NewMem()
+	n := open(t, node.Options{Dir: "log", FS: fs, CacheBytes: 16 << 20, MemTableBytes: 4 << 20})
+	writeSample(t, n)
+	want := answers(t, n)
+	name, size := writeAheadLog(t, fs)
+	content := append(readFile(t, fs, name), make([]byte, zeros)...)
+	rng := rand.New(rand.NewPCG(7, 8))
+	for i := range int64(flips) {
+		copied := copyFiles(t, fs)
+		writeFile(t, copied, name, content)
+		bit := size*8 + i // of the first bytes each, of the others some
+		if i >= flips/2 {
+			bit = (size + rng.Int64N(zeros)) * 8
+		}
+		flip(t, copied, name, bit)
+		if got, err := tryAnswers(t, copied); err != nil || got != want {
+			t.Fatalf("bit %d of %d bytes and zeros: %d bytes of answers, want %d; %v", bit, size, len(got), len(want), err)
+		}
+	}
+}
+
 // TestNode_LostFiles removes each file of a log: the log gives the same answers, or Open refuses and says that it is
 // damaged. It never makes a new log beside what is left of the old one.
 func TestNode_LostFiles(t *testing.T) {
@@ -275,19 +301,22 @@ func TestNode_TornWrite(t *testing.T) {
 		t.Fatalf("the last append is only %d bytes", end-start)
 	}
 	for cut := start; cut <= end; cut++ {
-		torn := copyFiles(t, fs)
-		writeFile(t, torn, log, whole[:cut])
-		n, err := node.Open(node.Options{Dir: "log", FS: torn, MemTableBytes: 256 << 10})
-		if err != nil {
-			t.Fatalf("open with %d of %d bytes of the last append: %v", cut-start, end-start, err)
-		}
-		events, err := readEverything(n)
-		if err := errors.Join(err, n.Close()); err != nil {
-			t.Fatal(err)
-		}
-		checkWhole(t, events)
-		if len(events) != len(before) && (cut < end || len(events) != len(before)+2) {
-			t.Fatalf("%d of %d bytes of the last append: %d events, %d before it", cut-start, end-start, len(events), len(before))
+		// Behind the cut the file ends, or has the zeros that were written ahead.
+		for _, content := range [][]byte{whole[:cut], append(slices.Clone(whole[:cut]), make([]byte, 40<<10)...)} {
+			torn := copyFiles(t, fs)
+			writeFile(t, torn, log, content)
+			n, err := node.Open(node.Options{Dir: "log", FS: torn, MemTableBytes: 256 << 10})
+			if err != nil {
+				t.Fatalf("open with %d of %d bytes of the last append: %v", cut-start, end-start, err)
+			}
+			events, err := readEverything(n)
+			if err := errors.Join(err, n.Close()); err != nil {
+				t.Fatal(err)
+			}
+			checkWhole(t, events)
+			if len(events) != len(before) && (cut < end || len(events) != len(before)+2) {
+				t.Fatalf("%d of %d bytes of the last append: %d events, %d before it", cut-start, end-start, len(events), len(before))
+			}
 		}
 	}
 }

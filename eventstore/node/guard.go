@@ -65,6 +65,8 @@ type guardFS struct {
 	armed atomic.Bool
 	// tableFailures counts attempts since the last table that was written.
 	tableFailures atomic.Int32
+	// preparing writes logs ahead with zeros: see logFile.
+	preparing bool
 	// forgetting makes Pebble write no log over an old one: those that it would go on with are removed.
 	forgetting atomic.Bool
 	// parked is closed when the first operation was parked: Pebble may hang from then on.
@@ -112,7 +114,7 @@ func (g *guardFS) giveUp() { g.parkOnce.Do(func() { close(g.parked) }) }
 
 // isVital matches the write-ahead log and the manifest that lists all files, its marker included.
 func isVital(name string) bool {
-	return strings.HasSuffix(name, ".log") || strings.Contains(name, "MANIFEST-")
+	return isLog(name) || strings.Contains(name, "MANIFEST-")
 }
 
 func isTable(name string) bool { return strings.HasSuffix(name, ".sst") }
@@ -123,7 +125,7 @@ func (g *guardFS) Unwrap() vfs.FS { return g.FS }
 // Create implements vfs.FS.
 func (g *guardFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	f, err := g.FS.Create(name, category)
-	return g.guard("create", name, f, err)
+	return g.guard("create", name, f, err, 0)
 }
 
 // ReuseForWrite implements vfs.FS.
@@ -132,7 +134,13 @@ func (g *guardFS) ReuseForWrite(oldName, newName string, category vfs.DiskWriteC
 		return g.Create(newName, category)
 	}
 	f, err := g.FS.ReuseForWrite(oldName, newName, category)
-	return g.guard("reuse as", newName, f, err)
+	written := int64(0)
+	if err == nil && g.preparing {
+		if info, err := f.Stat(); err == nil {
+			written = info.Size()
+		}
+	}
+	return g.guard("reuse as", newName, f, err, written)
 }
 
 // OpenDir implements vfs.FS.
@@ -144,14 +152,19 @@ func (g *guardFS) OpenDir(name string) (vfs.File, error) {
 	return &guardFile{File: f, fs: g, name: name}, nil
 }
 
-func (g *guardFS) guard(what, name string, f vfs.File, err error) (vfs.File, error) {
+// guard guards a file if it is one that matters; written is how much of it had been written before.
+func (g *guardFS) guard(what, name string, f vfs.File, err error, written int64) (vfs.File, error) {
 	if !isVital(name) && !isTable(name) {
 		return f, err
 	}
 	if err != nil {
 		return nil, g.result(what, name, err)
 	}
-	return &guardFile{File: f, fs: g, name: name}, nil
+	guarded := guardFile{File: f, fs: g, name: name}
+	if g.preparing && isLog(name) {
+		return newLogFile(guarded, written), nil
+	}
+	return &guarded, nil
 }
 
 // guardFile is a vital file, a table, or the directory that names them.

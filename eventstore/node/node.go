@@ -72,6 +72,7 @@ func Open(opts Options) (*Node, error) {
 		n.opts.FS = vfs.Default
 	}
 	n.guard = newGuardFS(n.opts, n.broken)
+	n.guard.preparing = n.lock != nil // what is not on a disk gains nothing
 	opened := make(chan error, 1)
 	go func() { opened <- n.openStorage() }()
 	select {

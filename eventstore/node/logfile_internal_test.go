@@ -1,0 +1,201 @@
+package node
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// gatedFile is a file of which the test decides when zeros are written, and whether they can be.
+type gatedFile struct {
+	vfs.File
+	zeros   func(at int64) error
+	syncErr error
+}
+
+func (f *gatedFile) WriteAt(p []byte, at int64) (int, error) {
+	if err := f.zeros(at); err != nil {
+		return 0, err
+	}
+	return f.File.WriteAt(p, at)
+}
+
+func (f *gatedFile) SyncData() error { return errors.Join(f.syncErr, f.File.SyncData()) }
+
+// createLog creates a log on disk, of which some bytes were written before.
+func createLog(t *testing.T, before []byte, gated *gatedFile) (f *logFile, path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "000001.log")
+	file, err := vfs.Default.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(before) > 0 {
+		if _, err := file.WriteAt(before, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if gated != nil {
+		gated.File = file
+		file = gated
+	}
+	opts, err := Options{Dir: t.TempDir(), FS: vfs.Default}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newLogFile(guardFile{File: file, fs: newGuardFS(opts, newFailure()), name: path}, int64(len(before))), path
+}
+
+func readDisk(t *testing.T, path string) []byte {
+	t.Helper()
+	f, err := vfs.Default.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := io.ReadAll(f)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// TestLogFile_HoldsWhatWasWritten: whatever is written, in whichever pieces, is there, and nothing but zeros, or what was there
+// before, is behind it.
+func TestLogFile_HoldsWhatWasWritten(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(4) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		before := bytes.Repeat([]byte{0xee}, rng.IntN(2)*3<<20)
+		f, path := createLog(t, before, nil)
+		var want []byte
+		for len(want) < 6<<20 {
+			p := make([]byte, 1+rng.IntN(1<<rng.IntN(20)))
+			for i := range p {
+				p[i] = byte(rng.Uint32()) | 1
+			}
+			want = append(want, p...)
+			if n, err := f.Write(p); n != len(p) || err != nil {
+				t.Fatal(n, err)
+			}
+			if rng.IntN(8) == 0 {
+				if err := f.SyncData(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		got := readDisk(t, path)
+		if !bytes.HasPrefix(got, want) {
+			t.Fatalf("seed %d: the log does not hold what was written", seed)
+		}
+		if rest := bytes.Trim(got[len(want):], "\x00\xee"); len(rest) > 0 {
+			t.Errorf("seed %d: %d bytes behind the end that nobody wrote", seed, len(rest))
+		}
+		if len(got) < len(want)+preparedBytes/4 {
+			t.Errorf("seed %d: only %d bytes ahead of the end are prepared", seed, len(got)-len(want))
+		}
+	}
+}
+
+// TestLogFile_WritesWaitForZeros: a write to where zeros are just being written comes after them; one before that place
+// does not wait.
+func TestLogFile_WritesWaitForZeros(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		asked, release := make(chan int64, preparedBytes/zerosBytes), make(chan struct{})
+		f, path := createLog(t, nil, &gatedFile{zeros: func(at int64) error {
+			asked <- at
+			<-release
+			return nil
+		}})
+		var want []byte
+		write := func(size int, b byte) {
+			p := bytes.Repeat([]byte{b}, size)
+			want = append(want, p...)
+			if _, err := f.Write(p); err != nil {
+				t.Error(err)
+			}
+		}
+		write(1000, 'a')
+		from := <-asked
+		if from < 1000 {
+			t.Fatalf("zeros go to byte %d of 1000", from)
+		}
+		write(int(from)-1000, 'b') // up to the zeros, while they are held
+		done := false
+		go func() {
+			write(zerosBytes+1, 'c')
+			done = true
+		}()
+		synctest.Wait()
+		if done {
+			t.Error("written where zeros are still to come")
+		}
+		close(release)
+		synctest.Wait()
+		if !done {
+			t.Error("not written once the zeros are there")
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := readDisk(t, path); !bytes.HasPrefix(got, want) || len(got) != int(from)+preparedBytes {
+			t.Errorf("the log has %d bytes and does not hold what was written", len(got))
+		}
+	})
+}
+
+// TestLogFile_GoesOnWithoutZeros: a disk that takes no zeros may take what matters.
+func TestLogFile_GoesOnWithoutZeros(t *testing.T) {
+	t.Parallel()
+	var attempts atomic.Int32
+	f, path := createLog(t, nil, &gatedFile{zeros: func(int64) error {
+		attempts.Add(1)
+		return errors.New("no space")
+	}})
+	var want []byte
+	for i := range 64 {
+		p := bytes.Repeat([]byte{byte(i + 1)}, zerosBytes)
+		want = append(want, p...)
+		if _, err := f.Write(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(f.SyncData(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if got := readDisk(t, path); !bytes.Equal(got, want) {
+		t.Error("the log does not hold what was written")
+	}
+	if n := attempts.Load(); n != 1 {
+		t.Errorf("zeros were written %d times, once would have told", n)
+	}
+}
+
+// TestLogFile_FailedSyncOfZeros stops the node: the sync of what was written before them might not tell any more.
+func TestLogFile_FailedSyncOfZeros(t *testing.T) {
+	t.Parallel()
+	gated := &gatedFile{zeros: func(int64) error { return nil }, syncErr: errors.New("disk is gone")}
+	f, _ := createLog(t, nil, gated)
+	if _, err := f.Write([]byte("a")); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-f.fs.broken.happened:
+	case <-time.After(20 * time.Second):
+		t.Fatal("nobody was told")
+	}
+	if err := f.fs.broken.get(); !errors.Is(err, gated.syncErr) {
+		t.Error(err)
+	}
+}
