@@ -44,6 +44,10 @@ func (f *failure) get() error {
 // writing; they are Options.RetryDelay apart.
 const tableFailuresMax = 30
 
+// tableSilence is after how many retry delays without another failure appends are taken again: nothing tries to write
+// a table then, so that none will be written, either. Pebble leaves a compaction that failed alone for a while.
+const tableSilence = 30
+
 // guardFS stands between Pebble and the file system of an open node.
 //
 // Pebble answers a write-ahead log or a manifest that cannot be written, rotated or synced by ending the
@@ -55,7 +59,7 @@ const tableFailuresMax = 30
 //
 // A table that cannot be written later is another matter: the write-ahead log still holds its content, and
 // Pebble tries again, but at once and for ever. The guard slows it down and refuses appends until a
-// table was written; so a disk that was full for a while heals without a restart.
+// table was written, or nobody tries any more; so a disk that was full for a while heals without a restart.
 type guardFS struct {
 	vfs.FS
 	broken     *failure
@@ -63,8 +67,10 @@ type guardFS struct {
 	log        *slog.Logger
 	// armed is set once the log is open.
 	armed atomic.Bool
-	// tableFailures counts attempts since the last table that was written.
+	// tableFailures counts attempts since the last table that was written, and failedAt is the time of the last one,
+	// in Unix nanoseconds.
 	tableFailures atomic.Int32
+	failedAt      atomic.Int64
 	// preparing writes logs ahead with zeros: see logFile.
 	preparing bool
 	// forgetting makes Pebble write no log over an old one: those that it would go on with are removed.
@@ -80,7 +86,7 @@ func newGuardFS(opts Options, broken *failure) *guardFS {
 
 // refuse tells why appends cannot be taken for the time being, or nil.
 func (g *guardFS) refuse() error {
-	if n := g.tableFailures.Load(); n > 0 {
+	if n := g.tableFailures.Load(); n > 0 && time.Now().UnixNano()-g.failedAt.Load() < int64(tableSilence*g.retryDelay) {
 		return fmt.Errorf("%w: tables cannot be written, %d attempts failed", eventstore.ErrUnavailable, n)
 	}
 	return nil
@@ -95,6 +101,7 @@ func (g *guardFS) result(what, name string, err error) error {
 	err = fmt.Errorf("%s %s: %w", what, g.PathBase(name), err)
 	if isTable(name) && !opening && g.broken.get() == nil {
 		n := g.tableFailures.Add(1)
+		g.failedAt.Store(time.Now().UnixNano())
 		if n < tableFailuresMax {
 			g.log.Error("table cannot be written; appends are refused until it can", slog.Any("attempt", n), slog.Any("error", err))
 			<-time.After(g.retryDelay) // Pebble tries again at once
