@@ -12,6 +12,9 @@ const (
 	// much is left.
 	preparedBytes = 2 << 20
 	zerosBytes    = 64 << 10
+	// smallSyncBytes is up to how much is synced at a time when it is worth it. Of more the metadata are a small part, while
+	// the disk would have to take twice as much.
+	smallSyncBytes = 32 << 10
 )
 
 // logFile is a write-ahead log on a disk that is written with zeros ahead of its end. What is written over them changes
@@ -31,6 +34,9 @@ type logFile struct {
 	busy  bool
 	ready sync.Cond // not busy any more
 	full  bool      // the disk takes no zeros
+	// unsynced counts the bytes since the last sync; small tells that those before it were few.
+	unsynced int64
+	small    bool
 }
 
 // newLogFile takes a log over whose first bytes were written before.
@@ -53,10 +59,11 @@ func (f *logFile) begin(bytes int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.end += bytes
+	f.unsynced += bytes
 	for f.busy && f.end > f.from {
 		f.ready.Wait()
 	}
-	if f.busy || f.full || f.end+preparedBytes/2 <= f.prepared {
+	if f.busy || f.full || !f.small || f.end+preparedBytes/2 <= f.prepared {
 		return
 	}
 	if f.from = f.prepared; f.from < f.end {
@@ -66,11 +73,19 @@ func (f *logFile) begin(bytes int64) {
 	go f.prepare(f.from, f.prepared)
 }
 
+// SyncData implements vfs.File.
+func (f *logFile) SyncData() error {
+	f.mu.Lock()
+	f.small, f.unsynced = f.unsynced <= smallSyncBytes, 0
+	f.mu.Unlock()
+	return f.guardFile.SyncData()
+}
+
 // prepare writes zeros and syncs them, so that nobody else's sync has to.
 func (f *logFile) prepare(from, to int64) {
 	err := writeZeros(f.File, from, to)
 	if err == nil {
-		err = f.SyncData() // does not return when it fails: the sync of what matters might not fail once more
+		err = f.guardFile.SyncData() // does not return when it fails: the sync of what matters might not fail once more
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -17,8 +17,8 @@ import (
 // gatedFile is a file of which the test decides when zeros are written, and whether they can be.
 type gatedFile struct {
 	vfs.File
-	zeros   func(at int64) error
-	syncErr error
+	zeros func(at int64) error
+	sync  func() error
 }
 
 func (f *gatedFile) WriteAt(p []byte, at int64) (int, error) {
@@ -28,7 +28,12 @@ func (f *gatedFile) WriteAt(p []byte, at int64) (int, error) {
 	return f.File.WriteAt(p, at)
 }
 
-func (f *gatedFile) SyncData() error { return errors.Join(f.syncErr, f.File.SyncData()) }
+func (f *gatedFile) SyncData() error {
+	if f.sync != nil {
+		return f.sync()
+	}
+	return f.File.SyncData()
+}
 
 // createLog creates a log on disk, of which some bytes were written before.
 func createLog(t *testing.T, before []byte, gated *gatedFile) (f *logFile, path string) {
@@ -91,6 +96,15 @@ func TestLogFile_HoldsWhatWasWritten(t *testing.T) {
 				}
 			}
 		}
+		for range 3 { // large or small, what came before
+			want = append(want, 'x')
+			if _, err := f.Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.SyncData(); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if err := f.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -127,11 +141,15 @@ func TestLogFile_WritesWaitForZeros(t *testing.T) {
 			}
 		}
 		write(1000, 'a')
-		from := <-asked
-		if from < 1000 {
-			t.Fatalf("zeros go to byte %d of 1000", from)
+		if err := f.SyncData(); err != nil {
+			t.Fatal(err)
 		}
-		write(int(from)-1000, 'b') // up to the zeros, while they are held
+		write(1000, 'a')
+		from := <-asked
+		if from < 2000 {
+			t.Fatalf("zeros go to byte %d of 2000", from)
+		}
+		write(int(from)-2000, 'b') // up to the zeros, while they are held
 		done := false
 		go func() {
 			write(zerosBytes+1, 'c')
@@ -165,9 +183,12 @@ func TestLogFile_GoesOnWithoutZeros(t *testing.T) {
 	}})
 	var want []byte
 	for i := range 64 {
-		p := bytes.Repeat([]byte{byte(i + 1)}, zerosBytes)
+		p := bytes.Repeat([]byte{byte(i + 1)}, 1000)
 		want = append(want, p...)
 		if _, err := f.Write(p); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.SyncData(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -185,17 +206,45 @@ func TestLogFile_GoesOnWithoutZeros(t *testing.T) {
 // TestLogFile_FailedSyncOfZeros stops the node: the sync of what was written before them might not tell any more.
 func TestLogFile_FailedSyncOfZeros(t *testing.T) {
 	t.Parallel()
-	gated := &gatedFile{zeros: func(int64) error { return nil }, syncErr: errors.New("disk is gone")}
-	f, _ := createLog(t, nil, gated)
-	if _, err := f.Write([]byte("a")); err != nil {
-		t.Fatal(err)
+	var failure error
+	f, _ := createLog(t, nil, &gatedFile{zeros: func(int64) error { return nil }, sync: func() error { return failure }})
+	for range 2 { // the first sync tells that they are small
+		if _, err := f.Write([]byte("a")); err != nil {
+			t.Fatal(err)
+		}
+		if failure == nil {
+			if err := f.SyncData(); err != nil {
+				t.Fatal(err)
+			}
+			failure = errors.New("disk is gone")
+		}
 	}
 	select {
 	case <-f.fs.broken.happened:
 	case <-time.After(20 * time.Second):
 		t.Fatal("nobody was told")
 	}
-	if err := f.fs.broken.get(); !errors.Is(err, gated.syncErr) {
+	if err := f.fs.broken.get(); !errors.Is(err, failure) {
 		t.Error(err)
+	}
+}
+
+// TestLogFile_LargeSyncs: a log of which much is synced at a time is not written twice.
+func TestLogFile_LargeSyncs(t *testing.T) {
+	t.Parallel()
+	f, _ := createLog(t, nil, &gatedFile{zeros: func(at int64) error {
+		t.Errorf("zeros at byte %d", at)
+		return nil
+	}})
+	for range 20 {
+		if _, err := f.Write(make([]byte, smallSyncBytes+1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.SyncData(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
