@@ -26,7 +26,8 @@ func (c *cli) explainOrder() *cobra.Command {
 		Long: `explain folds an order from the event log, step by step, and prints after each
 event the fields that changed, with the event's revision, position and id. At
 the end it says whether the views agree. The order may be named by our id, the
-gateway's id, or the merchant's reference. It needs no database.`,
+gateway's id, or the merchant's reference. It needs no database. The exit code is 4
+when the views differ.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e, err := c.explanation(cmd.Context(), args[0])
@@ -34,9 +35,14 @@ gateway's id, or the merchant's reference. It needs no database.`,
 				return err
 			}
 			if c.json {
-				return c.printJSON(e)
+				err = c.printJSON(e)
+			} else {
+				err = c.showExplanation(cmd.Context(), &e)
 			}
-			return c.showExplanation(cmd.Context(), &e)
+			if err == nil && e.Views != nil && len(e.Views.Drift) > 0 {
+				err = &exitError{code: exitDiffers, err: fmt.Errorf("the views differ from the log; `ledger audit --heal --orders %s` writes its rows again from the log", e.OrderID)}
+			}
+			return err
 		},
 	}
 }
@@ -111,7 +117,6 @@ func (c *cli) showExplanation(ctx context.Context, e *app.Explanation) error {
 		for _, d := range e.Views.Drift {
 			c.say("THE VIEWS DIFFER in %s: log %q, views %q", d.Field, d.Log, d.Views)
 		}
-		c.say("`ledger audit --heal --orders %s` writes its rows again from the log", e.OrderID)
 	}
 	return nil
 }

@@ -165,6 +165,12 @@ func TestAudit_Drift(t *testing.T) {
 	audit(4, 1, 0, "--orders", "A-1")
 	audit(0, 0, 0, "--orders", "A-2")
 	audit(4, 1, 0, "--sample", "10")
+	for _, as := range [][]string{nil, {"--json"}} {
+		if r := l.Site.Run(t, append([]string{"explain", "A-1"}, as...)...); r.Code != 4 || r.Stdout == "" || !strings.Contains(r.Stderr, "audit --heal") {
+			t.Errorf("explain %v: exit code %d: %s%s", as, r.Code, r.Stdout, r.Stderr)
+		}
+	}
+	l.Site.RunOK(t, "explain", "A-2")
 	if r := l.Site.RunOK(t, "status", "--json"); !strings.Contains(r.Stdout, `"drifted_orders": 1`) {
 		t.Errorf("status: %s", r.Stdout)
 	}
