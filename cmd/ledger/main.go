@@ -64,12 +64,12 @@ func run(ctx context.Context, args []string, env func(string) string, io stdio) 
 	case err == nil:
 		return exitOK
 	case errors.As(err, &exit):
-		_, _ = fmt.Fprintln(io.err, "ledger: "+exit.Error())
+		c.say("ledger: %s", exit.Error())
 		return exit.code
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitFailed
 	}
-	_, _ = fmt.Fprintln(io.err, "ledger: "+err.Error())
+	c.say("ledger: %s", err.Error())
 	return exitFailed
 }
 
@@ -166,5 +166,5 @@ func errorAttr(_ []string, a slog.Attr) slog.Attr {
 
 // say writes a line for a person.
 func (c *cli) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(c.io.err, format+"\n", args...)
+	_, _ = io.WriteString(c.io.err, broken(fmt.Sprintf(format+"\n", args...), terminalWidth(c.io.err)))
 }

@@ -37,6 +37,37 @@ func terminalWidth(out io.Writer) int {
 	return width
 }
 
+// unbroken is what a sentence is not broken within: words; a command in backticks stays whole, to be copied.
+var unbroken = regexp.MustCompile("\\S*`[^`\\n]*`\\S*|\\S+")
+
+// broken breaks the lines of a text that are longer than width between words; 0 is any width. Lines that are
+// indented are lists and commands to be copied, and stay.
+func broken(lines string, width int) string {
+	if width == 0 {
+		return lines
+	}
+	var b strings.Builder
+	for line := range strings.Lines(lines) {
+		if strings.HasPrefix(line, " ") {
+			b.WriteString(line)
+			continue
+		}
+		column, end := 0, 0
+		for _, at := range unbroken.FindAllStringIndex(line, -1) {
+			gap, word := line[end:at[0]], line[at[0]:at[1]]
+			if column > 0 && column+text.StringWidth(gap+word) > width {
+				b.WriteString("\n")
+				gap, column = "", 0
+			}
+			b.WriteString(gap + word)
+			column += text.StringWidth(gap + word)
+			end = at[1]
+		}
+		b.WriteString(line[end:])
+	}
+	return b.String()
+}
+
 // fitted is a table that fits the terminal: its widest columns are wrapped between words, and where that is not
 // enough each row is a record, a line for each column.
 type fitted struct {

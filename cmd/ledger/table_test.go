@@ -57,3 +57,16 @@ func TestTable_FitsTheTerminal(t *testing.T) {
 		}
 	}
 }
+
+// TestSay_BreaksBetweenWords: no word and no command is cut.
+func TestSay_BreaksBetweenWords(t *testing.T) {
+	t.Parallel()
+	const said = "the views differ from the log; `ledger audit --heal --orders 01M8KNY2GCEMQQWQMSYKJFTGN1` writes them again\n  curl -s http://127.0.0.1:8080/orders -d '{}'\n"
+	if got := broken(said, 0); got != said {
+		t.Errorf("in a file: %q", got)
+	}
+	want := "the views differ from the log;\n`ledger audit --heal --orders 01M8KNY2GCEMQQWQMSYKJFTGN1`\nwrites them again\n  curl -s http://127.0.0.1:8080/orders -d '{}'\n"
+	if got := broken(said, 40); got != want {
+		t.Errorf("on a terminal of 40 columns:\n%s", got)
+	}
+}
