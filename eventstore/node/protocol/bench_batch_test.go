@@ -72,12 +72,13 @@ func BenchmarkBatchAppend(b *testing.B) {
 	for _, underWay := range []int{64, 256} {
 		for _, events := range []int{1, 10, 100} {
 			b.Run(fmt.Sprintf("under-way=%d/events=%d", underWay, events), func(b *testing.B) {
-				_, durable := startDurableAt(b)
-				_, idle := startNothingAt(b, 0, nil)
-				_, syncing := startNothingAt(b, 0, startOnlySyncs(b))
-				calls := [...]streams.Streams_BatchAppendClient{batchCall(b, durable), batchCall(b, idle), batchCall(b, syncing)}
+				children := startServers(b)
+				var calls [len(servers{})]streams.Streams_BatchAppendClient
+				for i := range calls {
+					calls[i] = batchCall(b, children[i].address)
+				}
 				perTurn := 20 * max(underWay, 1000/events)
-				compare(b, "appends/s", perTurn, func(server int) (time.Duration, []time.Duration) {
+				compare(b, children, "appends/s", perTurn, func(server int) (time.Duration, []time.Duration) {
 					return batchRound(b, calls[server], underWay, events, perTurn)
 				})
 			})

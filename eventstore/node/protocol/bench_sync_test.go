@@ -5,7 +5,6 @@ package protocol_test
 import (
 	"os"
 	"path/filepath"
-	"testing"
 )
 
 // onlySyncs is the least that durability costs: what is queued is written to one file, which is synced
@@ -22,26 +21,15 @@ type syncRequest struct {
 // syncQueue is the most requests that wait for the next sync.
 const syncQueue = 1024
 
-func startOnlySyncs(b *testing.B) *onlySyncs {
-	b.Helper()
-	file, err := os.Create(filepath.Join(b.TempDir(), "log"))
+// newOnlySyncs makes the file in dir. It works until the process ends.
+func newOnlySyncs(dir string) (*onlySyncs, error) {
+	file, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
-		b.Fatal(err)
+		return nil, err
 	}
 	s := &onlySyncs{queue: make(chan syncRequest, syncQueue)}
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		s.run(file)
-	}()
-	b.Cleanup(func() {
-		close(s.queue)
-		<-stopped
-		if err := file.Close(); err != nil {
-			b.Error(err)
-		}
-	})
-	return s
+	go s.run(file)
+	return s, nil
 }
 
 func (s *onlySyncs) write(size int) error {

@@ -3,13 +3,16 @@
 package protocol_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"net"
+	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -20,11 +23,6 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
-	"google.golang.org/grpc"
-
-	"github.com/order-ledger/order-ledger/eventstore"
-	"github.com/order-ledger/order-ledger/eventstore/node"
-	"github.com/order-ledger/order-ledger/eventstore/node/protocol"
 )
 
 // benchmarkBody is the payload of the benchmarks: 512 bytes, an order's event.
@@ -87,15 +85,8 @@ func benchmarkClient(b *testing.B, address string) *esdb.Client {
 	return client
 }
 
-func startNothing(b *testing.B, events int, disk *onlySyncs) *esdb.Client {
-	b.Helper()
-	client, _ := startNothingAt(b, events, disk)
-	return client
-}
-
-func startNothingAt(b *testing.B, events int, disk *onlySyncs) (client *esdb.Client, address string) {
-	b.Helper()
-	n := &nothing{disk: disk}
+func newNothing(events int) *nothing {
+	n := new(nothing)
 	for i := range events {
 		id := &shared.UUID{Value: &shared.UUID_Structured_{Structured: &shared.UUID_Structured{MostSignificantBits: 1, LeastSignificantBits: int64(i)}}}
 		n.events = append(n.events, &streams.ReadResp{Content: &streams.ReadResp_Event{Event: &streams.ReadResp_ReadEvent{
@@ -107,34 +98,7 @@ func startNothingAt(b *testing.B, events int, disk *onlySyncs) (client *esdb.Cli
 			Position: &streams.ReadResp_ReadEvent_CommitPosition{CommitPosition: uint64(i)},
 		}}})
 	}
-	var listen net.ListenConfig
-	listener, err := listen.Listen(b.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	server := grpc.NewServer()
-	streams.RegisterStreamsServer(server, n)
-	go func() { _ = server.Serve(listener) }()
-	b.Cleanup(server.Stop)
-	address = listener.Addr().String()
-	return benchmarkClient(b, address), address
-}
-
-// startDurable is the node on disk, every append synced.
-func startDurable(b *testing.B) (*node.Node, *esdb.Client) {
-	b.Helper()
-	n, address := startDurableAt(b)
-	return n, benchmarkClient(b, address)
-}
-
-func startDurableAt(b *testing.B) (n *node.Node, address string) {
-	b.Helper()
-	n, err := node.Open(node.Options{Dir: b.TempDir()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = n.Close() })
-	return n, serve(b, protocol.Options{Node: n}).Addr().String()
+	return n
 }
 
 // share runs n pieces of work by a number of callers and returns the time of
@@ -155,13 +119,13 @@ func share(callers, n int, work func(caller int)) time.Duration {
 	return time.Since(start)
 }
 
-// servers are the node and its two yardsticks, in the order in which turns are taken.
-type servers [3]*esdb.Client
+// servers are the node, on disk with every append synced, and its two yardsticks, in the order in which turns are taken. Each is a
+// process of its own: clients of a ledger are.
+type servers [3]child
 
 func startServers(b *testing.B) servers {
 	b.Helper()
-	_, durable := startDurable(b)
-	return servers{durable, startNothing(b, 0, nil), startNothing(b, 0, startOnlySyncs(b))}
+	return servers{startChild(b, nodeChild, 0), startChild(b, nothingChild, 0), startChild(b, syncingChild, 0)}
 }
 
 // BenchmarkAppend compares appends by the official client, in turns: to the node, durable; to a server that
@@ -169,7 +133,7 @@ func startServers(b *testing.B) servers {
 func BenchmarkAppend(b *testing.B) {
 	for _, callers := range []int{1, 16, 64, 256, 1024} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
-			benchmarkAppends(b, callers, 1, 50+10*callers)
+			benchmarkAppends(b, callers, 1, 200+40*callers)
 		})
 	}
 }
@@ -187,20 +151,27 @@ func BenchmarkAppendMany(b *testing.B) {
 
 func benchmarkAppends(b *testing.B, callers, events, perTurn int) {
 	b.Helper()
-	clients := startServers(b)
-	compare(b, "appends/s", perTurn, func(server int) (time.Duration, []time.Duration) {
+	children := startServers(b)
+	var clients [len(servers{})]*esdb.Client
+	for i := range clients {
+		clients[i] = benchmarkClient(b, children[i].address)
+	}
+	compare(b, children, "appends/s", perTurn, func(server int) (time.Duration, []time.Duration) {
 		return appendRound(b, clients[server], callers, events, perTurn)
 	})
 }
 
 // compare takes turns of work to each of the servers and reports what became of it: of the whole, the median of the
 // turns, and what the processors had to do for it, client included, which other work on the machine changes least.
-func compare(b *testing.B, unit string, perTurn int, turn func(server int) (took time.Duration, each []time.Duration)) {
+func compare(b *testing.B, children servers, unit string, perTurn int, turn func(server int) (took time.Duration, each []time.Duration)) {
 	b.Helper()
 	var took, used [len(servers{})]time.Duration
 	var latencies [len(servers{})][]time.Duration
 	var shares []float64
 	done := 0
+	for i := range children {
+		used[i] = -children[i].cpuTime()
+	}
 	for b.Loop() {
 		var turned [len(servers{})]time.Duration
 		for i := range took {
@@ -219,6 +190,7 @@ func compare(b *testing.B, unit string, perTurn int, turn func(server int) (took
 	b.ReportMetric(shares[len(shares)/2], "median-%of-nothing")
 	b.ReportMetric(100*took[2].Seconds()/took[0].Seconds(), "%of-only-syncing")
 	for i, who := range []string{"", "nothing-", "only-syncing-"} {
+		used[i] += children[i].cpuTime()
 		reportLatencies(b, who, latencies[i])
 		b.ReportMetric(float64(used[i].Nanoseconds())/1e3/float64(done), who+"cpu-µs")
 	}
@@ -231,6 +203,23 @@ func cpuTime() time.Duration {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// cpuTime is what the processors have done for it, as far as the system tells, in hundredths of a second.
+func (c child) cpuTime() time.Duration {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := bytes.Cut(stat, []byte(") "))
+	fields := strings.Fields(string(rest))
+	const user, system = 11, 12
+	var ticks int64
+	for _, f := range fields[user : system+1] {
+		n, _ := strconv.ParseInt(f, 10, 64)
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
 func reportLatencies(b *testing.B, who string, latencies []time.Duration) {
@@ -246,20 +235,26 @@ func appendRound(b *testing.B, client *esdb.Client, callers, events, n int) (too
 	b.Helper()
 	latencies := make([][]time.Duration, callers)
 	took = share(callers, n, func(caller int) {
-		batch := make([]esdb.EventData, events)
-		for i := range batch {
-			batch[i] = esdb.EventData{
-				EventID: uuid.New(), EventType: "Benchmarked", ContentType: esdb.ContentTypeJson,
-				Data: make([]byte, benchmarkBody), Metadata: []byte(`{}`),
-			}
-		}
-		start := time.Now()
-		if _, err := client.AppendToStream(b.Context(), fmt.Sprintf("order-%d", caller), esdb.AppendToStreamOptions{}, batch...); err != nil {
-			b.Error(err)
-		}
-		latencies[caller] = append(latencies[caller], time.Since(start))
+		latencies[caller] = append(latencies[caller], appendEvents(b, client, fmt.Sprintf("order-%d", caller), events))
 	})
 	return took, slices.Concat(latencies...)
+}
+
+// appendEvents makes one append and returns the time that it took.
+func appendEvents(b *testing.B, client *esdb.Client, stream string, events int) time.Duration {
+	b.Helper()
+	batch := make([]esdb.EventData, events)
+	for i := range batch {
+		batch[i] = esdb.EventData{
+			EventID: uuid.New(), EventType: "Benchmarked", ContentType: esdb.ContentTypeJson,
+			Data: make([]byte, benchmarkBody), Metadata: []byte(`{}`),
+		}
+	}
+	start := time.Now()
+	if _, err := client.AppendToStream(b.Context(), stream, esdb.AppendToStreamOptions{}, batch...); err != nil {
+		b.Error(err)
+	}
+	return time.Since(start)
 }
 
 // report gives both rates and the share of the yardstick that the node reaches.
@@ -274,19 +269,12 @@ func report(b *testing.B, unit string, n int, took [2]time.Duration) {
 // BenchmarkReadAll compares reading the whole log by the official client.
 func BenchmarkReadAll(b *testing.B) {
 	const events = 20_000
-	n, durable := startDurable(b)
-	for first := 0; first < events; first += 100 {
-		batch := make([]eventstore.EventData, 100)
-		for i := range batch {
-			batch[i] = eventstore.EventData{
-				ID: uuid.New(), Type: "Benchmarked", JSON: true, Data: make([]byte, benchmarkBody), Metadata: []byte(`{}`),
-			}
-		}
-		if _, err := n.Append(b.Context(), fmt.Sprintf("order-%d", first/100%100), eventstore.Any, batch...); err != nil {
-			b.Fatal(err)
-		}
+	clients := [2]*esdb.Client{
+		benchmarkClient(b, startChild(b, nodeChild, 0).address), benchmarkClient(b, startChild(b, nothingChild, events).address),
 	}
-	clients := [2]*esdb.Client{durable, startNothing(b, events, nil)}
+	for first := 0; first < events; first += 100 {
+		appendEvents(b, clients[0], fmt.Sprintf("order-%d", first/100%100), 100)
+	}
 	var took [2]time.Duration
 	var latencies [2][]time.Duration
 	total := 0
@@ -310,19 +298,12 @@ func BenchmarkReadAll(b *testing.B) {
 // it decides about.
 func BenchmarkReadStream(b *testing.B) {
 	const streams, events, reads = 200, 10, 500
-	n, durable := startDurable(b)
-	for stream := range streams {
-		batch := make([]eventstore.EventData, events)
-		for i := range batch {
-			batch[i] = eventstore.EventData{
-				ID: uuid.New(), Type: "Benchmarked", JSON: true, Data: make([]byte, benchmarkBody), Metadata: []byte(`{}`),
-			}
-		}
-		if _, err := n.Append(b.Context(), fmt.Sprintf("order-%d", stream), eventstore.Any, batch...); err != nil {
-			b.Fatal(err)
-		}
+	clients := [2]*esdb.Client{
+		benchmarkClient(b, startChild(b, nodeChild, 0).address), benchmarkClient(b, startChild(b, nothingChild, events).address),
 	}
-	clients := [2]*esdb.Client{durable, startNothing(b, events, nil)}
+	for stream := range streams {
+		appendEvents(b, clients[0], fmt.Sprintf("order-%d", stream), events)
+	}
 	var took [2]time.Duration
 	var latencies [2][]time.Duration
 	total := 0

@@ -3,14 +3,12 @@
 package protocol_test
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,12 +21,9 @@ import (
 
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/eventstore/node"
-	"github.com/order-ledger/order-ledger/eventstore/node/protocol"
 )
 
 const (
-	floodedDirVariable = "PROTOCOL_TEST_CHILD_DIR"
-
 	// floodHeld is what the flooded server's connections may hold, and the others what its process may take, after the
 	// halves and in the end: Go's heap grows to twice what is in use, and the rest is the program, the log's caches and
 	// buffers of connections. Without a bound it takes 240 and 1,000 MiB.
@@ -42,79 +37,34 @@ const (
 	bigEvents, bigEventBytes              = 20, 900 << 10
 )
 
-// TestMain makes the test binary play the flooded server.
-func TestMain(m *testing.M) {
-	if dir := os.Getenv(floodedDirVariable); dir != "" {
-		if err := serveChild(dir); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
-
-// serveChild serves big events until its parent closes the pipe or dies.
-func serveChild(dir string) error {
-	n, err := node.Open(node.Options{Dir: dir})
-	if err != nil {
-		return err
-	}
+// appendBigEvents fills the flooded server.
+func appendBigEvents(ctx context.Context, n *node.Node) error {
 	for range bigEvents {
 		event := eventstore.EventData{ID: uuid.New(), Type: "Big", Data: make([]byte, bigEventBytes)}
-		if _, err := n.Append(context.Background(), "big", eventstore.Any, event); err != nil {
+		if _, err := n.Append(ctx, "big", eventstore.Any, event); err != nil {
 			return err
 		}
 	}
-	s, err := protocol.Start(context.Background(), protocol.Options{Node: n, Listen: "127.0.0.1:0", ConnectionBytes: floodHeld})
-	if err != nil {
-		return err
-	}
-	fmt.Println(s.Addr())
-	_, err = io.Copy(io.Discard, os.Stdin)
-	return err
+	return nil
 }
 
 // TestFlood_ResidentMemory: clients that send halves of messages, and clients that ask for events, followed streams
 // included, and do not take them, cannot make the process grow beyond its bound, and others are served.
 func TestFlood_ResidentMemory(t *testing.T) {
-	child := exec.CommandContext(t.Context(), os.Args[0])
-	child.Env = append(os.Environ(), floodedDirVariable+"="+t.TempDir())
-	child.Stderr = os.Stderr
-	stdin, err := child.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = stdin.Close()
-		_ = child.Wait()
-	})
-	address, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = strings.TrimSpace(address)
-
+	server := startChild(t, floodedChild, 0)
 	for range halfConnections {
-		sendHalves(t, address)
+		sendHalves(t, server.address)
 	}
-	halves := resident(t, child.Process.Pid)
+	halves := resident(t, server.pid)
 	for range slowConnections {
-		askAndNeverTake(t, address)
+		askAndNeverTake(t, server.address)
 	}
 	// What is in flight is in memory once the server has answered whom it has room for.
-	conn := dial(t, address)
+	conn := dial(t, server.address)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	mustAppend(ctx, t, conn)
-	most := resident(t, child.Process.Pid)
+	most := resident(t, server.pid)
 	t.Logf("resident at most: %d MiB with halves of messages, %d MiB in the end", halves>>20, most>>20)
 	if halves > halvesResident || most > readersResident {
 		t.Errorf("the process took %d and %d MiB, at most %d and %d are allowed",
