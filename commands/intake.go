@@ -126,7 +126,9 @@ func (e *UnknownGatewayError) Error() string { return fmt.Sprintf("unknown gatew
 
 // Accept records a notification. When it returns without an error, what it
 // says is durable. With an error nothing is promised, and the same
-// notification can be handed in again without harm.
+// notification can be handed in again without harm. With an *UnreadableError
+// it is in quarantine, as the receipt says, and counts when it is handed in
+// again to a program that can read its order.
 func (in *Intake) Accept(ctx context.Context, n Notification) (Receipt, error) {
 	translator, ok := in.translators[n.Gateway]
 	if !ok {
@@ -158,6 +160,7 @@ func (in *Intake) record(ctx context.Context, n Notification, digest, version st
 		receipt, err := in.try(ctx, n, digest, version, t)
 		var wrong *eventstore.WrongExpectedRevisionError
 		var large *eventstore.TooLargeError
+		var unreadable *UnreadableError
 		switch {
 		case err == nil:
 			return receipt, nil
@@ -167,6 +170,8 @@ func (in *Intake) record(ctx context.Context, n Notification, digest, version st
 			return in.quarantine(ctx, n, digest, Rejection{
 				Code: order.FlagMalformedBody, Detail: "the notification means more events than one append can hold",
 			}, nil)
+		case errors.As(err, &unreadable):
+			return in.quarantineUnreadable(ctx, n, digest, unreadable, t.Evidence)
 		case errors.As(err, &wrong), errors.Is(err, errReferenceTaken):
 			if err := pause(ctx, attempt); err != nil {
 				return Receipt{}, err
@@ -284,9 +289,9 @@ func (in *Intake) load(ctx context.Context, target link) (*order.State, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read stream %q: %w", target.stream(), err)
 		}
-		event, metadata, err := order.Decode(recorded.Type, recorded.Data, recorded.Metadata)
+		event, metadata, err := decode(recorded)
 		if err != nil {
-			return nil, fmt.Errorf("stream %q revision %d: %w", target.stream(), recorded.Revision, err)
+			return nil, err
 		}
 		state.Apply(order.Recorded{
 			Event: event, ID: recorded.ID, Revision: recorded.Revision, Position: recorded.Position.Commit, Metadata: metadata,

@@ -209,9 +209,9 @@ func (r *references) lookUp(ctx context.Context, key string) (link, bool, error)
 		if err != nil {
 			return link{}, false, fmt.Errorf("read reference %q: %w", key, err)
 		}
-		event, _, err := order.Decode(recorded.Type, recorded.Data, recorded.Metadata)
+		event, _, err := decode(recorded)
 		if err != nil {
-			return link{}, false, fmt.Errorf("reference %q: %w", key, err)
+			return link{}, false, err
 		}
 		linked, ok := event.(order.ReferenceLinked)
 		if !ok {
@@ -238,9 +238,9 @@ func (r *references) byOurID(ctx context.Context, n Notification, ref string) (l
 			if err != nil {
 				return link{}, false, fmt.Errorf("look for order %q: %w", ref, err)
 			}
-			_, metadata, err := order.Decode(recorded.Type, recorded.Data, recorded.Metadata)
+			_, metadata, err := decode(recorded)
 			if err != nil {
-				return link{}, false, fmt.Errorf("look for order %q: %w", ref, err)
+				return link{}, false, err
 			}
 			if metadata.SourceAccount == n.Account && metadata.Source == n.Gateway {
 				return link{OrderID: ref, Category: c, Account: n.Account}, true, nil

@@ -25,9 +25,9 @@ func (o *Orders) replay(ctx context.Context, target link, r Request, digest stri
 		if err != nil {
 			return Done{}, fmt.Errorf("read stream %q: %w", target.stream(), err)
 		}
-		event, metadata, err := order.Decode(recorded.Type, recorded.Data, recorded.Metadata)
+		event, metadata, err := decode(recorded)
 		if err != nil {
-			return Done{}, fmt.Errorf("stream %q revision %d: %w", target.stream(), recorded.Revision, err)
+			return Done{}, err
 		}
 		if correlation != "" && metadata.CorrelationID != correlation {
 			break // one append stands together
@@ -68,9 +68,9 @@ func (o *Orders) Command(ctx context.Context, c order.Category, orderID, command
 		if recorded.Type != (order.CommandRecorded{}).EventType() {
 			continue
 		}
-		event, _, err := order.Decode(recorded.Type, recorded.Data, recorded.Metadata)
+		event, _, err := decode(recorded)
 		if err != nil {
-			return nil, nil, fmt.Errorf("stream %q revision %d: %w", stream, recorded.Revision, err)
+			return nil, nil, err
 		}
 		command, ok := event.(order.CommandRecorded)
 		if !ok || command.CommandID != commandID {

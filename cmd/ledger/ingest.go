@@ -45,7 +45,9 @@ directory, and returns when the views show everything. Doing it again, also
 after a kill, changes nothing.
 
 The last line on standard output counts every line once; blank lines are none.
-The exit code is 0 unless something failed.`,
+The exit code is 0 unless something failed, which stops no other line. A line
+about an order that this version of the program cannot read has failed and is
+in quarantine; take it in again with a version that can.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if !slices.Contains(config.Gateways(), f.gateway) {
@@ -91,7 +93,7 @@ func (c *cli) runIngest(ctx context.Context, f ingestFlags, files []string) erro
 		return views
 	}
 	if summary.Failed > 0 {
-		return fmt.Errorf("%d notifications could not be stored, the first because: %s", summary.Failed, summary.FirstFailure)
+		return fmt.Errorf("%d notifications failed, the first because: %s", summary.Failed, summary.FirstFailure)
 	}
 	return nil
 }

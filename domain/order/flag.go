@@ -54,4 +54,7 @@ const (
 	FlagClockSkew          Flag = "clock_skew"
 	FlagMalformedBody      Flag = "malformed_body"
 	FlagAccountMismatch    Flag = "account_mismatch"
+
+	// FlagOrderUnreadable: the notification's order holds an event that this program cannot decode.
+	FlagOrderUnreadable Flag = "order_unreadable"
 )

@@ -247,6 +247,15 @@ func TestParked_List(t *testing.T) {
 		l.Site.RunOK(t, "audit", "--all") // a parked order is no drift
 	}
 	check()
+	file := writeLines(t, dectaRefunded("p-1", "P-1"), dectaPaid("p-3", "P-3"))
+	r := l.Site.Run(t, "ingest", "--gateway", "decta", file)
+	wantCounts(t, r, 1, "accepted 1, duplicate 0, quarantined 0, failed 1")
+	if !strings.Contains(r.Stderr, "kept in quarantine") || !strings.Contains(r.Stderr, "OrderTeleported") {
+		t.Errorf("ingest: %s", r.Stderr)
+	}
+	if kept := l.Site.Row(t, `select code, detail from ledger.quarantine`); kept.Text("code") != "order_unreadable" {
+		t.Errorf("quarantine: %v", kept)
+	}
 	l.Terminate(t)
 	check()
 }

@@ -72,6 +72,7 @@ func asProblem(err error) *Problem {
 	var moved *commands.RevisionError
 	var taken *commands.ReferenceTakenError
 	var stale *StaleViewsError
+	var unreadable *commands.UnreadableError
 	switch {
 	case errors.As(err, &p):
 		return p
@@ -99,6 +100,9 @@ func asProblem(err error) *Problem {
 		return problem(http.StatusUnprocessableEntity, "personal_data_refused", "This ledger has no key to seal personal data with, and keeps none in clear: leave client out.")
 	case errors.Is(err, commands.ErrSealing):
 		return problem(http.StatusServiceUnavailable, "personal_data_unavailable", "The personal data could not be sealed now, so nothing was recorded; send the request again with the same Idempotency-Key.")
+	case errors.As(err, &unreadable):
+		return problem(http.StatusServiceUnavailable, string(order.FlagOrderUnreadable),
+			"The order cannot be read, so nothing was recorded: "+unreadable.Place()+".")
 	case errors.As(err, &stale):
 		return problem(http.StatusServiceUnavailable, "rebuild_needed", stale.Error()+".")
 	case errors.Is(err, ErrViewsAway):

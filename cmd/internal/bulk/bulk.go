@@ -69,7 +69,8 @@ type Source struct {
 }
 
 // Ingest reads lines to the end. It returns an error when the input cannot be
-// read or ctx ends; lines that cannot be stored are counted as failed.
+// read or ctx ends; lines that cannot be stored, and those about orders that
+// cannot be read, are counted as failed.
 func Ingest(ctx context.Context, intake *commands.Intake, source Source, in io.Reader) (Summary, error) {
 	t := &tally{}
 	lanes := make([]chan []byte, workers)
@@ -201,6 +202,7 @@ func (t *tally) count(r commands.Receipt, err error) {
 		if t.summary.FirstFailure == "" {
 			t.summary.FirstFailure = err.Error()
 		}
+		t.reached(r.Position) // it may be in quarantine
 		return
 	}
 	switch r.Outcome {
@@ -212,7 +214,11 @@ func (t *tally) count(r commands.Receipt, err error) {
 	case commands.Quarantined:
 		t.summary.Quarantined++
 	}
-	if r.Position.Compare(t.summary.Last) > 0 {
-		t.summary.Last = r.Position
+	t.reached(r.Position)
+}
+
+func (t *tally) reached(p eventstore.Position) {
+	if p.Compare(t.summary.Last) > 0 {
+		t.summary.Last = p
 	}
 }

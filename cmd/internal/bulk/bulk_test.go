@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"github.com/order-ledger/order-ledger/cmd/internal/bulk"
 	"github.com/order-ledger/order-ledger/commands"
 	"github.com/order-ledger/order-ledger/commands/gateways/decta"
@@ -108,5 +110,43 @@ func TestIngest_KeepsAnOrdersLinesInOrder(t *testing.T) {
 	}
 	if len(seen) != orders {
 		t.Errorf("%d streams, want %d", len(seen), orders)
+	}
+}
+
+// TestIngest_OrderThatCannotBeRead: its lines have failed, are in quarantine, and stop no other.
+func TestIngest_OrderThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	log, intake := setup(t)
+	ingest(t, intake, body("d-1", "issued", 1795132800))
+	streams := 0
+	for e, err := range log.ReadAll(t.Context(), eventstore.AllRead{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Revision == 0 && strings.HasPrefix(e.Stream, "order-") {
+			streams++
+			if _, err := log.Append(t.Context(), e.Stream, eventstore.Any, eventstore.EventData{
+				ID: uuid.New(), Type: "OrderTeleported", JSON: true, Data: []byte(`{}`), Metadata: []byte(`{"schema":1}`),
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if streams != 1 {
+		t.Fatalf("%d orders, want 1", streams)
+	}
+	got := ingest(t, intake, body("d-1", "paid", 1795132900), body("d-2", "paid", 1795132900))
+	if want := "accepted 1, duplicate 0, quarantined 0, failed 1"; got.String() != want || !strings.Contains(got.FirstFailure, "OrderTeleported") {
+		t.Errorf("%s, first failure %q, want %s", got, got.FirstFailure, want)
+	}
+	kept := 0
+	for _, err := range log.ReadStream(t.Context(), order.QuarantineStream("decta"), eventstore.StreamRead{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept++
+	}
+	if kept != 1 {
+		t.Errorf("%d in quarantine, want 1", kept)
 	}
 }

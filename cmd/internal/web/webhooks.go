@@ -72,6 +72,15 @@ func (s *Server) webhook(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	receipt, err := s.ledger.Intake.Accept(r.Context(), n)
+	var unreadable *commands.UnreadableError
+	if errors.As(err, &unreadable) {
+		s.metrics.notifications.WithLabelValues(gateway, string(n.Via), string(receipt.Outcome), string(receipt.Code)).Inc()
+		s.logger.ErrorContext(r.Context(), "webhook kept in quarantine", slog.String("gateway", gateway), slog.String("account", name), errAttr(err))
+		w.Header().Set("Retry-After", "5")
+		s.refuse(w, r, gateway, http.StatusServiceUnavailable, string(order.FlagOrderUnreadable),
+			"The notification is kept in quarantine, and does not count yet: its order holds an event that this version of the program cannot read. Send it again.")
+		return
+	}
 	if err != nil {
 		s.logger.ErrorContext(r.Context(), "webhook not stored", slog.String("gateway", gateway), slog.String("account", name), errAttr(err))
 		w.Header().Set("Retry-After", "5")

@@ -1,0 +1,129 @@
+package commands_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/order-ledger/order-ledger/commands"
+	"github.com/order-ledger/order-ledger/domain/order"
+	"github.com/order-ledger/order-ledger/eventstore"
+)
+
+// newer reads as the version of the program does that wrote OrderTeleported.
+type newer struct{ commands.Log }
+
+func (l newer) ReadStream(ctx context.Context, stream string, read eventstore.StreamRead) iter.Seq2[eventstore.RecordedEvent, error] {
+	return func(yield func(eventstore.RecordedEvent, error) bool) {
+		for e, err := range l.Log.ReadStream(ctx, stream, read) {
+			if e.Type == "OrderTeleported" {
+				e.Type = "OrderViewed"
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// teleport plants an event that this version cannot read.
+func teleport(t *testing.T, log commands.Log, stream string) {
+	t.Helper()
+	if _, err := log.Append(t.Context(), stream, eventstore.Any, eventstore.EventData{
+		ID: uuid.New(), Type: "OrderTeleported", JSON: true, Data: []byte(`{}`), Metadata: []byte(`{"schema":1}`),
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantUnreadable hands in a body whose order cannot be read.
+func wantUnreadable(t *testing.T, in *commands.Intake, body string, want commands.Outcome) {
+	t.Helper()
+	r, err := in.Accept(t.Context(), commands.Notification{
+		Gateway: "plain", Account: "default", Via: commands.ViaWebhook, Body: []byte(body), Verified: "none",
+	})
+	var unreadable *commands.UnreadableError
+	if !errors.As(err, &unreadable) || r.Outcome != want || r.Code != order.FlagOrderUnreadable {
+		t.Fatalf("receipt %+v, %v; want it %s with the code order_unreadable", r, err, want)
+	}
+}
+
+// TestAccept_OrderThatCannotBeRead: what a gateway tells about it is kept once and acknowledged by nobody; when it
+// comes again to a program that can read the order, it counts, once.
+func TestAccept_OrderThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	log := openNode(t)
+	in := newIntake(log)
+	known := accept(t, in, "default", `{"Order":"o1"}`)
+	stream := "order-" + known.OrderID
+	teleport(t, log, stream)
+	before := len(streamTypes(t, log, stream))
+	const paid = `{"Order":"o1","Paid":"12.50"}`
+	wantUnreadable(t, in, paid, commands.Quarantined)
+	wantUnreadable(t, newIntake(log), paid, commands.Duplicate)
+	if got := streamTypes(t, log, stream); len(got) != before {
+		t.Errorf("written to the order all the same: %v", got)
+	}
+	kept := 0
+	for e, err := range log.ReadStream(t.Context(), order.QuarantineStream("plain"), eventstore.StreamRead{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		event, _, err := order.Decode(e.Type, e.Data, e.Metadata)
+		q, ok := event.(order.NotificationQuarantined)
+		if err != nil || !ok || q.Code != order.FlagOrderUnreadable || string(q.Body) != `{"plain":true}` ||
+			!strings.Contains(q.Detail, stream) || !strings.Contains(q.Detail, "revision 2") || !strings.Contains(q.Detail, "OrderTeleported") {
+			t.Errorf("quarantine holds %+v, %v", event, err)
+		}
+		kept++
+	}
+	if kept != 1 {
+		t.Errorf("%d quarantined, want 1", kept)
+	}
+
+	upgraded := newIntake(newer{log})
+	if r := accept(t, upgraded, "default", paid); r.Outcome != commands.Accepted || r.OrderID != known.OrderID {
+		t.Errorf("handed in again: %+v, want it accepted on order %s", r, known.OrderID)
+	}
+	if r := accept(t, upgraded, "default", paid); r.Outcome != commands.Duplicate {
+		t.Errorf("and once more: %+v, want a duplicate", r)
+	}
+	if got := strings.Count(strings.Join(streamTypes(t, log, stream), " "), "PaymentCaptured"); got != 1 {
+		t.Errorf("counted %d times, want once", got)
+	}
+}
+
+// TestAccept_ReferenceThatCannotBeRead is the same for the stream that leads to the order.
+func TestAccept_ReferenceThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	log := openNode(t)
+	accept(t, newIntake(log), "default", `{"Order":"o1"}`)
+	teleport(t, log, order.ReferenceStream("plain", order.ReferenceOrder, "o1"))
+	wantUnreadable(t, newIntake(log), `{"Order":"o1","Paid":"12.50"}`, commands.Quarantined)
+}
+
+// TestDo_OrderThatCannotBeRead: commands on it are refused, and leave no trace.
+func TestDo_OrderThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	log := openNode(t)
+	in := newIntake(log)
+	id := paidOrder(t, in, commands.NewOrders(in, nil))
+	teleport(t, log, "order-"+id)
+	head, _, err := log.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = commands.NewOrders(in, nil).Do(t.Context(), id, commands.Request{Actor: "ada", Body: json.RawMessage(`{"amount":"1.00"}`)}, refundOf("1.00"))
+	var unreadable *commands.UnreadableError
+	if !errors.As(err, &unreadable) || unreadable.EventType != "OrderTeleported" {
+		t.Errorf("refund: %v, want an UnreadableError", err)
+	}
+	if now, _, err := log.Head(t.Context()); err != nil || now != head {
+		t.Errorf("something was written: the log ends at %s, want %s (%v)", now, head, err)
+	}
+}
