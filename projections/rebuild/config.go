@@ -57,8 +57,10 @@ type Config struct {
 	Logger *slog.Logger
 	Clock  func() time.Time
 
-	// Workers fold and write side by side; one per processor if zero, two at least.
+	// Workers fold and write, and make indexes, side by side; one per processor if zero, two at least. Those that fold and write
+	// wait for the disk as well: if Workers is zero they are one more.
 	Workers int
+	loaders int
 	// UnitBytes bounds the events, uncompressed, that one worker holds.
 	UnitBytes int64
 	// MarkEvery bounds the events that are read again after a crash while they are spilled.
@@ -89,8 +91,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Log == nil || c.Connect == nil || c.Tables.Create == nil || c.Fingerprint == nil || c.Dir == "" || c.Logger == nil || c.Clock == nil {
 		return c, errors.New("rebuild: Log, Connect, Tables, Fingerprint, Dir, Logger and Clock are required")
 	}
-	if c.Workers <= 0 {
+	if c.loaders = c.Workers; c.Workers <= 0 {
 		c.Workers = max(2, runtime.GOMAXPROCS(0))
+		c.loaders = c.Workers + 1
 	}
 	if c.UnitBytes <= 0 {
 		c.UnitBytes = DefaultUnitBytes

@@ -27,6 +27,6 @@
 //
 // # Memory
 //
-// A rebuild holds at most Workers units of events with their states and rows, whatever the size of the
+// A rebuild holds at most one unit of events more than there are processors, with their states and rows, whatever the size of the
 // log: about twelve times Config.UnitBytes each, and 64 KiB for each of 1025 slices while it spills.
 package rebuild

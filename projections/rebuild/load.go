@@ -57,7 +57,7 @@ func (e *Engine) load(ctx context.Context, conn *pgx.Conn, set *Set) error {
 		}
 		return nil
 	})
-	for range e.cfg.Workers {
+	for range e.cfg.loaders {
 		group.Go(func() error {
 			worker, err := e.newLoader(groupCtx, set, file)
 			if err != nil {
