@@ -99,7 +99,7 @@ of its own, and ledger rebuild drop --into month_2026_10 removes it.`,
 }
 
 func (c *cli) runRebuild(ctx context.Context, request app.RebuildRequest) error {
-	if err := request.Validate(time.Now()); err != nil {
+	if err := request.Validate(); err != nil {
 		return &exitError{code: exitUsage, err: err}
 	}
 	show := c.newRebuildShow(ctx)

@@ -42,7 +42,6 @@ func TestSentences_NameTheCauseAndTheNextStep(t *testing.T) {
 		{"LogLost", []string{"status", "--data-dir", lost}, exitFailed, "bring the file back, or restore a backup"},
 		{"FrozenCopyIsLedger", []string{"rebuild", "--as-of", "2026-10-31", "--into", "ledger"}, exitUsage, "it is not ledger"},
 		{"FrozenCopyAsOfSoon", []string{"rebuild", "--as-of", "soon", "--into", "month"}, exitUsage, `--as-of: "soon" is no position`},
-		{"FrozenCopyAsOfTheFuture", []string{"rebuild", "--as-of", "2999-01-01", "--into", "month"}, exitUsage, "--as-of 2999-01-01 is in the future"},
 		{"DropOfNoName", []string{"rebuild", "drop", "--into", "pg_x"}, exitUsage, "does not begin with ledger_data or pg_"},
 		{"ByWithoutAsOf", []string{"order", "show", "x", "--by", "occurred"}, exitUsage, "--by tells which time --as-of means"},
 		{"PortIsNone", []string{"serve", "--http", "127.0.0.1:99999", "--eventstore-listen", "off"}, exitFailed, "choose another --http"},

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -120,7 +119,7 @@ func TestRebuild_RefusesADifference(t *testing.T) {
 	s.RunOK(t, "rebuild", "swap", "--approve", digest)
 	s.RunOK(t, "audit", "--all")
 	for _, args := range [][]string{
-		{"rebuild", "--as-of", "2026-10-31"}, {"rebuild", "--as-of", "2999-01-01", "--into", "x"}, {"rebuild", "--into", "x"}, {"rebuild", "verify", "--approve", "x"}, {"rebuild", "sideways"},
+		{"rebuild", "--as-of", "2026-10-31"}, {"rebuild", "--into", "x"}, {"rebuild", "verify", "--approve", "x"}, {"rebuild", "sideways"},
 	} {
 		if r := s.Run(t, args...); r.Code != 2 {
 			t.Errorf("%v: exit code %d: %s", args, r.Code, r.Stderr)
@@ -144,9 +143,9 @@ func TestRebuild_FreezesAMonth(t *testing.T) {
 	if frozen, live := s.Count(t, "month_2026_10.orders"), s.Count(t, "ledger.orders"); frozen != 1 || live != 3 {
 		t.Errorf("%d frozen orders and %d live ones", frozen, live)
 	}
-	s.RunOK(t, "rebuild", "--as-of", time.Now().UTC().Format(time.DateOnly), "--into", "all_of_it")
+	s.RunOK(t, "rebuild", "--as-of", "2099-01-01", "--into", "all_of_it")
 	if n := s.Count(t, "all_of_it.orders"); n != 3 {
-		t.Errorf("%d orders as of today", n)
+		t.Errorf("%d orders as of the far future", n)
 	}
 	s.RunOK(t, "rebuild", "drop", "--into", "month_2026_10")
 	if n := s.Row(t, "select count(*)::int as n from pg_namespace where nspname like '%month%'").Text("n"); n != "0" {

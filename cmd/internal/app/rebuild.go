@@ -115,8 +115,8 @@ func freeBytes(dir string) (uint64, bool) {
 	return st.Bavail * uint64(st.Bsize), true
 }
 
-// Validate tells whether the request says clearly what it wants. now bounds what a frozen copy is of: the end of that day, UTC.
-func (r *RebuildRequest) Validate(now time.Time) error {
+// Validate tells whether the request says clearly what it wants.
+func (r *RebuildRequest) Validate() error {
 	switch r.Verb {
 	case RebuildAll, RebuildPlan, RebuildRun, RebuildStatus, RebuildVerify, RebuildSwap, RebuildRollback, RebuildDrop:
 	default:
@@ -136,12 +136,8 @@ func (r *RebuildRequest) Validate(now time.Time) error {
 		}
 	}
 	if r.AsOf != "" {
-		m, err := refold.ParseMoment(r.AsOf, string(refold.ByRecorded))
-		if err != nil {
+		if _, err := refold.ParseMoment(r.AsOf, string(refold.ByRecorded)); err != nil {
 			return fmt.Errorf("--as-of: %w", err)
-		}
-		if today := now.UTC().Truncate(24 * time.Hour); m.Position == nil && !m.Time.Before(today.AddDate(0, 0, 1)) {
-			return fmt.Errorf("--as-of %s is in the future, of which nothing is known yet: the latest is today, %s (UTC)", r.AsOf, today.Format(time.DateOnly))
 		}
 	}
 	return nil

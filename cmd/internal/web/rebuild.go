@@ -21,7 +21,7 @@ func (s *Server) rebuild(w http.ResponseWriter, r *http.Request) {
 	var request app.RebuildRequest
 	err := decode(w, r, &request)
 	if err == nil {
-		err = request.Validate(time.Now())
+		err = request.Validate()
 	}
 	if err != nil {
 		s.problem(w, r, http.StatusBadRequest, "rebuild_invalid", err.Error()+".")
