@@ -203,6 +203,9 @@ func (e *Engine) exchange(ctx context.Context, x exchange) error {
 		return fmt.Errorf("connect to the read models: %w", err)
 	}
 	defer closeConn(ctx, conn)
+	if err := learnViews(ctx, conn); err != nil {
+		return err
+	}
 	var locked time.Time
 	defer func() {
 		if !locked.IsZero() {
@@ -244,6 +247,27 @@ func (e *Engine) exchange(ctx context.Context, x exchange) error {
 		}
 		return e.cfg.Reached(ctx, x.at)
 	})
+}
+
+// learnViews has a connection know the public views: one that is new reads about them in the catalogue, which readers would
+// wait for.
+func learnViews(ctx context.Context, conn *pgx.Conn) error {
+	rows, err := conn.Query(ctx, "SELECT format('EXPLAIN SELECT * FROM ledger.%I', relname) FROM pg_class WHERE relnamespace = 'ledger'::regnamespace AND relkind = 'v'")
+	if err != nil {
+		return fmt.Errorf("list the views: %w", err)
+	}
+	statements, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("list the views: %w", err)
+	}
+	var all pgx.Batch
+	for _, s := range statements {
+		all.Queue(s)
+	}
+	if err := conn.SendBatch(ctx, &all).Close(); err != nil {
+		return fmt.Errorf("read the views: %w", err)
+	}
+	return nil
 }
 
 // raiseEpochs keeps whoever writes the live tables from writing either set before it has begun anew.
