@@ -30,10 +30,11 @@ type logFile struct {
 	end      int64 // of what was written
 	prepared int64 // zeros, or an older log, reach to here
 	// from is where zeros are being written, up to prepared, while busy.
-	from  int64
-	busy  bool
-	ready sync.Cond // not busy any more
-	full  bool      // the disk takes no zeros
+	from    int64
+	busy    bool
+	syncing bool      // zeros were written and are being synced
+	ready   sync.Cond // not busy any more
+	full    bool      // the disk takes no zeros
 	// unsynced counts the bytes since the last sync; small tells that those before it were few.
 	unsynced int64
 	small    bool
@@ -73,23 +74,33 @@ func (f *logFile) begin(bytes int64) {
 	go f.prepare(f.from, f.prepared)
 }
 
-// SyncData implements vfs.File.
+// SyncData implements vfs.File. It also waits for a sync of zeros that goes on meanwhile: of two at a time only one may be told
+// that what was written is lost.
 func (f *logFile) SyncData() error {
 	f.mu.Lock()
 	f.small, f.unsynced = f.unsynced <= smallSyncBytes, 0
 	f.mu.Unlock()
-	return f.guardFile.SyncData()
+	err := f.guardFile.SyncData()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for f.syncing {
+		f.ready.Wait()
+	}
+	return err
 }
 
 // prepare writes zeros and syncs them, so that nobody else's sync has to.
 func (f *logFile) prepare(from, to int64) {
 	err := writeZeros(f.File, from, to)
 	if err == nil {
+		f.mu.Lock()
+		f.syncing = true
+		f.mu.Unlock()
 		err = f.guardFile.SyncData() // does not return when it fails: the sync of what matters might not fail once more
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.busy, f.full = false, err != nil
+	f.busy, f.syncing, f.full = false, false, err != nil
 	f.ready.Broadcast()
 }
 

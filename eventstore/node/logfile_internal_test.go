@@ -248,3 +248,52 @@ func TestLogFile_LargeSyncs(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestLogFile_SyncWaitsForThatOfZeros: of two syncs at a time the disk tells only one that what was written is lost, so that neither
+// counts before the other is over.
+func TestLogFile_SyncWaitsForThatOfZeros(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var syncs atomic.Int32
+		release := make(chan struct{})
+		f, _ := createLog(t, nil, &gatedFile{zeros: func(int64) error { return nil }, sync: func() error {
+			if syncs.Add(1) == 2 { // that of zeros
+				<-release
+			}
+			return nil
+		}})
+		for range 2 { // the first sync tells that they are small
+			if _, err := f.Write([]byte("a")); err != nil {
+				t.Fatal(err)
+			}
+			if syncs.Load() == 0 {
+				if err := f.SyncData(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		synctest.Wait()
+		if n := syncs.Load(); n != 2 {
+			t.Fatalf("%d syncs, want that of zeros under way", n)
+		}
+		done := false
+		go func() {
+			if err := f.SyncData(); err != nil {
+				t.Error(err)
+			}
+			done = true
+		}()
+		synctest.Wait()
+		if done {
+			t.Error("synced while the sync of zeros may still fail")
+		}
+		close(release)
+		synctest.Wait()
+		if !done {
+			t.Error("not synced once the zeros are")
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
