@@ -43,7 +43,7 @@ func (n *Node) Backup(ctx context.Context, dir string) (err error) {
 	}
 	defer func() { err = errors.Join(err, disk.RemoveAll(unfinished)) }()
 	whole := disk.PathJoin(unfinished, "log")
-	if err := n.db.Checkpoint(whole, pebble.WithFlushedWAL()); err != nil {
+	if err := n.copyTo(whole); err != nil {
 		return err
 	}
 	if disk == vfs.Default {
@@ -57,6 +57,27 @@ func (n *Node) Backup(ctx context.Context, dir string) (err error) {
 	// The copy must survive a power failure as well as the log does: Pebble syncs it, but not the
 	// directory that names it.
 	return syncDir(disk, disk.PathDir(dir))
+}
+
+// copyAttemptsMax is how often a copy is made until its write-ahead log is whole.
+const copyAttemptsMax = 5
+
+// copyTo makes a copy that can be opened. The write-ahead log goes on while it is copied, over zeros or over an older one: when a
+// block was copied before its end was written, and a later one after, the copy looks damaged.
+func (n *Node) copyTo(dir string) error {
+	for attempt := 1; ; attempt++ {
+		if err := n.db.Checkpoint(dir, pebble.WithFlushedWAL()); err != nil {
+			return err
+		}
+		err := checkLogTail(n.opts.FS, dir)
+		var torn *DamagedLogError
+		if !errors.As(err, &torn) || attempt == copyAttemptsMax {
+			return err
+		}
+		if err := n.opts.FS.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
 }
 
 // closeToOthers takes the rights of group and others away. Files that are linked lose them in the log too.

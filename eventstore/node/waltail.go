@@ -35,9 +35,9 @@ const (
 	walSyncFull, walSyncLast = 9, 12
 )
 
-// checkLogTail looks for damage in the newest write-ahead log that Pebble takes for the torn end of a
-// crash: it looks for proof of the contrary in the blocks behind the one with the damage only, and so
-// would drop whatever the newest block holds behind a flipped bit.
+// checkLogTail looks for damage in the newest write-ahead log: a record that cannot be read, although one behind it
+// proves that it was synced. Pebble looks for the proof in the blocks behind the one with the damage only, and so would take a
+// flipped bit in the newest block for the torn end of a crash, and drop whatever the block holds behind it.
 func checkLogTail(fs vfs.FS, dir string) (err error) {
 	name, number := newestLog(fs, dir)
 	if name == "" {
@@ -49,6 +49,7 @@ func checkLogTail(fs vfs.FS, dir string) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	block := make([]byte, walBlockBytes)
+	invalid := int64(-1) // where the first record is that cannot be read
 	for start := int64(0); ; start += walBlockBytes {
 		n, err := io.ReadFull(f, block)
 		if n == 0 && errors.Is(err, io.EOF) {
@@ -58,17 +59,24 @@ func checkLogTail(fs vfs.FS, dir string) (err error) {
 			return err
 		}
 		b := block[:n]
-		end := soundChunks(b, number)
-		if len(b)-end < walHeaderBytes && n == walBlockBytes {
-			continue // the block is full
+		at, behind := 0, invalid >= 0
+		if !behind {
+			at = soundChunks(b, number)
+			if len(b)-at < walHeaderBytes && n == walBlockBytes {
+				continue // the block is full
+			}
+			invalid = start + int64(at)
 		}
-		invalid := start + int64(end)
-		for at := end + 1; at+walHeaderBytes <= len(b); at++ {
-			if size, synced := soundChunk(b[at:], number); size > 0 && synced > uint64(invalid) {
+		for at+walHeaderBytes <= len(b) {
+			size, synced := soundChunk(b[at:], number)
+			if size > 0 && synced > uint64(invalid) {
 				return &DamagedLogError{File: name, Offset: invalid}
 			}
+			if size == 0 && behind {
+				break // every block begins with a record
+			}
+			at += max(size, 1)
 		}
-		return nil // the blocks behind it are Pebble's to judge
 	}
 }
 
