@@ -1,10 +1,16 @@
 package node_test
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/eventstore/node"
@@ -63,5 +69,56 @@ func TestNode_Backup(t *testing.T) {
 	}
 	if err := n.Backup(t.Context(), backup); err == nil {
 		t.Error("a second backup overwrote the first")
+	}
+}
+
+// TestNode_BackupThatFindsNoRoom: a backup that cannot be written fails, and the log goes on as if nothing had been.
+func TestNode_BackupThatFindsNoRoom(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{".log", ".sst", "MANIFEST-"} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			mem := vfs.NewMem()
+			if err := mem.MkdirAll("backups", 0o700); err != nil {
+				t.Fatal(err)
+			}
+			disk := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+				switch {
+				case op.Kind == errorfs.OpLink:
+					return syscall.EXDEV
+				case op.Kind == errorfs.OpFileWrite && strings.HasPrefix(op.Path, "backups/") && strings.Contains(op.Path, file):
+					return syscall.ENOSPC
+				}
+				return nil
+			}))
+			opts := node.Options{Dir: "log", FS: disk}
+			n := open(t, opts)
+			if _, err := n.Append(t.Context(), "s", eventstore.Any, newEvent("A")); err != nil {
+				t.Fatal(err)
+			}
+			if err := n.Close(); err != nil { // which makes a table
+				t.Fatal(err)
+			}
+			n = open(t, opts)
+			if _, err := n.Append(t.Context(), "s", eventstore.Any, newEvent("B")); err != nil {
+				t.Fatal(err)
+			}
+			backedUp := make(chan error, 1)
+			go func() { backedUp <- n.Backup(t.Context(), "backups/monday") }()
+			select {
+			case err := <-backedUp:
+				if !errors.Is(err, syscall.ENOSPC) {
+					t.Errorf("backup: %v", err)
+				}
+			case <-n.Failed():
+				t.Fatalf("the log stopped writing: %v", n.Err())
+			}
+			if err := n.Refuses(); err != nil {
+				t.Errorf("appends are refused: %v", err)
+			}
+			if _, err := n.Append(t.Context(), "s", eventstore.Any, newEvent("C")); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

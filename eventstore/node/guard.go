@@ -60,17 +60,21 @@ const tableSilence = 30
 // A table that cannot be written later is another matter: the write-ahead log still holds its content, and
 // Pebble tries again, but at once and for ever. The guard slows it down and refuses appends until a
 // table was written, or nobody tries any more; so a disk that was full for a while heals without a restart.
+//
+// Files elsewhere are a backup: that they cannot be written is told to who makes it, and is no trouble of the log.
 type guardFS struct {
 	vfs.FS
+	dir        string // of the log
 	broken     *failure
 	retryDelay time.Duration
 	log        *slog.Logger
 	// armed is set once the log is open.
 	armed atomic.Bool
-	// tableFailures counts attempts since the last table that was written, and failedAt is the time of the last one,
-	// in Unix nanoseconds.
+	// tableFailures counts attempts since the last table that was written, and failedAt is how long after began the last one
+	// was, in nanoseconds: the machine's clock may be put back.
 	tableFailures atomic.Int32
 	failedAt      atomic.Int64
+	began         time.Time
 	// preparing writes logs ahead with zeros: see logFile.
 	preparing bool
 	// forgetting makes Pebble write no log over an old one: those that it would go on with are removed.
@@ -81,12 +85,15 @@ type guardFS struct {
 }
 
 func newGuardFS(opts Options, broken *failure) *guardFS {
-	return &guardFS{FS: opts.FS, broken: broken, retryDelay: opts.RetryDelay, log: opts.Logger, parked: make(chan struct{})}
+	return &guardFS{
+		FS: opts.FS, dir: opts.FS.PathJoin(opts.Dir), broken: broken, retryDelay: opts.RetryDelay, began: time.Now(), log: opts.Logger,
+		parked: make(chan struct{}),
+	}
 }
 
 // refuse tells why appends cannot be taken for the time being, or nil.
 func (g *guardFS) refuse() error {
-	if n := g.tableFailures.Load(); n > 0 && time.Now().UnixNano()-g.failedAt.Load() < int64(tableSilence*g.retryDelay) {
+	if n := g.tableFailures.Load(); n > 0 && time.Since(g.began)-time.Duration(g.failedAt.Load()) < tableSilence*g.retryDelay {
 		return fmt.Errorf("%w: tables cannot be written, %d attempts failed", eventstore.ErrUnavailable, n)
 	}
 	return nil
@@ -100,8 +107,8 @@ func (g *guardFS) result(what, name string, err error) error {
 	opening := !g.armed.Load()
 	err = fmt.Errorf("%s %s: %w", what, g.PathBase(name), err)
 	if isTable(name) && !opening && g.broken.get() == nil {
+		g.failedAt.Store(int64(time.Since(g.began)))
 		n := g.tableFailures.Add(1)
-		g.failedAt.Store(time.Now().UnixNano())
 		if n < tableFailuresMax {
 			g.log.Error("table cannot be written; appends are refused until it can", slog.Any("attempt", n), slog.Any("error", err))
 			<-time.After(g.retryDelay) // Pebble tries again at once
@@ -153,15 +160,15 @@ func (g *guardFS) ReuseForWrite(oldName, newName string, category vfs.DiskWriteC
 // OpenDir implements vfs.FS.
 func (g *guardFS) OpenDir(name string) (vfs.File, error) {
 	f, err := g.FS.OpenDir(name)
-	if err != nil {
-		return nil, err
+	if err != nil || g.PathJoin(name) != g.dir {
+		return f, err
 	}
 	return &guardFile{File: f, fs: g, name: name}, nil
 }
 
 // guard guards a file if it is one that matters; written is how much of it had been written before.
 func (g *guardFS) guard(what, name string, f vfs.File, err error, written int64) (vfs.File, error) {
-	if !isVital(name) && !isTable(name) {
+	if g.PathDir(name) != g.dir || (!isVital(name) && !isTable(name)) {
 		return f, err
 	}
 	if err != nil {
