@@ -143,7 +143,7 @@ func settings(opts Options) map[string]string {
 		"wal_compression":         "on",
 		"max_wal_size":            "2GB", // bulk writes should not force a checkpoint every second
 		"checkpoint_timeout":      "15min",
-		"wal_level":               "minimal", // nobody copies the cluster from its log; new indexes need not be in it
+		"wal_level":               "minimal", // new indexes need not be in it; see launch for clusters that are copied from it
 		"max_wal_senders":         "0",
 		"timezone":                "UTC",
 		"log_timezone":            "UTC",

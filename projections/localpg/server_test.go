@@ -348,3 +348,25 @@ func TestTrouble_SaysWhyTheServerDoesNotRun(t *testing.T) {
 		t.Errorf("SELECT 1 = %d", one)
 	}
 }
+
+// TestStart_ClusterThatIsCopied: somebody made a replication slot in the cluster. It goes on starting, and goes on holding what the
+// slot needs.
+func TestStart_ClusterThatIsCopied(t *testing.T) {
+	t.Parallel()
+	opts := options(used(t), false)
+	opts.Settings["wal_level"], opts.Settings["max_wal_senders"] = "replica", "1"
+	server, err := localpg.Start(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, server) })
+	exec1(t, server.URL(), "SELECT pg_create_physical_replication_slot('theirs')")
+	stop(t, server)
+	server = start(t, opts.Dir)
+	if got := query[string](t, server.URL(), "SELECT slot_name FROM pg_replication_slots"); got != "theirs" {
+		t.Errorf("the slot is %q", got)
+	}
+	if got := query[string](t, server.URL(), "SHOW wal_level"); got != "replica" {
+		t.Errorf("wal_level is %q", got)
+	}
+}

@@ -57,8 +57,21 @@ func passing(err error) bool {
 // launch starts the server on s.port, waits until the ledger's database can be used, and returns the
 // server's version.
 func (s *Server) launch(ctx context.Context) (version string, err error) {
+	all := settings(s.opts)
+	version, err = s.launchWith(ctx, all)
+	if err == nil || !strings.Contains(err.Error(), "wal_level") {
+		return version, err
+	}
+	// Somebody has the cluster copied from its write-ahead log: there is a replication slot, or an archive.
+	s.logger.InfoContext(ctx, "postgres does not start with the least of a write-ahead log", slog.Any("error", err))
+	delete(all, "wal_level")
+	delete(all, "max_wal_senders")
+	return s.launchWith(ctx, all)
+}
+
+func (s *Server) launchWith(ctx context.Context, settings map[string]string) (version string, err error) {
 	offset := s.place.logSize()
-	started, err := s.place.launch(s.binaries, s.port, settings(s.opts), s.opts.Ephemeral)
+	started, err := s.place.launch(s.binaries, s.port, settings, s.opts.Ephemeral)
 	if err != nil {
 		return "", err
 	}
