@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/rebuild"
 )
 
@@ -63,4 +64,50 @@ func TestRebuild_MakesDamagedSpillAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// A crash of the machine may bring back the file of a copy that was dropped, as of a later time and of the same name. What it
+// holds was not known yet.
+func TestRebuild_TakesNoSpillOfALaterTime(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	w := newWorld(92)
+	appendMany(t, log, w.history(t, 10, 100))
+	then, _, err := log.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := project(t, log, nil)
+	appendMany(t, log, w.history(t, 10, 100))
+	later, _, err := log.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := projections.CatchUp(t.Context(), config(log, url), later); err != nil {
+		t.Fatal(err)
+	}
+	cfg := rebuildConfig(t, log, url, t.TempDir())
+	file := filepath.Join(cfg.Dir, "ledger_data_frozen_month.spill")
+	var old []byte
+	cfg.Reached = func(_ context.Context, at rebuild.Point) (err error) {
+		switch {
+		case at == rebuild.PointSpilled && old == nil:
+			old, err = os.ReadFile(file)
+		case at == rebuild.PointPrepared && old != nil:
+			err = os.WriteFile(file, old, 0o600)
+		}
+		return err
+	}
+	e := newEngine(t, cfg)
+	if err := e.Freeze(t.Context(), "month", later); err != nil || old == nil {
+		t.Fatalf("%v, %d bytes were spilled", err, len(old))
+	}
+	if err := e.Drop(t.Context(), "month"); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Freeze(t.Context(), "month", then); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "the frozen tables", want, dumpSchema(t, pool, "ledger_data_frozen_month"))
 }

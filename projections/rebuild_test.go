@@ -13,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/order-ledger/order-ledger/domain/money"
+	"github.com/order-ledger/order-ledger/domain/settlement"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/eventstore/esdbstore"
 	"github.com/order-ledger/order-ledger/eventstore/node/protocol"
@@ -451,6 +453,43 @@ func TestRebuild_ComparesWhatWasWrittenSinceTheProof(t *testing.T) {
 		t.Errorf("after %d proofs: %v", proofs, err)
 	}
 	r.stop(t)
+}
+
+// So is what lines of statements post that belong to no order.
+func TestRebuild_ComparesBookingsSinceTheProof(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	appendMany(t, log, newWorld(38).history(t, 10, 100))
+	catchUp := func() {
+		t.Helper()
+		head, _, err := log.Head(t.Context())
+		if err == nil {
+			err = projections.CatchUp(t.Context(), config(log, url), head)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	catchUp()
+	e := newEngine(t, rebuildConfig(t, log, url, t.TempDir()))
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if proof, err := e.Verify(t.Context()); err != nil || !proof.Equal() {
+		t.Fatalf("%+v, %v", proof, err)
+	}
+	appendBooking(t, log, imported, "one", settlement.LineBookedType, settlement.LineBooked{
+		StatementID: "s1", Line: 1, Kind: settlement.Payment, As: settlement.BookedSuspense, Gross: money.MustParse("12.50", "EUR"), ValueDate: "2026-10-02"})
+	catchUp()
+	// As a projector with a bug would have forgotten it.
+	if _, err := newConn(t, url).Exec(t.Context(),
+		"SET ledger.projecting TO 'on'; DELETE FROM ledger_data.journal_lines WHERE order_id = 'settlement-booked-one'"); err != nil {
+		t.Fatal(err)
+	}
+	var different *rebuild.DifferentError
+	if err := e.Swap(t.Context(), ""); !errors.As(err, &different) {
+		t.Errorf("swapped: %v", err)
+	}
 }
 
 // Tables that were built from another log are neither verified nor swapped in.

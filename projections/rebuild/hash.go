@@ -16,21 +16,18 @@ type columnOf struct {
 
 // hashFunctions hash one value with a seed, by its type: all 64 bits of the seed count, and equal values have equal hashes.
 var hashFunctions = map[string]string{
-	"bigint": "hashint8extended", "integer": "hashint4extended", "numeric": "hash_numeric_extended",
-	"text": "hashtextextended", "uuid": "uuid_hash_extended",
+	"bigint": "hashint8extended", "integer": "hashint4extended", "text": "hashtextextended", "uuid": "uuid_hash_extended",
 }
 
-// hashed are the values of a column that its rows' hash is of: besides those by which equal values may be shown in two ways, the
-// scales of 12.5 and 12.50 for one.
-func (c *columnOf) hashed() []columnOf {
+// hashed is the value of a column that its rows' hash is of. Of some types that is the text which it is shown as: equal values may be
+// shown in two ways, 12.5 and 12.50 for one, and PostgreSQL's hash of a numeric leaves out the sign, but a debit is no credit.
+func (c *columnOf) hashed() columnOf {
 	name := column(c.Name)
 	switch c.Type {
-	case "numeric":
-		return []columnOf{{name, c.Type, c.NotNull}, {"scale(" + name + ")", "integer", c.NotNull}}
-	case "jsonb":
-		return []columnOf{{name + "::text", "text", c.NotNull}}
+	case "numeric", "jsonb":
+		return columnOf{name + "::text", "text", c.NotNull}
 	}
-	return []columnOf{{name, c.Type, c.NotNull}}
+	return columnOf{name, c.Type, c.NotNull}
 }
 
 // hashOf is the SQL of the hash of a row and of the names of its columns. The hash of each value is the seed of the next, which
@@ -43,15 +40,14 @@ func hashOf(columns []columnOf) string {
 	var beside, chained []columnOf
 	for i := range columns {
 		_, _ = names.Write([]byte(columns[i].Name + "\n"))
-		for _, value := range columns[i].hashed() {
-			switch {
-			case hashFunctions[value.Type] == "":
-				record = append(record, value.Name)
-			case value.NotNull:
-				chained = append(chained, value)
-			default:
-				beside = append(beside, value)
-			}
+		value := columns[i].hashed()
+		switch {
+		case hashFunctions[value.Type] == "":
+			record = append(record, value.Name)
+		case value.NotNull:
+			chained = append(chained, value)
+		default:
+			beside = append(beside, value)
 		}
 	}
 	hash := fmt.Sprintf("hash_record_extended(ROW(%s), %d)", strings.Join(record, ", "), names.Sum32())

@@ -21,7 +21,7 @@ var twoValues = map[string][2]string{
 	"uuid":                     {"'00000000-0000-0000-0000-000000000001'", "'00000000-0000-0000-0000-000000000002'"},
 }
 
-// A difference in any column of any table changes the hash of its row: another value or scale, and no value. All hashes of such rows
+// A difference in any column of any table changes the hash of its row: another value, sign or scale, and no value. All hashes of such rows
 // differ, so that two columns cannot exchange what they hold either.
 func TestHash_IsOfEveryColumn(t *testing.T) {
 	t.Parallel()
@@ -78,6 +78,11 @@ func TestHash_IsOfEveryColumn(t *testing.T) {
 			changed := append([]string(nil), first...)
 			changed[c] = twoValues[of.Type][1]
 			try("another "+of.Name, changed)
+			if of.Type == "numeric" {
+				changed = append([]string(nil), first...)
+				changed[c] = "-" + first[c]
+				try("the other sign of "+of.Name, changed)
+			}
 			if !of.NotNull {
 				changed = append([]string(nil), first...)
 				changed[c] = "NULL"

@@ -104,9 +104,12 @@ func (e *Engine) holds(ctx context.Context, tx pgx.Tx, p *Proof, live checkpoint
 // the live runner waits.
 const byIndexes = "SET LOCAL enable_seqscan TO off; SET LOCAL jit TO off"
 
+// touchedOrders are those that have newer events, and the lines of statements that were booked without an order.
 func touchedOrders(ctx context.Context, tx pgx.Tx, since uint64) ([]string, error) {
-	rows, err := tx.Query(ctx, fmt.Sprintf(`SELECT order_id FROM %s.order_history WHERE position > $1
-		UNION SELECT order_id FROM %s.order_history WHERE position > $1 LIMIT %d`, schema.Live, nextTables, touchedMost+1), int64(since))
+	rows, err := tx.Query(ctx, fmt.Sprintf(`SELECT order_id FROM %[1]s.order_history WHERE position > $1
+		UNION SELECT order_id FROM %[2]s.order_history WHERE position > $1
+		UNION SELECT order_id FROM %[1]s.journal_lines WHERE position > $1
+		UNION SELECT order_id FROM %[2]s.journal_lines WHERE position > $1 LIMIT %[3]d`, schema.Live, nextTables, touchedMost+1), int64(since))
 	if err != nil {
 		return nil, fmt.Errorf("list what was written since the proof: %w", err)
 	}

@@ -432,6 +432,11 @@ func (e *Engine) spillLog(ctx context.Context, set *Set) (_ *spill, err error) {
 		return nil, fmt.Errorf("make the directory of spilled events: %w", err)
 	}
 	file, err := openSpill(e.spillPath(set.Tables))
+	if err == nil && file.known && file.at.Compare(set.Target) > 0 { // of tables of the same name that were dropped
+		if err = errors.Join(file.close(), e.removeSpill(set.Tables)); err == nil {
+			file, err = openSpill(e.spillPath(set.Tables))
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
