@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -51,6 +52,10 @@ func (in *Intake) quarantineAs(
 		ID:   order.NotificationEventID(n.Gateway, n.Account, idPrefix+digest),
 		Type: eventType, JSON: true, Data: data, Metadata: metadata,
 	})
+	var large *eventstore.TooLargeError
+	if errors.As(err, &large) && evidence != nil {
+		return in.quarantineAs(ctx, n, digest, idPrefix, why, nil) // the digest still proves what was received
+	}
 	if err != nil {
 		return Receipt{}, fmt.Errorf("quarantine notification %s: %w", digest, err)
 	}

@@ -127,3 +127,26 @@ func TestDo_OrderThatCannotBeRead(t *testing.T) {
 		t.Errorf("something was written: the log ends at %s, want %s (%v)", now, head, err)
 	}
 }
+
+// bulky keeps the whole body as evidence.
+type bulky struct{ plain }
+
+func (t bulky) Translate(n commands.Notification) commands.Translation {
+	translation := t.plain.Translate(n)
+	translation.Evidence = json.RawMessage(n.Body)
+	return translation
+}
+
+// TestAccept_QuarantinesBodiesAsLargeAsAnAppend: of a body that no append holds besides its envelope, the digest is kept.
+func TestAccept_QuarantinesBodiesAsLargeAsAnAppend(t *testing.T) {
+	t.Parallel()
+	log := openNode(t)
+	known := accept(t, newIntake(log), "default", `{"Order":"o1"}`)
+	teleport(t, log, "order-"+known.OrderID)
+	in := commands.NewIntake(commands.IntakeConfig{Log: log, Translators: []commands.Translator{bulky{}}})
+	filler := `"Filler":"` + strings.Repeat("x", eventstore.MaxAppendSize-100) + `"}`
+	if r := accept(t, in, "default", `{"Order":"o2","Reject":"pan_detected",`+filler); r.Outcome != commands.Quarantined {
+		t.Errorf("rejected: %+v", r)
+	}
+	wantUnreadable(t, in, `{"Order":"o1","Paid":"12.50",`+filler, commands.Quarantined)
+}
