@@ -20,7 +20,7 @@ const (
 // copied and used by many goroutines.
 //
 // The zero Money has no currency and is worth nothing in every currency: it is the neutral element
-// of Add, Sub, Cmp, Min and Max, so that a sum may start from it. Do not compare Money with ==.
+// of Add, Sub, Cmp and Min, so that a sum may start from it. Do not compare Money with ==.
 type Money struct {
 	// units is the amount in minor units of the currency. An amount that does not fit is in wide alone, with the exponent
 	// -currency.MinorUnits(): no amount that enters the ledger in a currency of two decimals, and few totals, are so large.
