@@ -149,21 +149,8 @@ func TestLogFile_WritesWaitForZeros(t *testing.T) {
 		if from < 2000 {
 			t.Fatalf("zeros go to byte %d of 2000", from)
 		}
-		write(int(from)-2000, 'b') // up to the zeros, while they are held
-		done := false
-		go func() {
-			write(zerosBytes+1, 'c')
-			done = true
-		}()
-		synctest.Wait()
-		if done {
-			t.Error("written where zeros are still to come")
-		}
-		close(release)
-		synctest.Wait()
-		if !done {
-			t.Error("not written once the zeros are there")
-		}
+		write(int(from)-2000, 'b')                                // up to the zeros, while they are held
+		waitsFor(t, release, func() { write(zerosBytes+1, 'c') }) // where zeros are still to come
 		if err := f.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -276,24 +263,32 @@ func TestLogFile_SyncWaitsForThatOfZeros(t *testing.T) {
 		if n := syncs.Load(); n != 2 {
 			t.Fatalf("%d syncs, want that of zeros under way", n)
 		}
-		done := false
-		go func() {
+		waitsFor(t, release, func() { // the sync of zeros may still fail
 			if err := f.SyncData(); err != nil {
 				t.Error(err)
 			}
-			done = true
-		}()
-		synctest.Wait()
-		if done {
-			t.Error("synced while the sync of zeros may still fail")
-		}
-		close(release)
-		synctest.Wait()
-		if !done {
-			t.Error("not synced once the zeros are")
-		}
+		})
 		if err := f.Close(); err != nil {
 			t.Fatal(err)
 		}
 	})
+}
+
+// waitsFor makes sure, within a bubble of synctest, that work does not end before release is closed, and then does.
+func waitsFor(t *testing.T, release chan struct{}, work func()) {
+	t.Helper()
+	done := false
+	go func() {
+		work()
+		done = true
+	}()
+	synctest.Wait()
+	if done {
+		t.Error("done too early")
+	}
+	close(release)
+	synctest.Wait()
+	if !done {
+		t.Error("not done once it could be")
+	}
 }

@@ -57,16 +57,8 @@ func TestDatabase_OutlivesTheCommandThatStartedPostgreSQL(t *testing.T) {
 	}
 	defer stopOwner()
 
-	database := app.NewDatabase(settings, slog.New(slog.DiscardHandler), nil)
-	runCtx, stop := context.WithCancel(ctx)
-	ran := make(chan error, 1)
-	go func() { ran <- database.Run(runCtx) }()
-	defer func() {
-		stop()
-		if err := <-ran; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	}()
+	database, stop := running(ctx, t, settings)
+	defer stop()
 	select {
 	case <-database.Ready():
 	case <-ctx.Done():
@@ -75,6 +67,21 @@ func TestDatabase_OutlivesTheCommandThatStartedPostgreSQL(t *testing.T) {
 	mustAnswer(ctx, t, database)
 	stopOwner()
 	mustAnswer(ctx, t, database)
+}
+
+// running is a database that runs until stop.
+func running(ctx context.Context, t *testing.T, settings config.Settings) (database *app.Database, stop func()) {
+	t.Helper()
+	database = app.NewDatabase(settings, slog.New(slog.DiscardHandler), nil)
+	runCtx, cancel := context.WithCancel(ctx)
+	ran := make(chan error, 1)
+	go func() { ran <- database.Run(runCtx) }()
+	return database, func() {
+		cancel()
+		if err := <-ran; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}
 }
 
 // mustAnswer asks the database until it answers.
@@ -172,16 +179,8 @@ func TestDatabase_AnswersBeforeItIsReady(t *testing.T) {
 	if _, err := migrating.Exec(ctx, "CREATE SCHEMA ledger_internal"); err != nil {
 		t.Fatal(err)
 	}
-	database := app.NewDatabase(settings, slog.New(slog.DiscardHandler), nil)
-	runCtx, stop := context.WithCancel(ctx)
-	ran := make(chan error, 1)
-	go func() { ran <- database.Run(runCtx) }()
-	defer func() {
-		stop()
-		if err := <-ran; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	}()
+	database, stop := running(ctx, t, settings)
+	defer stop()
 	select {
 	case <-database.Answers():
 	case <-ctx.Done():
