@@ -401,6 +401,67 @@ func TestRebuild_AProofIsOfWhatIsSwapped(t *testing.T) {
 	}
 }
 
+// A proof that was made in another way counts for nothing, whatever it says and whoever approves it: earlier programs took a debit and a
+// credit of one amount for equal.
+func TestRebuild_AProofOfAnotherMethod(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	appendMany(t, log, newWorld(54).history(t, 10, 100))
+	r := start(t, config(log, url))
+	reach(t, log, pool)
+	r.stop(t)
+	want := dump(t, pool)
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := newEngine(t, rebuildConfig(t, log, url, t.TempDir()))
+	const other = "digest-of-an-earlier-program"
+	refused := func(when, approve string) {
+		t.Helper()
+		err := e.Swap(t.Context(), approve)
+		if !errors.Is(err, rebuild.ErrOtherMethod) || !strings.Contains(err.Error(), "`ledger rebuild verify`") {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	var different *rebuild.DifferentError
+	for method, plant := range map[string]string{
+		"of a program that had no number": `UPDATE ledger_control.rebuilds SET proof = (proof - 'method') || '{"digest": "` + other + `"}'`,
+		"of a later program":              `UPDATE ledger_control.rebuilds SET proof = proof || '{"method": 99, "digest": "` + other + `"}'`,
+	} {
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if proof, err := e.Verify(t.Context()); err != nil || !proof.Equal() || !proof.Counts() {
+			t.Fatalf("%+v, %v", proof, err)
+		}
+		exec(plant)
+		refused("equal, "+method, "")
+		exec("UPDATE ledger_data.orders SET merchant_reference = 'changed'")
+		proof, err := e.Verify(t.Context())
+		if err != nil || proof.Equal() || proof.Digest == other {
+			t.Fatalf("%+v, %v", proof, err)
+		}
+		exec(plant)
+		refused("approved, "+method, other)
+		sets, err := e.Status(t.Context())
+		if err != nil || len(sets) == 0 || sets[len(sets)-1].Proof == nil || sets[len(sets)-1].Proof.Counts() {
+			t.Errorf("the status: %+v, %v", sets, err)
+		}
+		// A whole rebuild compares anew, and goes by that alone.
+		if _, err := e.All(t.Context(), other); !errors.As(err, &different) || !different.Proof.Counts() {
+			t.Fatalf("all, approved, %s: %v", method, err)
+		}
+		if err := e.Swap(t.Context(), different.Proof.Digest); err != nil {
+			t.Errorf("verified anew, %s: %v", method, err)
+		}
+		same(t, "swapped", want, dump(t, pool))
+	}
+}
+
 // What the projector writes between the proof and the swap is compared too, and swaps when it is equal without being
 // proven anew.
 func TestRebuild_ComparesWhatWasWrittenSinceTheProof(t *testing.T) {

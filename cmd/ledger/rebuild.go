@@ -415,6 +415,8 @@ func (c *cli) showSets(answer *app.RebuildAnswer) {
 		proven := ""
 		switch {
 		case s.Proof == nil:
+		case s.Stage == rebuild.Built && !s.Proof.Counts():
+			proven = "in another way, by another version: verify anew"
 		case !s.Proof.Compared:
 			proven = "nothing to compare with"
 		case s.Proof.Equal():

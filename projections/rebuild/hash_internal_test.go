@@ -95,6 +95,22 @@ func TestHash_IsOfEveryColumn(t *testing.T) {
 	}
 }
 
+// The numbers that a proof keeps mean something only to a program that hashes alike: whoever changes how rows are hashed, or which slice
+// they are of, raises proofMethod and writes the new form here.
+func TestHash_ChangesWithTheMethod(t *testing.T) {
+	t.Parallel()
+	row := table{Key: []string{"order_id"}, Columns: []columnOf{
+		{"amount", "numeric", true}, {"at", "timestamp with time zone", true}, {"data", "jsonb", true}, {"fee", "numeric", false},
+		{"flags", "text[]", true}, {"line", "integer", true}, {"order_id", "text", true}, {"position", "bigint", true},
+	}}
+	const form = `1: hashint8extended("position", hashtextextended("order_id", hashint4extended("line", hashtextextended("data"::text, ` +
+		`hashtextextended("amount"::text, hash_record_extended(ROW("at", "flags"), 2036494046) # coalesce(hashtextextended("fee"::text, 1), 1))))))` +
+		` of (hashtextextended("order_id"::text, 0) & 1023)::int`
+	if got := fmt.Sprintf("%d: %s of %s", proofMethod, hashOf(row.Columns), row.slice()); got != form {
+		t.Errorf("%s, want %s", got, form)
+	}
+}
+
 func namesOf(t *table) string {
 	var names []string
 	for _, c := range t.Columns {

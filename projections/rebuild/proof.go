@@ -17,8 +17,14 @@ import (
 	"github.com/order-ledger/order-ledger/projections/schema"
 )
 
+// proofMethod changes with hashOf, slice and digest: what an earlier program took for equal is not equal by what this one looks at.
+const proofMethod = 1
+
 // Proof is a comparison of the new tables with the live ones at one position of the log.
 type Proof struct {
+	// Method tells how it was made; 0 before there was such a number. One of another method is there to be looked at, and
+	// nothing is swapped by it.
+	Method   int                 `json:"method"`
 	Position eventstore.Position `json:"position"`
 	// Compared is false when there was nothing to compare with: the live tables were empty.
 	Compared bool `json:"compared"`
@@ -40,6 +46,9 @@ type Proof struct {
 func (p *Proof) Equal() bool {
 	return !slices.ContainsFunc(p.Models, func(m ModelProof) bool { return len(m.Slices) > 0 })
 }
+
+// Counts tells whether there is a proof, and whether it was made as this program makes them.
+func (p *Proof) Counts() bool { return p != nil && p.Method == proofMethod }
 
 // ModelProof is about one table.
 type ModelProof struct {
@@ -124,7 +133,7 @@ func (e *Engine) verify(ctx context.Context, conn *pgx.Conn) (*Proof, error) {
 	if err != nil {
 		return nil, err
 	}
-	proof := &Proof{Position: reached.Position, Live: at.Position, OtherLog: !ours, Compared: at.Known, At: e.cfg.Clock().UTC()}
+	proof := &Proof{Method: proofMethod, Position: reached.Position, Live: at.Position, OtherLog: !ours, Compared: at.Known, At: e.cfg.Clock().UTC()}
 	if at.Known {
 		if ours && reached.Position != at.Position {
 			return nil, fmt.Errorf("compare: the live tables stand at %s, the next at %s", at, reached)
@@ -194,7 +203,7 @@ func (e *Engine) snapshot(ctx context.Context, tables string) (*pgx.Conn, error)
 // digest is of everything that was found, so that what is approved is exactly that.
 func (p *Proof) digest() string {
 	digest := sha256.New()
-	fmt.Fprintf(digest, "%d %d %t\n", p.Position.Commit, p.Live.Commit, p.Compared)
+	fmt.Fprintf(digest, "%d %d %d %t\n", p.Method, p.Position.Commit, p.Live.Commit, p.Compared)
 	for i := range p.Models {
 		m := &p.Models[i]
 		fmt.Fprintf(digest, "%s %d %s %d %s\n", m.Table, m.LiveRows, m.LiveSum, m.NextRows, m.NextSum)

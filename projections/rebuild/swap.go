@@ -20,6 +20,8 @@ import (
 var (
 	// ErrNotProven says that the next tables were not compared with the live ones.
 	ErrNotProven = errors.New("rebuild: verify before the swap")
+	// ErrOtherMethod says that they were compared in another way, which may have taken for equal what this program does not.
+	ErrOtherMethod = errors.New("rebuild: another version of the ledger compared the tables, in another way: `ledger rebuild verify` compares them anew, and the swap goes by that")
 	// ErrNoWayBack says that nothing was swapped, or that it was dropped.
 	ErrNoWayBack = errors.New("rebuild: there are no tables of an earlier swap")
 	errMovedOn   = errors.New("the live tables moved on")
@@ -46,6 +48,9 @@ func (e *Engine) swap(ctx context.Context, conn *pgx.Conn, approve string) error
 	}
 	if set.Proof == nil {
 		return ErrNotProven
+	}
+	if !set.Proof.Counts() {
+		return ErrOtherMethod
 	}
 	if err := e.recognise(ctx, nextTables); err != nil {
 		return err
@@ -390,7 +395,7 @@ func (e *Engine) All(ctx context.Context, approve string) (*Proof, error) {
 		if err != nil {
 			return err
 		}
-		if proof = set.Proof; proof == nil || (approve != proof.Digest) {
+		if proof = set.Proof; !proof.Counts() || approve != proof.Digest {
 			if proof, err = e.verify(ctx, conn); err != nil {
 				return err
 			}

@@ -166,6 +166,8 @@ func mutations() []mutation {
 			"			if !known[next[i].Name][s] {", "			if !known[next[i].Name][s] && false {", "TestRebuild_ComparesWhatWasWrittenSinceTheProof"),
 		rebuilding("12.5 and 12.50, or a debit and a credit, are taken for the same", "hash.go",
 			`case "numeric", "jsonb":`, `case "jsonb":`, "TestRebuild_AProofIsOfWhatIsSwapped"),
+		rebuilding("a proof of another method counts", "proof.go",
+			"p != nil && p.Method == proofMethod", "p != nil", "TestRebuild_AProofOfAnotherMethod"),
 		rebuilding("what lines of statements posted after the proof is not compared", "holds.go",
 			"		UNION SELECT order_id FROM %[1]s.journal_lines WHERE position > $1\n		UNION SELECT order_id FROM %[2]s.journal_lines WHERE position > $1 LIMIT", " LIMIT",
 			"TestRebuild_ComparesBookingsSinceTheProof"),
