@@ -2,6 +2,7 @@ package projections_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -77,6 +78,40 @@ func TestRebuild_PlanTellsWhatIsMade(t *testing.T) {
 				t.Errorf("with built tables: %+v, %v", again, err)
 			}
 		})
+	}
+}
+
+// The plan of a database that was rebuilt is by how long that took, whatever the proof found; before that it is by a sample, of which nothing
+// is left.
+func TestRebuild_PlanGoesByTheLast(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	appendMany(t, log, newWorld(55).typical(t, 1_100))
+	r := start(t, config(log, url))
+	reach(t, log, pool)
+	r.stop(t)
+	if _, err := pool.Exec(t.Context(), "UPDATE ledger_data.orders SET merchant_reference = 'changed'"); err != nil {
+		t.Fatal(err)
+	}
+	cfg := rebuildConfig(t, log, url, t.TempDir())
+	cfg.UnitBytes, cfg.MarkEvery = rebuild.DefaultUnitBytes, rebuild.DefaultMarkEvery
+	e := newEngine(t, cfg)
+	const left = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'ledger\\_data\\_%'"
+	var beside int
+	plan, err := e.Plan(t.Context())
+	if err != nil || plan.Measured || plan.Takes <= 0 || plan.Events < 10_000 {
+		t.Fatalf("before any: %+v, %v", plan, err)
+	}
+	if err := pool.QueryRow(t.Context(), left).Scan(&beside); err != nil || beside > 0 {
+		t.Errorf("%d schemas are left of the sample, %v", beside, err)
+	}
+	var different *rebuild.DifferentError
+	if _, err := e.All(t.Context(), ""); !errors.As(err, &different) {
+		t.Fatal(err)
+	}
+	if plan, err = e.Plan(t.Context()); err != nil || !plan.Measured || plan.Continues != rebuild.Built {
+		t.Errorf("after one that was refused: %+v, %v", plan, err)
 	}
 }
 

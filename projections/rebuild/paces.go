@@ -19,12 +19,14 @@ func (t took) perEvent() float64 { return t.time.Seconds() / float64(t.events) }
 // pacedLeast: what a stage of fewer events takes says little about many.
 const pacedLeast = 10_000
 
-// estimated are the stages that a plan estimates, in their order; the others take moments.
-func estimated() []Stage { return []Stage{Spilling, Loading, Indexing, Verifying} }
+// paced are the stages whose pace is remembered, in their order. How long a proof takes depends on when the live tables were
+// written and read; the others take moments.
+func paced() []Stage { return []Stage{Spilling, Loading, Indexing} }
 
 // storePaces remembers how long stages took, for the next plan.
 func storePaces(ctx context.Context, conn *pgx.Conn, paces map[Stage]took) error {
-	for stage, t := range paces {
+	for _, stage := range paced() {
+		t := paces[stage]
 		if t.events < pacedLeast || t.time <= 0 {
 			continue
 		}
@@ -56,38 +58,37 @@ func readPaces(ctx context.Context, conn *pgx.Conn) (map[Stage]took, error) {
 	return paces, nil
 }
 
-// foldTimes is how long a stage takes where it was never measured, as a multiple of the time that all workers together
-// need to fold the events.
-func (s Stage) foldTimes() float64 {
-	switch s {
-	case Spilling:
-		return 0.6
-	case Loading:
-		return 1.2
-	case Indexing:
-		return 0.5
-	case Verifying:
-		return 1.2
-	case CatchingUp, Swapping, Built, Retired, Frozen, Trial:
-	}
-	return 0
-}
+// How long the stages take, where that is not known of the last time, by what a plan samples.
+const (
+	// Reading the log and writing the spill take a part of folding by one worker.
+	spillingFolds = 0.27
+	// Several workers are in each other's way: folding and writing take longer than what one measures, divided by their number.
+	loadingMore = 1.15
+	// Keys, indexes and statistics take a part of folding and writing.
+	indexingLoads = 0.42
+	// Both sides are read at once, and the new one is written to beside.
+	provingMore = 1.3
+	// besidesTakes is how long it takes to make empty tables, to catch up, and to exchange.
+	besidesTakes = 600 * time.Millisecond
+)
 
 // takes estimates the rest of a rebuild that nobody is in the way of.
 func (p *Plan) takes(paces map[Stage]took, workers int) time.Duration {
-	seconds := 0.0
-	for _, stage := range estimated() {
-		left := float64(p.Events - p.done[stage])
-		if left <= 0 {
-			continue
-		}
-		perEvent := 0.0
-		if known, ok := paces[stage]; ok {
-			perEvent = known.perEvent()
-		} else if p.FoldRate > 0 {
-			perEvent = stage.foldTimes() / p.FoldRate / float64(workers)
-		}
-		seconds += left * perEvent
+	s := p.sampled
+	copying := s.copying
+	if copying == 0 {
+		copying = s.folding // mostly about the same
 	}
-	return time.Duration(seconds * float64(time.Second))
+	perEvent := map[Stage]float64{Spilling: spillingFolds * s.folding, Loading: loadingMore * (s.folding + copying) / float64(workers)}
+	for stage, known := range paces {
+		perEvent[stage] = known.perEvent()
+	}
+	if _, known := paces[Indexing]; !known {
+		perEvent[Indexing] = indexingLoads * perEvent[Loading]
+	}
+	seconds := provingMore * s.proving
+	for _, stage := range paced() {
+		seconds += float64(max(0, p.Events-p.done[stage])) * perEvent[stage]
+	}
+	return time.Duration(seconds*float64(time.Second)) + besidesTakes
 }

@@ -36,15 +36,15 @@ type Plan struct {
 	Fits bool `json:"fits"`
 	// FoldRate is how many events one worker folds in a second, measured on the first of the log.
 	FoldRate float64 `json:"fold_rate"`
-	// Takes is how long the rest takes while nobody is in its way, by how long the stages took the last time on this database,
-	// as far as Measured says so, and by FoldRate.
+	// Takes is how long the rest takes while nobody else uses the machine. Measured says that the stages of building are estimated by
+	// how long they took the last time on this database. Otherwise they are by folding the first of the log and writing its rows for a
+	// moment; the proof always is by reading pieces of the live tables.
 	Takes    time.Duration `json:"takes_ns"`
 	Measured bool          `json:"measured"`
 
 	// done counts the events that stages are done with.
-	done map[Stage]int64
-	// eventBytes is the mean size of an event, data and metadata, of the first of the log.
-	eventBytes float64
+	done    map[Stage]int64
+	sampled *sample
 }
 
 // PlannedTable is one table that is built.
@@ -55,11 +55,6 @@ type PlannedTable struct {
 }
 
 const (
-	// sampleEvents and sampleTime bound the measurement of the fold.
-	sampleEvents = 20_000
-	sampleTime   = time.Second
-	// sampleBeside bounds it beside a live runner, which is not to wait for it.
-	sampleBeside = 2_000
 	// countedBytes is up to which size the rows of a table are counted.
 	countedBytes = 16 << 20
 	// spilledPart is the size of spilled events, and tablesPart that of all tables with their indexes, in hundredths of the
@@ -109,9 +104,27 @@ func (e *Engine) Plan(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Takes, p.Measured = p.takes(paces, e.cfg.Workers), len(paces) > 0
+	if err := e.tryOut(ctx, p, paces); err != nil {
+		return nil, err
+	}
+	_, p.Measured = paces[Loading]
+	p.Takes = p.takes(paces, e.cfg.Workers)
 	e.planned = p
 	return p, nil
+}
+
+// tryOut measures how long what comes takes, as far as that is not known of the last time.
+func (e *Engine) tryOut(ctx context.Context, p *Plan, paces map[Stage]took) error {
+	defer func() { p.sampled.bulk = nil }() // a rebuild needs the memory
+	if _, known := paces[Loading]; !known && p.done[Indexing] == 0 {
+		if err := p.sampled.write(ctx, e); err != nil {
+			return err
+		}
+	}
+	if !p.sampled.compared {
+		return nil
+	}
+	return p.sampled.read(ctx, e)
 }
 
 // continues looks for what was begun and how far it is.
@@ -128,13 +141,11 @@ func (e *Engine) continues(ctx context.Context, conn *pgx.Conn, p *Plan) error {
 		return nil //nolint:nilerr // the plan tells it; it is no failure
 	}
 	p.Continues, p.done = set.Stage, make(map[Stage]int64)
-	for _, stage := range estimated() {
+	for _, stage := range paced() {
 		if stage == set.Stage {
 			break
 		}
-		if stage != Verifying {
-			p.done[stage] = p.Events
-		}
+		p.done[stage] = p.Events
 	}
 	if set.Stage == Loading {
 		p.done[Loading] = set.Loaded
@@ -154,10 +165,17 @@ func (e *Engine) measure(ctx context.Context, conn *pgx.Conn, p *Plan) error {
 			return err
 		}
 	}
-	if err := e.measureFold(ctx, p, !known); err != nil {
+	if p.sampled, err = e.takeSample(ctx, !known); err != nil {
 		return err
 	}
-	raw := float64(p.Events) * p.eventBytes / 100
+	if p.sampled.folding > 0 {
+		p.FoldRate = 1 / p.sampled.folding
+	}
+	if !known || p.sampled.whole {
+		p.Events = p.sampled.counted
+	}
+	p.sampled.compared = at.Known
+	raw := float64(p.Events) * p.sampled.bytes / 100
 	p.SpillBytes = int64(raw * spilledPart)
 	if !known {
 		p.DatabaseBytes = int64(raw * tablesPart)
@@ -189,53 +207,6 @@ func (p *Plan) measureTables(ctx context.Context, conn *pgx.Conn) error {
 		if t.Table == "order_history" || t.Table == "quarantine" {
 			p.Events += t.Rows
 		}
-	}
-	return nil
-}
-
-// measureFold folds the beginning of the log for a moment; when there are no tables to count in, it counts
-// the events of all of it.
-func (e *Engine) measureFold(ctx context.Context, p *Plan, all bool) error {
-	bulk := projections.NewBulk(e.cfg.Log)
-	began := e.cfg.Clock()
-	folded, counted, bytes := 0, int64(0), 0
-	defer func() { p.eventBytes = float64(bytes) / float64(max(1, folded)) }()
-	sampling, most := true, sampleEvents
-	if e.cfg.Fresh != nil {
-		most = sampleBeside
-	}
-	for message, err := range e.cfg.Log.SubscribeAll(ctx, eventstore.AllSubscription{Filter: eventstore.Filter{StreamPrefixes: projections.ModelPrefixes()}}) {
-		if err != nil {
-			return fmt.Errorf("measure the fold: %w", err)
-		}
-		if _, ok := message.(eventstore.CaughtUp); ok {
-			break
-		}
-		appeared, ok := message.(eventstore.EventAppeared)
-		if !ok {
-			continue
-		}
-		counted++
-		if !sampling {
-			continue
-		}
-		bytes += len(appeared.Event.Data) + len(appeared.Event.Metadata)
-		if err := bulk.Add(ctx, &appeared.Event); err != nil {
-			return fmt.Errorf("measure the fold: %w", err)
-		}
-		if folded++; folded == most || e.cfg.Clock().Sub(began) > sampleTime {
-			sampling = false
-			p.FoldRate = float64(folded) / e.cfg.Clock().Sub(began).Seconds()
-			if !all {
-				break
-			}
-		}
-	}
-	if sampling && folded > 0 {
-		p.FoldRate = float64(folded) / max(e.cfg.Clock().Sub(began).Seconds(), 1e-6)
-	}
-	if all || sampling {
-		p.Events = counted
 	}
 	return nil
 }

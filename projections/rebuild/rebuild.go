@@ -71,7 +71,9 @@ func (e *Engine) exclusively(ctx context.Context, doing string, do func(ctx cont
 	if e.cfg.Fresh != nil {
 		defer e.watch(ctx)()
 	}
-	if err := do(ctx, conn); err != nil {
+	err = do(ctx, conn)
+	var different *DifferentError
+	if err != nil && !errors.As(err, &different) { // which all is built before
 		return explain(err)
 	}
 	if paces := e.progress.end(); !e.pace.gaveWay() {
@@ -79,7 +81,7 @@ func (e *Engine) exclusively(ctx context.Context, doing string, do func(ctx cont
 			e.log.WarnContext(ctx, "the next plan does not know how long this took", slog.Any("error", err))
 		}
 	}
-	return nil
+	return err
 }
 
 // explain says what to do after an error of the database that the work can go on after.
