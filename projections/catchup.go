@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
@@ -29,6 +32,35 @@ func CatchUp(ctx context.Context, cfg Config, to eventstore.Position) error {
 	}
 	return fmt.Errorf("catch up to %s: too many orders are refused", to)
 }
+
+// unledPatience is how long a lock may be held by a runner that only looks whose rows these are, and unledPoll how often it is
+// asked for meanwhile.
+const (
+	unledPatience = time.Second
+	unledPoll     = 20 * time.Millisecond
+)
+
+// Unled tells whether nobody projects into a database. If so, conn has the lock of whoever does, until it is closed.
+func Unled(ctx context.Context, conn *pgx.Conn) (bool, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, unledPatience, errLed)
+	defer cancel()
+	for {
+		var locked bool
+		err := conn.QueryRow(context.WithoutCancel(ctx), lockSQL).Scan(&locked)
+		switch {
+		case err != nil:
+			return false, fmt.Errorf("ask for the projection lock: %w", err)
+		case locked:
+			return true, nil
+		case !wait(ctx, unledPoll) && errors.Is(context.Cause(ctx), errLed):
+			return false, nil
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		}
+	}
+}
+
+var errLed = errors.New("somebody projects")
 
 // catchUp is told to be done again after it found whose rows the database refuses.
 func (r *Runner) catchUp(ctx context.Context, to eventstore.Position) (again bool, err error) {

@@ -55,7 +55,7 @@ func wholeFlow(ctx context.Context, e *rebuild.Engine) error {
 	if _, err := e.All(ctx, ""); err != nil {
 		return err
 	}
-	if err := e.Rollback(ctx); err != nil {
+	if err := e.Rollback(ctx, true); err != nil {
 		return err
 	}
 	return e.Drop(ctx, "")
@@ -623,7 +623,7 @@ func TestRebuild_OnlyOneProcessAtATime(t *testing.T) {
 	var verbs sync.WaitGroup // each is patient for a while
 	for name, verb := range map[string]func(*rebuild.Engine) error{
 		"run": func(e *rebuild.Engine) error { return e.Run(t.Context()) }, "swap": func(e *rebuild.Engine) error { return e.Swap(t.Context(), "") },
-		"rollback": func(e *rebuild.Engine) error { return e.Rollback(t.Context()) }, "drop": func(e *rebuild.Engine) error { return e.Drop(t.Context(), "") },
+		"rollback": func(e *rebuild.Engine) error { return e.Rollback(t.Context(), true) }, "drop": func(e *rebuild.Engine) error { return e.Drop(t.Context(), "") },
 	} {
 		verbs.Go(func() {
 			err := verb(newEngine(t, rebuildConfig(t, log, url, spill)))

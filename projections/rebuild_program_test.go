@@ -111,7 +111,7 @@ func TestRebuild_OfAnotherProgramIsNotTaken(t *testing.T) {
 	if err := e.Swap(t.Context(), ""); err != nil {
 		t.Fatalf("the version that made them: %v", err)
 	}
-	if err := e.Rollback(t.Context()); err != nil {
+	if err := e.Rollback(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	taking["run"] = func() error { return other.Run(t.Context()) }

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/order-ledger/order-ledger/migrations"
+	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/rebuild"
 	"github.com/order-ledger/order-ledger/projections/schema"
 )
@@ -87,7 +88,7 @@ func TestRebuild_SwapKeepsReadersShortly(t *testing.T) {
 	if diff := cmp.Diff(next, tableFiles(t, pool)); diff != "" {
 		t.Errorf("tables were written anew by the swap:\n%s", diff)
 	}
-	if err := e.Rollback(t.Context()); err != nil {
+	if err := e.Rollback(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	lastOfItsTransaction(t, said.said, rebuild.PointRollingBack)
@@ -190,39 +191,101 @@ func tableFilesOf(tb testing.TB, pool *pgxpool.Pool, name string) []string {
 	return files
 }
 
-// After the way back the live tables are behind those that were live since: the next rebuild waits for the ledger to bring
-// them up, and says so when none runs.
-func TestRebuild_WaitsForLiveTablesThatAreBehind(t *testing.T) {
+// After the way back the live tables are behind those that were live since: whoever projects brings them up, when nobody does the
+// next rebuild itself, and it says so when somebody ought to and does not.
+func TestRebuild_BringsLiveTablesUpThatAreBehind(t *testing.T) {
 	t.Parallel()
 	log, url := newLog(t), newDatabase(t)
 	pool := newPool(t, url)
 	w := newWorld(35)
 	appendMany(t, log, w.history(t, 5, 20))
-	r := start(t, config(log, url))
+	runner := config(log, url)
+	runner.Fingerprint = ownFingerprint(t)
+	r := start(t, runner)
 	reach(t, log, pool)
 	cfg := rebuildConfig(t, log, url, t.TempDir())
-	if _, err := newEngine(t, cfg).All(t.Context(), ""); err != nil {
+	behind := func() {
+		t.Helper()
+		if _, err := newEngine(t, cfg).All(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		}
+		appendMany(t, log, w.history(t, 5, 20))
+		reach(t, log, pool)
+		r.stop(t)
+		if err := newEngine(t, cfg).Rollback(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	behind()
+	holder := newConn(t, url)
+	if _, err := holder.Exec(t.Context(), "SELECT pg_advisory_lock(1279607879, 1)"); err != nil {
 		t.Fatal(err)
 	}
-	appendMany(t, log, w.history(t, 5, 20))
-	reach(t, log, pool)
-	r.stop(t)
-	if err := newEngine(t, cfg).Rollback(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-
 	var asked atomic.Int64
 	later := cfg
 	later.Clock = func() time.Time { return time.Now().Add(time.Duration(asked.Add(1)) * time.Minute) }
 	if _, err := newEngine(t, later).All(t.Context(), ""); !errors.Is(err, rebuild.ErrLiveBehind) {
+		t.Fatalf("with a projector that does not move: %v", err)
+	}
+	if err := holder.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newEngine(t, cfg).All(t.Context(), ""); err != nil {
 		t.Fatalf("with nobody who projects: %v", err)
 	}
-	again := start(t, config(log, url))
+	r = start(t, runner)
+	behind()
+	r = start(t, runner)
+	if _, err := newEngine(t, cfg).All(t.Context(), ""); err != nil {
+		t.Fatalf("with a projector: %v", err)
+	}
+	reach(t, log, pool)
+	r.stop(t)
+	same(t, "swapped again", project(t, log, nil), dump(t, pool))
+}
+
+// The way back to tables of another version of the program is taken only on demand, as no view is served then; and nobody waits for
+// these tables to come to where the others are.
+func TestRebuild_AfterTheWayBackToAnotherVersion(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	w := newWorld(36)
+	appendMany(t, log, w.history(t, 5, 20))
+	cfg := rebuildConfig(t, log, url, t.TempDir())
+	runner := config(log, url)
+	runner.Fingerprint = otherProgram(cfg).Fingerprint
+	earlier := start(t, runner)
+	reach(t, log, pool)
+	earlier.stop(t)
 	if _, err := newEngine(t, cfg).All(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
+	runner.Fingerprint = cfg.Fingerprint
+	r := start(t, runner)
+	appendMany(t, log, w.history(t, 5, 20))
 	reach(t, log, pool)
-	again.stop(t)
+
+	e := newEngine(t, cfg)
+	var refused *rebuild.RetiredStaleError
+	if err := e.Rollback(t.Context(), false); !errors.As(err, &refused) || !strings.Contains(err.Error(), "fold changed") {
+		t.Fatalf("the way back to another version: %v", err)
+	}
+	if err := e.Rollback(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the runner to see whose tables these are", func() bool { return r.Role() == projections.Stale })
+	if _, err := e.Verify(t.Context()); !errors.Is(err, rebuild.ErrLiveStale) || !strings.Contains(err.Error(), "`ledger rebuild run`") {
+		t.Errorf("compared with tables that nobody brings up: %v", err)
+	}
+	if plan, err := e.Plan(t.Context()); err != nil || !strings.Contains(plan.BeginsAnew, "another version") || plan.Continues != "" {
+		t.Errorf("the plan: %+v, %v", plan, err)
+	}
+	if proof, err := e.All(t.Context(), ""); err != nil || !proof.Compared || !proof.Equal() {
+		t.Fatalf("%+v, %v", proof, err)
+	}
+	reach(t, log, pool)
+	r.stop(t)
 	same(t, "swapped again", project(t, log, nil), dump(t, pool))
 }
 

@@ -165,7 +165,7 @@ func TestRebuild_SwapsUnderARunnerAndBack(t *testing.T) {
 	before := reads.Load()
 	eventually(t, "readers after the swap", func() bool { return reads.Load() > before+5 })
 	back.Store(true)
-	if err := e.Rollback(t.Context()); err != nil {
+	if err := e.Rollback(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	if oid() != first {

@@ -46,7 +46,7 @@ func BenchmarkSwap(b *testing.B) {
 			_, err := e.Verify(b.Context())
 			must(err)
 			swaps = append(swaps, read.during(b, pool, "ledger.orders", func() { must(e.Swap(b.Context(), "")) }))
-			backs = append(backs, read.during(b, pool, "ledger.orders", func() { must(e.Rollback(b.Context())) }))
+			backs = append(backs, read.during(b, pool, "ledger.orders", func() { must(e.Rollback(b.Context(), true)) }))
 			bares = append(bares, readBare.during(b, pool, "bare.one", func() {
 				_, err := pool.Exec(b.Context(), `BEGIN; ALTER TABLE bare.one RENAME TO aside; ALTER TABLE bare.two RENAME TO one;
 					ALTER TABLE bare.aside RENAME TO two; COMMIT`)

@@ -91,7 +91,9 @@ of its own, and ledger rebuild drop --into month_2026_10 removes it.`,
 			approve(cmd)
 		case app.RebuildDrop:
 			cmd.Flags().StringVar(&request.Into, "into", "", "the schema of a frozen copy, to remove that instead")
-		case app.RebuildAll, app.RebuildPlan, app.RebuildRun, app.RebuildStatus, app.RebuildVerify, app.RebuildRollback:
+		case app.RebuildRollback:
+			cmd.Flags().BoolVar(&request.OtherVersion, "other-version", false, "also when another version made those tables, which this one does not serve")
+		case app.RebuildAll, app.RebuildPlan, app.RebuildRun, app.RebuildStatus, app.RebuildVerify:
 		}
 		parent.AddCommand(cmd)
 	}
@@ -338,6 +340,9 @@ func (c *cli) showRebuild(request app.RebuildRequest, answer *app.RebuildAnswer)
 		c.showProof(answer.Proof)
 	}
 	switch {
+	case answer.Swapped && request.OtherVersion:
+		c.say("the tables from before the swap are live again; if another version made them, their views are served by that version alone, until " +
+			"`ledger rebuild` builds them anew for this one")
 	case answer.Swapped && request.Verb == app.RebuildRollback:
 		c.say("the tables from before the swap are live again, and follow the log from where they stood")
 	case answer.Swapped:

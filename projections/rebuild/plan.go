@@ -140,6 +140,14 @@ func (e *Engine) continues(ctx context.Context, conn *pgx.Conn, p *Plan) error {
 		p.BeginsAnew = err.Error()
 		return nil //nolint:nilerr // the plan tells it; it is no failure
 	}
+	if set.Stage == Built {
+		if err := e.meets(ctx, conn); errors.Is(err, ErrLiveStale) {
+			p.BeginsAnew = err.Error()
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 	p.Continues, p.done = set.Stage, make(map[Stage]int64)
 	for _, stage := range paced() {
 		if stage == set.Stage {

@@ -120,7 +120,7 @@ func (e *Engine) verify(ctx context.Context, conn *pgx.Conn) (*Proof, error) {
 		return nil, err
 	}
 	if at.Known && ours {
-		if err := projections.CatchUp(ctx, e.runnerConfig(), at.Position); err != nil {
+		if err := projections.CatchUp(ctx, e.runnerConfig(nextTables), at.Position); err != nil {
 			return nil, err
 		}
 	}

@@ -163,8 +163,13 @@ func (e *Engine) Run(ctx context.Context) error {
 
 func (e *Engine) run(ctx context.Context, conn *pgx.Conn) error {
 	set, err := setOf(ctx, conn, nextTables)
-	if errors.Is(err, ErrNone) {
+	switch {
+	case errors.Is(err, ErrNone):
 		set, err = e.prepareNext(ctx, conn)
+	case err == nil && set.Stage == Built && e.sameProgram(&set) == nil:
+		if err = e.meets(ctx, conn); errors.Is(err, ErrLiveStale) { // this program makes the same again
+			set, err = e.beginAnew(ctx, conn, set, err)
+		}
 	}
 	if err != nil {
 		return err

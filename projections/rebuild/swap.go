@@ -14,6 +14,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
+	"github.com/order-ledger/order-ledger/projections/fingerprint"
 	"github.com/order-ledger/order-ledger/projections/schema"
 )
 
@@ -124,9 +125,18 @@ type Exchanged struct {
 // Exchanged is about the last Swap, Rollback or All of this engine.
 func (e *Engine) Exchanged() Exchanged { return e.swapped }
 
+// RetiredStaleError says that another version of the program made the tables that a rollback would make live.
+type RetiredStaleError struct{ Changed []fingerprint.Change }
+
+func (e *RetiredStaleError) Error() string {
+	return fmt.Sprintf("another version of the ledger made the tables from before the swap (%s): this one serves none of their views, and nothing "+
+		"was done. `ledger rebuild rollback --other-version` makes them live all the same, for that version", fingerprint.Describe(e.Changed))
+}
+
 // Rollback makes the tables live again that a swap retired. A runner goes on from where they were left.
-// What was live becomes the next tables.
-func (e *Engine) Rollback(ctx context.Context) error {
+// What was live becomes the next tables. Tables of another version of the program, which no runner of this one goes on with,
+// are refused with a *RetiredStaleError unless otherVersion says that they are wanted.
+func (e *Engine) Rollback(ctx context.Context, otherVersion bool) error {
 	return e.exclusively(ctx, "rollback", func(ctx context.Context, conn *pgx.Conn) error {
 		set, err := setOf(ctx, conn, retiredTables)
 		if errors.Is(err, ErrNone) {
@@ -143,6 +153,9 @@ func (e *Engine) Rollback(ctx context.Context) error {
 		if err := e.recognise(ctx, retiredTables); err != nil {
 			return err
 		}
+		if err := e.retiredStale(ctx); err != nil && !otherVersion {
+			return err
+		}
 		began := e.cfg.Clock()
 		err = e.until(ctx, func(int) error {
 			return e.exchange(ctx, exchange{from: set.Tables, fromStage: Retired, to: nextTables, toStage: Built, at: PointRollingBack})
@@ -153,6 +166,20 @@ func (e *Engine) Rollback(ctx context.Context) error {
 		e.swapped.Took = e.cfg.Clock().Sub(began)
 		return e.cfg.Reached(ctx, PointRolledBack)
 	})
+}
+
+// retiredStale is a *RetiredStaleError when another program made the tables of an earlier swap.
+func (e *Engine) retiredStale(ctx context.Context) error {
+	conn, err := e.cfg.Connect(ctx, retiredTables)
+	if err != nil {
+		return fmt.Errorf("connect to the read models: %w", err)
+	}
+	defer closeConn(ctx, conn)
+	err = projections.CheckRows(ctx, conn, e.cfg.Fingerprint)
+	if stale := (*projections.StaleError)(nil); errors.As(err, &stale) {
+		return &RetiredStaleError{Changed: stale.Changed}
+	}
+	return err
 }
 
 // until tries again while readers are in the way, or the live tables move on faster than the others
@@ -229,7 +256,7 @@ func (e *Engine) exchange(ctx context.Context, x exchange) error {
 		if x.follow > 0 && live.Known && !x.proof.OtherLog {
 			followCtx, cancel := context.WithTimeoutCause(ctx, x.follow, errMovedOn)
 			defer cancel()
-			if err := projections.CatchUp(followCtx, e.runnerConfig(), live.Position); err != nil {
+			if err := projections.CatchUp(followCtx, e.runnerConfig(nextTables), live.Position); err != nil {
 				if ctx.Err() == nil && followCtx.Err() != nil {
 					return fmt.Errorf("%w: %w", errMovedOn, err)
 				}

@@ -43,6 +43,8 @@ type RebuildRequest struct {
 	// AsOf and Into make a frozen copy of the views instead; Into alone, with the verb drop, removes it.
 	AsOf string `json:"as_of,omitempty"`
 	Into string `json:"into,omitempty"`
+	// OtherVersion has a rollback make tables live that another version of the program made, and this one does not serve.
+	OtherVersion bool `json:"other_version,omitempty"`
 }
 
 // RebuildAnswer is what came of it.
@@ -130,6 +132,9 @@ func (r *RebuildRequest) Validate() error {
 	case r.Approve != "" && r.Verb != RebuildAll && r.Verb != RebuildSwap:
 		return errors.New("--approve is for the swap")
 	}
+	if r.OtherVersion && r.Verb != RebuildRollback {
+		return errors.New("--other-version is for the rollback")
+	}
 	if r.Into != "" {
 		if err := rebuild.CheckViewsName(r.Into); err != nil {
 			return err
@@ -196,7 +201,7 @@ func (r *RebuildRequest) do(ctx context.Context, e *rebuild.Engine, planned func
 		answer.Swapped = err == nil
 		return err
 	case RebuildRollback:
-		err = e.Rollback(ctx)
+		err = e.Rollback(ctx, r.OtherVersion)
 		answer.Swapped = err == nil
 		return err
 	case RebuildDrop:
