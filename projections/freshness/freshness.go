@@ -2,6 +2,9 @@
 // in the views, by doing it: a Prober appends a canary every second to a stream of its own and looks
 // into the database until the views have come that far.
 //
+// It does so also while earlier ones are not visible: a stall of a minute is sixty measurements, of 60, 59, … and
+// 1 s, as it is for the events of others that come meanwhile, and not one.
+//
 // Lag that a reader measures against its own mark is zero when the reader is dead. A canary is not: it
 // goes the whole way, through the log, the subscription, the runner and PostgreSQL, and whatever of it
 // stands still shows as a growing age, with or without traffic.
@@ -14,7 +17,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -58,9 +60,6 @@ const (
 	lookTimeout   = 5 * time.Second
 )
 
-// samplesMost is how many of the newest measurements quantiles are taken of: ten minutes' worth.
-const samplesMost = 600
-
 // Clock tells the time, with its monotonic part.
 type Clock func() time.Time
 
@@ -84,15 +83,19 @@ type Prober struct {
 
 	mu sync.Mutex
 	// fresh is when the newest canary that is visible was committed; when measuring began, before that.
-	fresh   time.Time
-	samples []time.Duration // a ring
-	next    int
-	count   uint64
-	err     error // why no canary can be released or seen at the moment
-	warned  bool
-	// often counts who wants canaries more often, hurried wakes Run.
+	fresh    time.Time
+	measured window
+	count    uint64
+	// counted is when the release of the newest canary began that counts.
+	counted time.Time
+	// Why no canary can be released, or seen, at the moment.
+	releaseErr, lookErr error
+	warned              bool
+	// often counts who wants canaries more often, hurried wakes who releases them.
 	often   int
 	hurried chan struct{}
+	// released wakes who looks for canaries.
+	released chan struct{}
 }
 
 // New makes a Prober; Run starts it.
@@ -104,7 +107,7 @@ func New(cfg Config) *Prober {
 		cfg.StaleAfter = DefaultStaleAfter
 	}
 	return &Prober{
-		cfg: cfg, fresh: cfg.Clock(), hurried: make(chan struct{}, 1), samples: make([]time.Duration, 0, samplesMost),
+		cfg: cfg, fresh: cfg.Clock(), hurried: make(chan struct{}, 1), released: make(chan struct{}, 1),
 		histogram: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "ledger_commit_to_visible_seconds",
 			Help:    "Time from a canary's commit in the log to its being visible in the views, in seconds.",
@@ -113,17 +116,23 @@ func New(cfg Config) *Prober {
 	}
 }
 
-// Run releases canaries and watches each until the views have it, until ctx ends.
+// Run releases canaries and watches them until the views have them, until ctx ends.
 func (p *Prober) Run(ctx context.Context) error {
 	p.limitStream(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() { p.watch(ctx) })
+	began := false // Views was there
 	for {
 		next := time.NewTimer(p.interval())
-		err := p.probe(ctx)
-		if ctx.Err() != nil {
-			next.Stop()
-			return nil //nolint:nilerr // stopped while it looked: not a failure
+		began = began || p.cfg.Views() != nil
+		err := errNoViews
+		if began {
+			err = p.release(ctx)
 		}
-		p.note(ctx, err)
+		if ctx.Err() == nil {
+			p.note(ctx, func() { p.releaseErr = err })
+		}
 		select {
 		case <-next.C:
 		case <-p.hurried:
@@ -149,30 +158,61 @@ func (p *Prober) limitStream(ctx context.Context) {
 	}
 }
 
-// probe releases one canary and returns when it is visible, however long that takes. Without a
-// database it releases none.
-func (p *Prober) probe(ctx context.Context) error {
-	if p.cfg.Views() == nil {
-		return errNoViews
+// release appends a canary, unless it would be one only to know at once, and an earlier one is under way that tells.
+func (p *Prober) release(ctx context.Context) error {
+	now := p.cfg.Clock()
+	p.mu.Lock()
+	counts := now.Sub(p.counted) >= p.cfg.Interval-min(p.cfg.Interval, oftenInterval)/2
+	if counts {
+		p.counted = now
 	}
-	appendCtx, cancel := context.WithTimeoutCause(ctx, appendTimeout, errors.New("the log does not answer"))
-	result, err := p.cfg.Log.Append(appendCtx, stream, eventstore.Any, eventstore.EventData{
+	_, known := p.measured.oldest()
+	p.mu.Unlock()
+	if !counts && known {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, appendTimeout, errors.New("the log does not answer"))
+	defer cancel()
+	result, err := p.cfg.Log.Append(ctx, stream, eventstore.Any, eventstore.EventData{
 		ID: uuid.New(), Type: eventType, JSON: true, Data: []byte("{}"),
 	})
-	cancel()
 	if err != nil {
 		return fmt.Errorf("release a canary: %w", err)
 	}
-	committed := p.cfg.Clock()
+	p.mu.Lock()
+	p.observe(p.measured.released(canary{committed: p.cfg.Clock(), position: result.Position, counts: counts}))
+	p.mu.Unlock()
+	select {
+	case p.released <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// watch looks for the canaries that are under way until ctx ends.
+func (p *Prober) watch(ctx context.Context) {
 	for {
-		err := p.look(ctx, result.Position)
-		took := p.cfg.Clock().Sub(committed)
-		if err == nil {
-			p.measured(committed, took)
-			return nil
+		p.mu.Lock()
+		oldest, known := p.measured.oldest()
+		p.mu.Unlock()
+		if !known {
+			select {
+			case <-p.released:
+				continue
+			case <-ctx.Done():
+				return
+			}
 		}
+		err := p.look(ctx, oldest.position)
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // stopped while it looked: not a failure
+			return
+		}
+		took := p.cfg.Clock().Sub(oldest.committed)
+		if err == nil || took > p.cfg.Interval {
+			p.note(ctx, func() { p.lookErr = err })
+		}
+		if err == nil {
+			continue
 		}
 		pause := lookRarely
 		switch {
@@ -180,22 +220,20 @@ func (p *Prober) probe(ctx context.Context) error {
 			pause = lookFinely
 		case took < lookUsuallyFor:
 			pause = lookUsually
-		case took > p.cfg.Interval:
-			p.note(ctx, err)
 		}
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return nil
+			return
 		}
 	}
 }
 
 var errNoViews = errors.New("the database of the views is not there")
 
-// look returns nil when the views stand at a position or after it.
+// look notes which canaries the views have, and returns nil when the one at a position is among them.
 func (p *Prober) look(ctx context.Context, at eventstore.Position) error {
 	db := p.cfg.Views()
 	if db == nil {
@@ -210,29 +248,30 @@ func (p *Prober) look(ctx context.Context, at eventstore.Position) error {
 	if !c.Reached(at) {
 		return fmt.Errorf("the views stand at %s, before a canary at %s: the projector or the database is held up", c, at)
 	}
+	now := p.cfg.Clock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	seen, took := p.measured.seen(now, c.Reached)
+	p.observe(took)
+	if p.count += uint64(len(seen)); len(seen) > 0 {
+		p.fresh = seen[len(seen)-1].committed
+	}
 	return nil
 }
 
-func (p *Prober) measured(committed time.Time, took time.Duration) {
-	p.histogram.Observe(took.Seconds())
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.fresh = committed
-	p.count++
-	if len(p.samples) < samplesMost {
-		p.samples = append(p.samples, took)
-		return
+func (p *Prober) observe(took []time.Duration) {
+	for _, t := range took {
+		p.histogram.Observe(t.Seconds())
 	}
-	p.samples[p.next] = took
-	p.next = (p.next + 1) % samplesMost
 }
 
 // note keeps what is wrong at the moment, and logs when the views become stale and when they are fresh
 // again.
-func (p *Prober) note(ctx context.Context, err error) {
+func (p *Prober) note(ctx context.Context, keep func()) {
 	now := p.cfg.Clock()
 	p.mu.Lock()
-	p.err = err
+	keep()
+	err := p.wrong()
 	age := now.Sub(p.fresh)
 	stale := p.isStale(age)
 	before := p.warned
@@ -246,8 +285,13 @@ func (p *Prober) note(ctx context.Context, err error) {
 	}
 }
 
-// latestSamples is how many of the newest measurements say how fresh the views are lately.
-const latestSamples = 5
+// wrong is what is wrong at the moment, nil when nothing is.
+func (p *Prober) wrong() error {
+	if p.lookErr != nil {
+		return p.lookErr
+	}
+	return p.releaseErr
+}
 
 // Latest is the slowest of the newest measurements, or the age of one that is under way when that is more; false
 // before there are any.
@@ -255,28 +299,15 @@ func (p *Prober) Latest() (time.Duration, bool) {
 	now := p.cfg.Clock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := len(p.samples)
-	if n == 0 {
-		return 0, false
-	}
-	latest := now.Sub(p.fresh) - 2*p.intervalNow()
-	for i := range min(n, latestSamples) {
-		latest = max(latest, p.samples[((p.next-1-i)%n+n)%n])
-	}
-	return latest, true
+	latest, ok := p.measured.latest(now)
+	return max(latest, now.Sub(p.fresh)-2*p.cfg.Interval), ok // the log may take none
 }
-
-// usualPercent is which quantile of the measurements is what is usual, usualLeast how many it takes.
-const usualPercent, usualLeast = 90, 10
 
 // Usual is how long it usually takes, by the measurements of the last minutes; false when there are too few.
 func (p *Prober) Usual() (time.Duration, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.samples) < usualLeast {
-		return 0, false
-	}
-	return quantile(slices.Sorted(slices.Values(p.samples)), usualPercent), true
+	return p.measured.usual()
 }
 
 // oftenInterval is the time between two canaries while somebody wants to know at once.
@@ -301,10 +332,6 @@ func (p *Prober) Often() (calm func()) {
 func (p *Prober) interval() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.intervalNow()
-}
-
-func (p *Prober) intervalNow() time.Duration {
 	if p.often > 0 {
 		return min(p.cfg.Interval, oftenInterval)
 	}
@@ -322,8 +349,9 @@ type Status struct {
 	Age time.Duration
 	// Stale: Age is above Config.StaleAfter.
 	Stale bool
-	// P50 and P99 are quantiles of commit-to-visible over the newest Samples measurements, at most 600;
-	// zero without any.
+	// P50 and P99 are quantiles of commit-to-visible over the Samples canaries of the last ten minutes (of the newest
+	// 6,000, should there be more), one each Config.Interval; those that are late and not visible yet count with what
+	// they took so far. Zero without any.
 	P50, P99 time.Duration
 	Samples  int
 	// Canaries counts those that were seen since the start.
@@ -337,22 +365,14 @@ func (p *Prober) Status() Status {
 	now := p.cfg.Clock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	st := Status{Age: now.Sub(p.fresh), Samples: len(p.samples), Canaries: p.count}
+	st := Status{Age: now.Sub(p.fresh), Canaries: p.count}
 	st.Stale = p.isStale(st.Age)
-	if p.err != nil {
-		st.Error = p.err.Error()
+	if err := p.wrong(); err != nil {
+		st.Error = err.Error()
 	}
-	sorted := slices.Sorted(slices.Values(p.samples))
-	st.P50, st.P99 = quantile(sorted, 50), quantile(sorted, 99)
+	sorted := p.measured.sorted(now, p.cfg.Interval)
+	st.Samples, st.P50, st.P99 = len(sorted), quantile(sorted, 50), quantile(sorted, 99)
 	return st
-}
-
-// quantile is the smallest sample that percent of all are not above.
-func quantile(sorted []time.Duration, percent int) time.Duration {
-	if len(sorted) == 0 {
-		return 0
-	}
-	return sorted[(len(sorted)*percent+99)/100-1]
 }
 
 // Describe implements prometheus.Collector.
