@@ -76,7 +76,7 @@ func (in *Intake) tryCommand(ctx context.Context, target link, cmd order.Command
 	if err != nil {
 		return Written{}, err
 	}
-	decided, err := order.Decide(*state, cmd)
+	decided, err := decide(target, state, cmd)
 	if err != nil || len(decided) == 0 {
 		return Written{}, err
 	}

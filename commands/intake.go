@@ -213,7 +213,7 @@ func (in *Intake) try(ctx context.Context, n Notification, digest, version strin
 	}
 	now := in.clock().UTC()
 	notificationID := in.ids.next(now)
-	decided, err := order.Decide(*state, order.Observe{
+	decided, err := decide(target, state, order.Observe{
 		OrderID: target.OrderID,
 		Evidence: order.NotificationRecorded{
 			NotificationID: notificationID, Gateway: n.Gateway, Account: n.Account, Via: string(n.Via),

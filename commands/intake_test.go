@@ -26,7 +26,7 @@ type plain struct{}
 type plainBody struct {
 	Order, Reject               string
 	Payments, Merchant          []string
-	Paid                        string
+	Paid, Part                  string
 	Question, Test, Uncountable bool
 	Filler                      string
 }
@@ -56,8 +56,8 @@ func (plain) Translate(n commands.Notification) commands.Translation {
 	if b.Paid != "" {
 		amount := money.MustParse(b.Paid, "EUR")
 		t.Facts = append(t.Facts, order.Captured{
-			At:      order.At{Key: "plain:" + b.Order + ":paid", Status: "paid"},
-			Payment: order.PaymentRef{SourceID: b.Order}, Amount: &amount,
+			At:      order.At{Key: "plain:" + b.Order + b.Part + ":paid", Status: "paid"},
+			Payment: order.PaymentRef{SourceID: b.Order + b.Part}, Amount: &amount,
 		})
 	}
 	return t

@@ -136,14 +136,17 @@ func NewOrders(in *Intake, personal PersonalData) *Orders {
 	return &Orders{in: in, personal: personal}
 }
 
-// Get is the order as it is now, and its category.
+// Get is the order as it is now, and its category. Errors: ErrOrderNotFound, *UnreadableError.
 func (o *Orders) Get(ctx context.Context, orderID string) (order.Category, order.State, error) {
 	target, err := o.find(ctx, orderID)
 	if err != nil {
 		return "", order.State{}, err
 	}
 	state, err := o.in.Load(ctx, target.Category, orderID)
-	return target.Category, state, err
+	if err != nil {
+		return "", order.State{}, err
+	}
+	return target.Category, state, asUnreadable(target, state.Err())
 }
 
 // Personal is the newest personal data that a command gave for an order, opened; nil when none was given.
@@ -269,7 +272,7 @@ func (o *Orders) try(ctx context.Context, target link, r Request, digest string,
 	}
 	now := o.in.clock().UTC()
 	id := o.in.ids.next(now)
-	decided, err := order.Decide(*state, order.Instruct{
+	decided, err := decide(target, state, order.Instruct{
 		OrderID: target.OrderID, At: now, Actor: r.Actor, Person: r.Person, Action: action,
 		Evidence: order.CommandRecorded{CommandID: id, Action: action.ActionName(), KeySHA256: digest, Request: r.Body, Sealed: sealed},
 	})

@@ -90,7 +90,7 @@ func (s *Settlements) matches(ctx context.Context, st *storedStatement, l *settl
 		return false, err
 	}
 	matched, reason := state.SettlementOf(st.id, l.Number)
-	decided, err := order.Decide(*state, order.MatchSettlement{
+	decided, err := decide(target, state, order.MatchSettlement{
 		StatementID: st.id, Lines: []settlement.Line{*l}, Window: settlement.Window(st.imported.Days), At: s.in.clock().UTC(),
 	})
 	if err != nil {

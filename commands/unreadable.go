@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/order-ledger/order-ledger/domain/order"
@@ -10,11 +11,13 @@ import (
 )
 
 // UnreadableError says that a stream holds an event that this program cannot
-// decode: one of a newer version, of somebody else, or a damaged one. What the
-// order is cannot be known, so nothing is decided on it.
+// decode, or that cannot be true of the order: one of a newer version, of
+// somebody else, or a damaged one. What the order is cannot be known, so
+// nothing is decided on it.
 type UnreadableError struct {
-	Stream    string
-	Revision  uint64
+	Stream   string
+	Revision uint64
+	// EventType is empty of an event that can be decoded.
 	EventType string
 	Cause     error
 }
@@ -25,8 +28,11 @@ func (e *UnreadableError) Unwrap() error { return e.Cause }
 
 // Place names the event, and nothing of what it says.
 func (e *UnreadableError) Place() string {
-	return fmt.Sprintf("stream %q, revision %d: an event of type %q cannot be read by this version of the program",
-		e.Stream, e.Revision, e.EventType)
+	what := "with this event the order cannot be true for this version of the program"
+	if e.EventType != "" {
+		what = fmt.Sprintf("an event of type %q cannot be read by this version of the program", e.EventType)
+	}
+	return fmt.Sprintf("stream %q, revision %d: %s", e.Stream, e.Revision, what)
 }
 
 // decode reads an event of an order or of a reference. Errors: *UnreadableError.
@@ -36,6 +42,22 @@ func decode(r eventstore.RecordedEvent) (order.Event, order.Metadata, error) {
 		return nil, order.Metadata{}, &UnreadableError{Stream: r.Stream, Revision: r.Revision, EventType: r.Type, Cause: err}
 	}
 	return event, metadata, nil
+}
+
+// decide is order.Decide for what stands in a stream. Errors: its own, and
+// *UnreadableError when an invariant is broken.
+func decide(target link, state *order.State, cmd order.Command) ([]order.Decided, error) {
+	decided, err := order.Decide(*state, cmd)
+	return decided, asUnreadable(target, err)
+}
+
+// asUnreadable makes an *UnreadableError of a broken invariant; other errors stay as they are.
+func asUnreadable(target link, err error) error {
+	var broken *order.InvariantError
+	if errors.As(err, &broken) {
+		return &UnreadableError{Stream: target.stream(), Revision: broken.Revision, Cause: err}
+	}
+	return err
 }
 
 // quarantineUnreadable keeps what a notification says about an order that

@@ -11,8 +11,12 @@ import (
 )
 
 // InvariantError says that a stream tells something that cannot be: it was
-// written by somebody else, or by a mistake of ours.
-type InvariantError struct{ Detail string }
+// written by somebody else, or by a mistake of ours. Revision is that of the
+// first event that does.
+type InvariantError struct {
+	Detail   string
+	Revision uint64
+}
 
 func (e *InvariantError) Error() string { return "order invariant broken: " + e.Detail }
 
@@ -31,8 +35,8 @@ func (s *State) Err() error { return s.err }
 // Apply is Evolve in place.
 func (s *State) Apply(r Recorded) {
 	s.stamp(&r)
-	if err := s.adoptCurrency(r.Event); err != nil {
-		s.fail(err.Error())
+	if foreign := s.adoptCurrency(r.Event); foreign != "" {
+		s.fail(foreign)
 		return
 	}
 	switch e := r.Event.(type) {
@@ -268,24 +272,23 @@ func (s *State) flag(f Flag) {
 
 func (s *State) fail(detail string) {
 	if s.err == nil {
-		s.err = &InvariantError{Detail: detail}
+		s.err = &InvariantError{Detail: detail, Revision: s.Revision}
 	}
 }
 
-// adoptCurrency takes the order's currency from its first amount and refuses
+// adoptCurrency takes the order's currency from its first amount, and tells of
 // any other (invariant I13).
-func (s *State) adoptCurrency(e Event) error {
-	var err error
+func (s *State) adoptCurrency(e Event) (foreign string) {
 	eachAmount(e, func(m money.Money) {
 		switch c := m.Currency(); {
-		case c.IsZero() || err != nil:
+		case c.IsZero() || foreign != "":
 		case s.Currency.IsZero():
 			s.Currency = c
 		case c != s.Currency:
-			err = &InvariantError{Detail: fmt.Sprintf("%s in %s on an order in %s", e.EventType(), c, s.Currency)}
+			foreign = fmt.Sprintf("%s in %s on an order in %s", e.EventType(), c, s.Currency)
 		}
 	})
-	return err
+	return foreign
 }
 
 // adjust applies a correction to the part of the order that it names. A capture

@@ -55,6 +55,7 @@ const (
 	FlagMalformedBody      Flag = "malformed_body"
 	FlagAccountMismatch    Flag = "account_mismatch"
 
-	// FlagOrderUnreadable: the notification's order holds an event that this program cannot decode.
+	// FlagOrderUnreadable: the notification's order holds an event that this program cannot decode, or that cannot be true
+	// of the order.
 	FlagOrderUnreadable Flag = "order_unreadable"
 )

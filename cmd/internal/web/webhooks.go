@@ -78,7 +78,7 @@ func (s *Server) webhook(w http.ResponseWriter, r *http.Request) {
 		s.logger.ErrorContext(r.Context(), "webhook kept in quarantine", slog.String("gateway", gateway), slog.String("account", name), errAttr(err))
 		w.Header().Set("Retry-After", "5")
 		s.refuse(w, r, gateway, http.StatusServiceUnavailable, string(order.FlagOrderUnreadable),
-			"The notification is kept in quarantine, and does not count yet: its order holds an event that this version of the program cannot read. Send it again.")
+			"The notification is kept in quarantine, and does not count yet: its order holds an event that this version of the program cannot read, or that cannot be true of the order. Send it again.")
 		return
 	}
 	if err != nil {
