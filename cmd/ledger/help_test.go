@@ -167,3 +167,34 @@ func TestUsage_SaysWhatToDo(t *testing.T) {
 		}
 	}
 }
+
+// TestSwitches_FromTheEnvironment: a switch says there what its flag says, false included; what is neither is refused.
+func TestSwitches_FromTheEnvironment(t *testing.T) {
+	t.Parallel()
+	for variable, set := range map[string]func(*cli) bool{
+		"LEDGER_REBUILD_IF_NEEDED": func(c *cli) bool { return c.settings.RebuildIfNeeded },
+		"LEDGER_HTTP_BEHIND_PROXY": func(c *cli) bool { return c.settings.BehindProxy },
+		"LEDGER_LOG_JSON":          func(c *cli) bool { return c.logJSON },
+	} {
+		env := func(text string) func(string) string {
+			return func(name string) string {
+				if name == variable {
+					return text
+				}
+				return ""
+			}
+		}
+		for text, want := range map[string]bool{"": false, "false": false, "0": false, "true": true, "1": true, "TRUE": true} {
+			c := &cli{env: env(text)}
+			c.root()
+			if set(c) != want {
+				t.Errorf("%s=%s: %t, want %t", variable, text, !want, want)
+			}
+		}
+		var errs bytes.Buffer
+		code := run(t.Context(), []string{"serve", "--data-dir", t.TempDir()}, env("maybe"), stdio{in: strings.NewReader(""), out: &errs, err: &errs})
+		if want := "ledger: " + variable + " takes true or false, not \"maybe\"\n"; code != exitUsage || errs.String() != want {
+			t.Errorf("%s=maybe: exit code %d: %s", variable, code, errs.String())
+		}
+	}
+}

@@ -127,7 +127,7 @@ differ from the log, or an export is not proven.`,
 		"where keys of personal data are made: folder (DATA-DIR/keys) or streams of the event store; empty is streams with an --eventstore elsewhere, else folder")
 	text(&c.settings.File, "config", "LEDGER_CONFIG", "", "YAML file of gateway accounts")
 	flags.BoolVar(&c.json, "json", false, "print data as JSON")
-	flags.BoolVar(&c.logJSON, "log-json", c.env("LEDGER_LOG_JSON") != "", "write logs as JSON [LEDGER_LOG_JSON]")
+	c.boolean(flags, &root.PersistentPreRunE, &c.logJSON, "log-json", "LEDGER_LOG_JSON", "write logs as JSON")
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "log more")
 	addGroup(root, groupRun, "Run it", c.demo(), c.serve(), c.node(), c.status(), c.token(), c.webhooks())
 	addGroup(root, groupOrder, "Orders", c.ingest(), c.order(), c.explainOrder(), c.erase(), c.simulate())

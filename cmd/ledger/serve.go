@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -78,8 +79,8 @@ SIGHUP has it read the subscribers of webhooks (webhooks: in the file of --confi
 				})
 		},
 	}
-	cmd.Flags().BoolVar(&c.settings.BehindProxy, "http-behind-proxy", c.env("LEDGER_HTTP_BEHIND_PROXY") != "",
-		"a proxy before --http speaks TLS to the world: other than loopback addresses may be plain text [LEDGER_HTTP_BEHIND_PROXY]")
+	c.boolean(cmd.Flags(), &cmd.PreRunE, &c.settings.BehindProxy, "http-behind-proxy", "LEDGER_HTTP_BEHIND_PROXY",
+		"a proxy before --http speaks TLS to the world: other than loopback addresses may be plain text")
 	cmd.Flags().StringVar(&c.settings.TLSCert, "http-tls-cert", c.env("LEDGER_HTTP_TLS_CERT"), "certificate (PEM file) that --http speaks TLS with [LEDGER_HTTP_TLS_CERT]")
 	cmd.Flags().StringVar(&c.settings.TLSKey, "http-tls-key", c.env("LEDGER_HTTP_TLS_KEY"), "its key (PEM file) [LEDGER_HTTP_TLS_KEY]")
 	cmd.Flags().StringVar(&c.settings.MasterKey, "master-key", c.env("LEDGER_MASTER_KEY"),
@@ -93,8 +94,8 @@ SIGHUP has it read the subscribers of webhooks (webhooks: in the file of --confi
 		"time between two rounds of the standing auditor; 0 audits nothing")
 	c.value(cmd, &fromOne{target: &c.settings.AuditOrders}, "audit-orders", "LEDGER_AUDIT_ORDERS", strconv.Itoa(audit.DefaultOrders), "a number from 1 on",
 		"how many orders a round of the standing auditor takes in turn, and how many of those that changed last")
-	cmd.Flags().BoolVar(&c.settings.RebuildIfNeeded, "rebuild-if-needed", c.env("LEDGER_REBUILD_IF_NEEDED") != "",
-		"rebuild the views when another version of the ledger made them [LEDGER_REBUILD_IF_NEEDED]")
+	c.boolean(cmd.Flags(), &cmd.PreRunE, &c.settings.RebuildIfNeeded, "rebuild-if-needed", "LEDGER_REBUILD_IF_NEEDED",
+		"rebuild the views when another version of the ledger made them")
 	return cmd
 }
 
@@ -111,10 +112,25 @@ func (c *cli) value(cmd *cobra.Command, target pflag.Value, name, variable, fall
 	}
 	err := target.Set(text)
 	cmd.Flags().Var(target, name, usage+" ["+variable+"]")
-	if err != nil {
-		cmd.PreRunE = func(*cobra.Command, []string) error {
-			return &exitError{code: exitUsage, err: fmt.Errorf("%s takes %s, not %q", variable, takes, text)}
-		}
+	refuseTwin(&cmd.PreRunE, variable, takes, text, err)
+}
+
+// boolean adds a switch and its environment twin, which takes what the flag does; empty is not set. before is what
+// runs before the commands that have the flag: what is wrong in the environment is told there.
+func (c *cli) boolean(flags *pflag.FlagSet, before *func(*cobra.Command, []string) error, target *bool, name, variable, usage string) {
+	text := cmp.Or(c.env(variable), "false")
+	value, err := strconv.ParseBool(text)
+	flags.BoolVar(target, name, value, usage+" ["+variable+"]")
+	refuseTwin(before, variable, "true or false", text, err)
+}
+
+// refuseTwin has commands refuse what is wrong in the environment, unless something was found before.
+func refuseTwin(before *func(*cobra.Command, []string) error, variable, takes, text string, err error) {
+	if err == nil || *before != nil {
+		return
+	}
+	*before = func(*cobra.Command, []string) error {
+		return &exitError{code: exitUsage, err: fmt.Errorf("%s takes %s, not %q", variable, takes, text)}
 	}
 }
 
