@@ -149,6 +149,7 @@ func TestRunner_TwoOnOneDatabase(t *testing.T) {
 	second := start(t, config(log, at))
 	eventually(t, "the second to stand by", func() bool { return second.Status(t.Context()).Role == projections.Standby })
 	reach(t, log, pool)
+	eventually(t, "the second to tell where the first has brought the views", func() bool { return !second.Status(t.Context()).Behind })
 	if n := second.Status(t.Context()).Events; n != 0 {
 		t.Errorf("a standby projected %d events", n)
 	}

@@ -23,6 +23,13 @@ func startProber(tb testing.TB, log eventstore.Appender, pool *pgxpool.Pool, sta
 		Log: log, Logger: slog.New(slog.DiscardHandler), Clock: time.Now, Interval: 2 * time.Millisecond, StaleAfter: staleAfter,
 		Views: func() checkpoint.Querier { return pool },
 	})
+	measure(tb, p)
+	return p
+}
+
+// measure runs a prober until the test ends.
+func measure(tb testing.TB, p *freshness.Prober) {
+	tb.Helper()
 	ctx, cancel := context.WithCancel(tb.Context())
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
@@ -37,7 +44,6 @@ func startProber(tb testing.TB, log eventstore.Appender, pool *pgxpool.Pool, sta
 			tb.Error("the prober does not stop")
 		}
 	})
-	return p
 }
 
 // TestFreshness_CanariesAreSeenAtOnce: a canary does not wait for the idle checkpoint, and leaves no

@@ -129,13 +129,16 @@ func (r *Runner) becomeLeader(ctx context.Context, conn *pgx.Conn) error {
 		if locked {
 			return nil
 		}
+		if err := r.noteRows(ctx, conn); err != nil {
+			return err
+		}
+		if err := r.noteStanding(ctx, conn); err != nil {
+			return err
+		}
 		if !waiting {
 			r.status.change(func(st *Status) { st.Role, st.Live = Standby, false })
 			r.log.InfoContext(ctx, "standing by: another ledger projects into this database",
 				slog.Duration("poll", r.cfg.StandbyPoll))
-		}
-		if err := r.noteRows(ctx, conn); err != nil {
-			return err
 		}
 		if !wait(ctx, r.cfg.StandbyPoll) {
 			return ctx.Err()

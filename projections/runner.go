@@ -128,6 +128,12 @@ func (r *Runner) session(ctx context.Context) (led bool, err error) {
 		return false, err
 	}
 	if err := r.recogniseRows(ctx, conn); err != nil {
+		var stale *StaleError
+		if errors.As(err, &stale) {
+			if err := r.noteStanding(ctx, conn); err != nil {
+				return false, err
+			}
+		}
 		return false, err
 	}
 	at, err := checkpoint.TakeOver(ctx, conn)

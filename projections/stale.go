@@ -10,6 +10,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/fingerprint"
+	"github.com/order-ledger/order-ledger/projections/parked"
 )
 
 // StaleError says that another version of the program made the rows: they mean something else than
@@ -68,6 +69,33 @@ func (r *Runner) noteRows(ctx context.Context, conn *pgx.Conn) error {
 		}
 	})
 	return nil
+}
+
+// noteStanding has a runner that does not lead tell where the views stand, which others move.
+func (r *Runner) noteStanding(ctx context.Context, conn *pgx.Conn) error {
+	at, err := checkpoint.Read(ctx, conn)
+	if err != nil {
+		return err
+	}
+	held, err := parked.Count(ctx, conn)
+	if err != nil {
+		return err
+	}
+	r.status.change(func(st *Status) { st.Checkpoint, st.Parked = at, held })
+	return nil
+}
+
+// WhyHeldUp tells why the runner projects nothing at the moment, as far as it knows; empty when it projects or stands by.
+func (r *Runner) WhyHeldUp() string {
+	st := r.status.read()
+	switch st.Role {
+	case Stale:
+		return (&StaleError{Changed: st.Changed}).Error()
+	case Starting, Stopped:
+		return st.LastError
+	case Leader, Standby:
+	}
+	return ""
 }
 
 // recogniseRows makes sure that the rows were made by this program, or that there are none; these are

@@ -36,7 +36,8 @@ type Status struct {
 	// Live: the subscription showed everything there was when it said so, and goes on as events come.
 	// A leader that is not live is catching up.
 	Live bool
-	// Checkpoint is where the read models stand, as far as this runner knows.
+	// Checkpoint is where the read models stand, as far as this runner knows: one that does not lead looks every
+	// Config.StandbyPoll.
 	Checkpoint checkpoint.Checkpoint
 	// LastEventAt is the log's time of the newest projected event; zero before the first.
 	LastEventAt time.Time
@@ -56,7 +57,7 @@ type Status struct {
 	EventsPerSecond float64
 	// Changed tells how the program that made the rows differs from this one; empty when it does not.
 	Changed []fingerprint.Change
-	// Parked counts the parked orders.
+	// Parked counts the parked orders; see Checkpoint.
 	Parked int
 
 	// LastError is what ended the last session that failed, empty if none did; Failures counts the ends of sessions. That

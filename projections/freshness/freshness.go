@@ -70,6 +70,8 @@ type Config struct {
 	Views  func() checkpoint.Querier
 	Logger *slog.Logger
 	Clock  Clock
+	// Why tells, when it is known, why nothing becomes visible at the moment; otherwise it is empty. Why may be nil.
+	Why func() string
 	// Interval is the time between two canaries, StaleAfter the age from which views are stale; zero
 	// means the defaults, a negative StaleAfter never.
 	Interval, StaleAfter time.Duration
@@ -105,6 +107,9 @@ func New(cfg Config) *Prober {
 	}
 	if cfg.StaleAfter == 0 {
 		cfg.StaleAfter = DefaultStaleAfter
+	}
+	if cfg.Why == nil {
+		cfg.Why = func() string { return "" }
 	}
 	return &Prober{
 		cfg: cfg, fresh: cfg.Clock(), hurried: make(chan struct{}, 1), released: make(chan struct{}, 1),
@@ -246,7 +251,11 @@ func (p *Prober) look(ctx context.Context, at eventstore.Position) error {
 		return fmt.Errorf("look for a canary: %w", schema.ExplainQuery(err))
 	}
 	if !c.Reached(at) {
-		return fmt.Errorf("the views stand at %s, before a canary at %s: the projector or the database is held up", c, at)
+		why := p.cfg.Why()
+		if why == "" {
+			why = "the projector or the database is held up"
+		}
+		return fmt.Errorf("the views stand at %s, before a canary at %s: %s", c, at, why)
 	}
 	now := p.cfg.Clock()
 	p.mu.Lock()

@@ -360,7 +360,7 @@ func TestServe_RefusesRowsOfAnotherVersion(t *testing.T) {
 	harness.Eventually(t, "/readyz says rebuild_needed", func() bool {
 		answer := l.Get(t, "/readyz")
 		return answer.Status == http.StatusServiceUnavailable && strings.Contains(answer.Body, `"status":"rebuild_needed"`) &&
-			strings.Contains(answer.Body, `"fold"`)
+			strings.Contains(answer.Body, `"fold"`) && strings.Contains(answer.Body, `"views_position":"C:`)
 	})
 	if said := accept(t, l, "decta", dectaPaid("v-2", "V-2")); said.Outcome != "accepted" {
 		t.Errorf("webhook: %+v", said)

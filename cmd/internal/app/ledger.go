@@ -146,7 +146,7 @@ func Open(ctx context.Context, s config.Settings, logger *slog.Logger, say func(
 	})
 	l.Freshness = freshness.New(freshness.Config{
 		Log: store, Logger: logger.With(slog.String("worker", "freshness")), Clock: time.Now,
-		Interval: s.CanaryInterval, StaleAfter: s.StaleAfter,
+		Interval: s.CanaryInterval, StaleAfter: s.StaleAfter, Why: l.Runner.WhyHeldUp,
 		Views: func() checkpoint.Querier {
 			if pool, _ := l.Database.Pool(); pool != nil {
 				return pool

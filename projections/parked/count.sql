@@ -1,0 +1,2 @@
+-- Counts the parked orders.
+SELECT count(*) FROM parked_orders
