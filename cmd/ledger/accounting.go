@@ -139,7 +139,7 @@ func (c *cli) runReport(ctx context.Context, report reports.Report, params repor
 	case c.json:
 		return c.printJSON(answer)
 	case asCSV:
-		return web.WriteCSV(csv.NewWriter(c.io.out), answer)
+		return web.WriteCSV(csv.NewWriter(c.fileOut()), answer)
 	}
 	c.showTable(answer)
 	return nil

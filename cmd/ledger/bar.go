@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"io"
-	"os"
 
-	"github.com/mattn/go-isatty"
 	"github.com/vbauerster/mpb/v8"
 )
 
@@ -21,14 +19,13 @@ func (c *cli) newBar(ctx context.Context, style mpb.BarFillerBuilder, width int,
 	if !c.onTerminal() || c.json {
 		return bar{}
 	}
-	container := mpb.NewWithContext(ctx, mpb.WithOutput(c.io.err), mpb.WithWidth(width))
+	container := mpb.NewWithContext(ctx, mpb.WithOutput(unfiltered(c.io.err)), mpb.WithWidth(width))
 	return bar{container: container, bar: container.MustAdd(total, style.Build(), options...)}
 }
 
 // onTerminal tells whether what is said to people is shown on a terminal.
 func (c *cli) onTerminal() bool {
-	f, ok := c.io.err.(*os.File)
-	return ok && isatty.IsTerminal(f.Fd())
+	return terminal(c.io.err) != nil
 }
 
 func (b bar) set(done int64) {
@@ -57,7 +54,7 @@ func (b bar) say(lines string) bool {
 	if b.container == nil {
 		return false
 	}
-	_, _ = b.container.Write([]byte(lines)) // whoever closed the terminal reads nothing
+	_, _ = b.container.Write([]byte(visible(lines))) // whoever closed the terminal reads nothing
 	return true
 }
 

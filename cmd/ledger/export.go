@@ -158,7 +158,7 @@ func (c *cli) printExport(ctx context.Context, job export.Job, actor string) err
 		return err
 	}
 	defer func() { _ = file.Close() }()
-	_, err = io.Copy(c.io.out, file)
+	_, err = io.Copy(c.fileOut(), file)
 	return err
 }
 

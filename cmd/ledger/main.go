@@ -52,12 +52,12 @@ func (e *exitError) Unwrap() error { return e.err }
 
 // run executes one command line.
 func run(ctx context.Context, args []string, env func(string) string, io stdio) int {
-	c := &cli{env: env, io: io}
+	c := newCLI(env, io)
 	root := c.root()
 	root.SetArgs(args)
-	root.SetIn(io.in)
-	root.SetOut(io.out)
-	root.SetErr(io.err)
+	root.SetIn(c.io.in)
+	root.SetOut(c.io.out)
+	root.SetErr(c.io.err)
 	err := root.ExecuteContext(ctx)
 	var exit *exitError
 	switch {
@@ -81,6 +81,10 @@ type cli struct {
 	json     bool
 	logJSON  bool
 	verbose  bool
+}
+
+func newCLI(env func(string) string, io stdio) *cli {
+	return &cli{env: env, io: stdio{in: io.in, out: visibleWriter{raw: io.out}, err: visibleWriter{raw: io.err}}}
 }
 
 func (c *cli) root() *cobra.Command {

@@ -3,31 +3,29 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
-	"github.com/mattn/go-isatty"
 	"github.com/vbauerster/mpb/v8/cwriter"
 )
 
 // newTable makes a table for people, on standard output.
 func (c *cli) newTable(header ...any) table.Writer {
-	t := table.NewWriter()
+	t := &fitted{Writer: table.NewWriter(), out: c.io.out, width: terminalWidth(c.io.out)}
 	t.SetStyle(table.StyleLight)
 	t.Style().Format = table.FormatOptions{Header: text.FormatDefault, Footer: text.FormatDefault, Row: text.FormatDefault}
 	if len(header) > 0 {
 		t.AppendHeader(table.Row(header))
 	}
-	return &fitted{Writer: t, out: c.io.out, width: terminalWidth(c.io.out)}
+	return t
 }
 
 // terminalWidth is the width of a terminal in columns; 0 where out is none: who reads a file wants whole lines.
 func terminalWidth(out io.Writer) int {
-	f, ok := out.(*os.File)
-	if !ok || !isatty.IsTerminal(f.Fd()) {
+	f := terminal(out)
+	if f == nil {
 		return 0
 	}
 	width, _, err := cwriter.GetSize(int(f.Fd()))
@@ -75,6 +73,28 @@ type fitted struct {
 	out     io.Writer
 	width   int // in columns; 0 is any
 	configs []table.ColumnConfig
+}
+
+// AppendHeader implements table.Writer.
+func (f *fitted) AppendHeader(row table.Row, configs ...table.RowConfig) {
+	f.Writer.AppendHeader(visibleRow(row), configs...)
+}
+
+// AppendRow implements table.Writer.
+func (f *fitted) AppendRow(row table.Row, configs ...table.RowConfig) {
+	f.Writer.AppendRow(visibleRow(row), configs...)
+}
+
+// AppendRows implements table.Writer.
+func (f *fitted) AppendRows(rows []table.Row, configs ...table.RowConfig) {
+	for _, row := range rows {
+		f.AppendRow(row, configs...)
+	}
+}
+
+// AppendFooter implements table.Writer.
+func (f *fitted) AppendFooter(row table.Row, configs ...table.RowConfig) {
+	f.Writer.AppendFooter(visibleRow(row), configs...)
 }
 
 // SetColumnConfigs implements table.Writer.

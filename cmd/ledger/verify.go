@@ -38,8 +38,10 @@ backup of a running ledger. The exit code is 1 when something is wrong.`,
 			}
 			progress := func(node.VerifyProgress) {}
 			if c.onTerminal() {
-				progress = func(p node.VerifyProgress) { _, _ = fmt.Fprintf(c.io.err, "\rchecking %-14s %12d", p.Stage, p.Done) }
-				defer func() { _, _ = fmt.Fprint(c.io.err, "\r\033[K") }()
+				progress = func(p node.VerifyProgress) {
+					_, _ = fmt.Fprintf(unfiltered(c.io.err), "\rchecking %-14s %12d", p.Stage, p.Done)
+				}
+				defer func() { _, _ = fmt.Fprint(unfiltered(c.io.err), "\r\033[K") }()
 			}
 			report, err := node.Verify(cmd.Context(), dir, progress)
 			var used *node.LockedError

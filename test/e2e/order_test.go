@@ -75,6 +75,25 @@ func TestOrder_IsFoundByEveryName(t *testing.T) {
 	}
 }
 
+// TestOrder_TextsOfGateways: what a gateway sends cannot make the operator's terminal do anything.
+func TestOrder_TextsOfGateways(t *testing.T) {
+	t.Parallel()
+	l := harness.Serve(t, harness.Options{})
+	accept(t, l, "decta", strings.Replace(dectaPaid("o-1", "O-1"), `"status":"paid"`, `"status":"\u001b]0;pwn\u0007\u001b[2Jowned\u202e"`, 1))
+	l.WaitForViews(t)
+	for _, command := range [][]string{
+		{"order", "show", "o-1"}, {"order", "show", "o-1", "--json"}, {"order", "history", "o-1"}, {"explain", "o-1"}, {"audit", "--all"},
+	} {
+		r := l.Site.RunOK(t, command...)
+		if strings.ContainsAny(r.Stdout+r.Stderr, "\u001b\u0007\u202e") {
+			t.Errorf("ledger %v: %q", command, r.Stdout+r.Stderr)
+		}
+		if command[0] == "order" && !strings.Contains(r.Stdout, `\u001b]0;pwn\u0007\u001b[2Jowned\u202e`) {
+			t.Errorf("ledger %v does not show it:\n%s", command, r.Stdout)
+		}
+	}
+}
+
 // TestOrder_HistoryIsComplete shows each event once, oldest first, with the same content everywhere.
 func TestOrder_HistoryIsComplete(t *testing.T) {
 	t.Parallel()
