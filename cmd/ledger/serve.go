@@ -219,6 +219,12 @@ func (c *cli) run(
 		if err := ledger.Store.Node.SetLockInfo(server.URL()); err != nil {
 			return err
 		}
+	} else {
+		leave, err := publishPlace(c.settings, server.URL())
+		if err != nil {
+			return err
+		}
+		defer func() { _ = leave() }()
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.Serve(groupCtx) })

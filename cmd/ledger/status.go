@@ -54,15 +54,13 @@ func (c *cli) status() *cobra.Command {
 		Use: "status", Short: "Where the log and the views stand, and who is running",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			report, err := c.report(cmd.Context())
+			report, err := c.report(cmd.Context(), cmd.Flags().Changed("http") || c.env("LEDGER_HTTP") != "")
 			if c.json {
 				return errors.Join(err, c.printJSON(report))
 			}
 			running := "no"
 			if report.Running {
-				if running = fmt.Sprintf("process %d", report.PID); report.URL != "" {
-					running += " at " + report.URL
-				}
+				running = strings.TrimSpace(processText(report.PID) + " " + atText(report.URL))
 			}
 			t := c.newTable()
 			t.AppendRows([]table.Row{
@@ -75,12 +73,9 @@ func (c *cli) status() *cobra.Command {
 			if report.Health != nil && report.Health.Webhooks != nil {
 				t.AppendRow(table.Row{"outgoing webhooks", webhooksLine(report.Health.Webhooks)})
 			}
-			if report.Health != nil && report.Health.Freshness != nil {
-				f := report.Health.Freshness
-				t.AppendRows([]table.Row{
-					{"health", report.Health.Status}, {"age of the views", (time.Duration(f.Age) * time.Millisecond).String()},
-					{"commit to visible", visibleLine(f)},
-				})
+			if report.Health != nil {
+				t.AppendRow(table.Row{"health", report.Health.Status})
+				t.AppendRows(freshnessRows(report.Health.Freshness))
 			}
 			t.Render()
 			if report.Health != nil && report.Health.Status != "ready" && report.Health.LastError != "" {
@@ -98,6 +93,27 @@ func (c *cli) status() *cobra.Command {
 			return err
 		},
 	}
+}
+
+func processText(pid int) string {
+	if pid == 0 {
+		return ""
+	}
+	return fmt.Sprintf("process %d", pid)
+}
+
+func atText(url string) string {
+	if url == "" {
+		return ""
+	}
+	return "at " + url
+}
+
+func freshnessRows(f *web.Freshness) []table.Row {
+	if f == nil {
+		return []table.Row{{"commit to visible", "not measured: --canary is 0"}}
+	}
+	return []table.Row{{"age of the views", (time.Duration(f.Age) * time.Millisecond).String()}, {"commit to visible", visibleLine(f)}}
 }
 
 func visibleLine(f *web.Freshness) string {
@@ -129,14 +145,15 @@ func webhooksLine(w *web.WebhooksHealth) string {
 	return line
 }
 
-// report asks the log, the database and the running ledger. The error is that of a log that cannot be read;
-// the rest is told all the same.
-func (c *cli) report(ctx context.Context) (statusReport, error) {
+// report asks the log, the database and the running ledger; with an event store elsewhere also the one at --http, when that
+// was given. The error is that of a log that cannot be read; the rest is told all the same.
+func (c *cli) report(ctx context.Context, httpGiven bool) (statusReport, error) {
 	r := statusReport{Engine: "embedded node in " + c.settings.EventsDir()}
 	var alone *web.NodeHealth // of a node that runs alone
 	var failed error
 	if c.settings.EventStore != config.Embedded {
 		r.Engine = "EventStoreDB" // the connection string may hold a password
+		c.askElsewhere(ctx, &r, httpGiven)
 	} else if h, held := c.holder(); held {
 		r.Running, r.PID, r.URL = true, h.pid, h.at()
 		if h.ledger != "" {
@@ -149,7 +166,7 @@ func (c *cli) report(ctx context.Context) (statusReport, error) {
 		r.Log, r.Views, r.Parked, r.Database = r.Health.Log, r.Health.Views, r.Health.Parked, r.Health.Database
 	} else if alone != nil {
 		r.Log = alone.Log
-	} else if r.Running {
+	} else if r.Running && c.settings.EventStore == config.Embedded {
 		failed = fmt.Errorf("process %d holds the event log and does not answer: it is another command at work (ingest, rebuild), starts, or is stuck; its log says more", r.PID)
 		r.Log, r.LogError = "not known", failed.Error()
 	} else if err := c.readHead(ctx, &r); err != nil {
@@ -169,6 +186,19 @@ func (c *cli) report(ctx context.Context) (statusReport, error) {
 		r.Database, r.DatabaseError = "unreachable", err.Error()
 	}
 	return r, failed
+}
+
+// askElsewhere asks the ledger whose event store is elsewhere how it is: the one that serves with the data directory, or the
+// one at --http.
+func (c *cli) askElsewhere(ctx context.Context, r *statusReport, httpGiven bool) {
+	if h, there := c.place(); there {
+		r.Running, r.PID, r.URL = true, h.pid, h.at()
+		r.Health = askHealth[web.Health](ctx, c.httpClient(), h.ledger)
+	} else if httpGiven {
+		if h := askHealth[web.Health](ctx, c.httpClient(), c.httpURL()); h != nil && h.Status != "" {
+			r.Running, r.URL, r.Health = true, c.httpURL(), h
+		}
+	}
 }
 
 // readViews asks the database where the views stand.
