@@ -86,21 +86,12 @@ func (c *cli) showAudit(r audit.Report) error {
 				healed = "healed"
 			}
 			for _, d := range f.Drift {
-				t.AppendRow(table.Row{f.OrderID, d.Field, shorten(d.Log), shorten(d.Views), healed})
+				log, views := shortenBoth(d.Log, d.Views)
+				t.AppendRow(table.Row{f.OrderID, d.Field, log, views, healed})
 			}
 		}
 		t.Render()
 	}
 	c.say("%d orders audited, %d differ, %d healed", r.Orders, r.Drifted, r.Healed)
 	return nil
-}
-
-// valueMost bounds what a table shows of a value, in characters; --json shows all of it.
-const valueMost = 60
-
-func shorten(s string) string {
-	if runes := []rune(s); len(runes) > valueMost {
-		return string(runes[:valueMost-1]) + "…"
-	}
-	return s
 }

@@ -125,7 +125,8 @@ func (c *cli) showExplanation(ctx context.Context, e *app.Explanation) error {
 func changeText(change detail.Change) (string, bool) {
 	field := strings.TrimPrefix(change.Field, "order.")
 	if change.Before != "" || change.After == "" {
-		return fmt.Sprintf("%s: %s → %s", field, shorten(change.Before), shorten(change.After)), true
+		before, after := shortenBoth(change.Before, change.After)
+		return fmt.Sprintf("%s: %s → %s", field, before, after), true
 	}
 	amount, _, _ := strings.Cut(change.After, " ")
 	repeats := strings.HasSuffix(field, "_id") && strings.Contains(field, "]")

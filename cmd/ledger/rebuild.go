@@ -458,11 +458,7 @@ func (c *cli) showProof(p *rebuild.Proof) {
 	t := c.newTable("table", "live rows", "new rows", "", "digest")
 	for i := range p.Models {
 		m := &p.Models[i]
-		verdict := "equal"
-		if len(m.Slices) > 0 {
-			verdict = fmt.Sprintf("DIFFERENT: at least %d", m.Different)
-		}
-		t.AppendRow(table.Row{m.Table, grouped(m.LiveRows), grouped(m.NextRows), verdict, m.NextSum[:min(len(m.NextSum), digestShown)]})
+		t.AppendRow(table.Row{m.Table, grouped(m.LiveRows), grouped(m.NextRows), verdictText(m), m.NextSum[:min(len(m.NextSum), digestShown)]})
 	}
 	t.Render()
 	if p.Equal() {
@@ -472,15 +468,7 @@ func (c *cli) showProof(p *rebuild.Proof) {
 	if p.OtherLog {
 		c.say("the live tables are of another log, or of a later state of this one: they stand at %s, and the new ones at %s", p.Live, p.Position)
 	}
-	t = c.newTable("table", "row", "column", "live", "new")
-	for i := range p.Models {
-		for _, d := range p.Models[i].Differences {
-			for _, column := range d.Columns {
-				t.AppendRow(table.Row{p.Models[i].Table, d.Key, column.Column, shorten(column.Live), shorten(column.Next)})
-			}
-		}
-	}
-	t.Render()
+	c.showDifferences(p)
 }
 
 // writeLine writes one line of JSON to standard output.

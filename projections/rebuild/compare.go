@@ -4,12 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math/big"
 	"slices"
-	"strconv"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
@@ -182,7 +180,7 @@ func (e *Engine) findDifferences(ctx context.Context, live, next *pgx.Conn, m *M
 	case len(m.Slices) == 0:
 		return fmt.Errorf("compare %s: the sums of all rows differ, and those of no slice", m.Table)
 	case p.live == nil || p.next == nil:
-		m.Different = int(m.LiveRows + m.NextRows)
+		m.Different, m.OnlyLive, m.OnlyNext = int(m.LiveRows+m.NextRows), int(m.LiveRows), int(m.NextRows)
 		return nil
 	}
 	return m.locate(ctx, live, next, p)
@@ -242,125 +240,3 @@ func (e *Engine) sums(ctx context.Context, conn *pgx.Conn, t *table, bySlice boo
 }
 
 func column(name string) string { return pgx.Identifier{name}.Sanitize() }
-
-// locate finds rows that differ in the first of the slices that do.
-func (m *ModelProof) locate(ctx context.Context, live, next *pgx.Conn, p pair) error {
-	looked := m.Slices[:min(len(m.Slices), slicesShown)]
-	before, err := hashes(ctx, live, p.live, looked)
-	if err != nil {
-		return err
-	}
-	after, err := hashes(ctx, next, p.next, looked)
-	if err != nil {
-		return err
-	}
-	keys := make(map[string]struct{})
-	for key, hash := range before {
-		if other, ok := after[key]; !ok || other != hash {
-			keys[key] = struct{}{}
-		}
-	}
-	for key := range after {
-		if _, ok := before[key]; !ok {
-			keys[key] = struct{}{}
-		}
-	}
-	m.Different = len(keys)
-	all := slices.Sorted(maps.Keys(keys))
-	for _, key := range all[:min(len(all), differencesShown)] {
-		d, err := differenceOf(ctx, live, next, p, key)
-		if err != nil {
-			return err
-		}
-		m.Differences = append(m.Differences, d)
-	}
-	return nil
-}
-
-// keyText is the key of a row in one text, as JSON.
-func keyText(t *table) string {
-	text := ""
-	for i, k := range t.Key {
-		if i > 0 {
-			text += ", "
-		}
-		text += column(k)
-	}
-	return "jsonb_build_array(" + text + ")::text"
-}
-
-func hashes(ctx context.Context, conn *pgx.Conn, t *table, of []int) (map[string]int64, error) {
-	rows, err := conn.Query(ctx, fmt.Sprintf("SELECT %s, %s FROM %s t WHERE %s = ANY ($1)", keyText(t), t.Hash, column(t.Name), t.slice()), of)
-	if err != nil {
-		return nil, fmt.Errorf("look for differences in %s: %w", t.Name, err)
-	}
-	found := make(map[string]int64)
-	var key string
-	var hash int64
-	if _, err := pgx.ForEachRow(rows, []any{&key, &hash}, func() error { found[key] = hash; return nil }); err != nil {
-		return nil, fmt.Errorf("look for differences in %s: %w", t.Name, err)
-	}
-	return found, nil
-}
-
-func differenceOf(ctx context.Context, live, next *pgx.Conn, p pair, key string) (Difference, error) {
-	d := Difference{Key: plainKey(key)}
-	var sides [2]map[string]json.RawMessage
-	for i, side := range []struct {
-		conn *pgx.Conn
-		t    *table
-	}{{live, p.live}, {next, p.next}} {
-		conn, t := side.conn, side.t
-		rows, err := conn.Query(ctx, fmt.Sprintf("SELECT to_jsonb(t) FROM %s t WHERE %s = $1", column(t.Name), keyText(t)), key)
-		if err != nil {
-			return d, fmt.Errorf("show a difference in %s: %w", t.Name, err)
-		}
-		found, err := pgx.CollectRows(rows, pgx.RowTo[map[string]json.RawMessage])
-		if err != nil {
-			return d, fmt.Errorf("show a difference in %s: %w", t.Name, err)
-		}
-		if len(found) > 0 {
-			sides[i] = found[0]
-		}
-	}
-	names := make(map[string]struct{})
-	for _, side := range sides {
-		for name := range side {
-			names[name] = struct{}{}
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		before, after := value(sides[0], name), value(sides[1], name)
-		if before != after {
-			d.Columns = append(d.Columns, ColumnDifference{Column: name, Live: before, Next: after})
-		}
-	}
-	return d, nil
-}
-
-func value(row map[string]json.RawMessage, name string) string {
-	if v, ok := row[name]; ok {
-		return string(v)
-	}
-	return "null"
-}
-
-// plainKey shows a key of one text without brackets.
-func plainKey(key string) string {
-	var parts []any
-	if json.Unmarshal([]byte(key), &parts) != nil {
-		return key
-	}
-	text := ""
-	for i, p := range parts {
-		if i > 0 {
-			text += " "
-		}
-		if n, ok := p.(float64); ok {
-			text += strconv.FormatFloat(n, 'f', -1, 64)
-			continue
-		}
-		text += fmt.Sprint(p)
-	}
-	return text
-}

@@ -60,15 +60,40 @@ type ModelProof struct {
 	NextSum  string `json:"next_sum"`
 	// Slices that differ; a slice is the rows with the same hash of the first column of the key.
 	Slices []int `json:"slices,omitempty"`
-	// Different counts the rows that differ in the slices that were looked into, Differences shows some of them.
-	Different   int          `json:"different,omitempty"`
+	// Different counts the rows that differ, Orders the orders that they are of, in a table whose rows are of orders. OnlyLive and
+	// OnlyNext count those of them that only one side has.
+	Different int `json:"different,omitempty"`
+	Orders    int `json:"different_orders,omitempty"`
+	OnlyLive  int `json:"only_live,omitempty"`
+	OnlyNext  int `json:"only_next,omitempty"`
+	// Shape says in sentences which columns the two tables have not in common: every row differs by them.
+	Shape []string `json:"shape,omitempty"`
+	// Columns counts for each column the rows that both sides have and in which it differs, of the first Looked of those that
+	// differ.
+	Columns []ColumnCount `json:"columns,omitempty"`
+	Looked  int           `json:"looked,omitempty"`
+	// Differences shows some of them, by key.
 	Differences []Difference `json:"differences,omitempty"`
 }
+
+// ColumnCount is how many rows differ in a column.
+type ColumnCount struct {
+	Column string `json:"column"`
+	Rows   int    `json:"rows"`
+}
+
+// Values of Difference.Missing.
+const (
+	MissingLive = "live"
+	MissingNext = "next"
+)
 
 // Difference is one row that is not the same on both sides.
 type Difference struct {
 	// Key is the row's key: the order first where the table has one.
 	Key string `json:"key"`
+	// Missing is the side that lacks the row; empty when both have it.
+	Missing string `json:"missing,omitempty"`
 	// Columns that differ, as JSON texts; a side that lacks the row has null for all of them.
 	Columns []ColumnDifference `json:"columns"`
 }
@@ -80,13 +105,8 @@ type ColumnDifference struct {
 	Next   string `json:"next"`
 }
 
-const (
-	// slicesOfProof: a difference is looked for in a thousandth of a table.
-	slicesOfProof = 1024
-	// slicesShown and differencesShown bound what is looked into for each table.
-	slicesShown      = 8
-	differencesShown = 20
-)
+// slicesOfProof: a difference is looked for in a thousandth of a table.
+const slicesOfProof = 1024
 
 // Verify brings the next tables to where the live ones are and compares them there. The proof is stored.
 func (e *Engine) Verify(ctx context.Context) (*Proof, error) {
