@@ -144,7 +144,7 @@ func TestSchema_HasNoTypesThatRoundOrForgetTheZone(t *testing.T) {
 	rows, err := migrated(t).Query(t.Context(), `
 		SELECT format('%s.%s %s', a.attrelid::regclass, a.attname, format_type(a.atttypid, a.atttypmod))
 		  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-		 WHERE n.nspname IN ('ledger', 'ledger_data', 'ledger_internal') AND a.attnum > 0
+		 WHERE n.nspname IN ('ledger', 'ledger_data', 'ledger_internal') AND a.attnum > 0 AND NOT c.relispartition
 		   AND (a.atttypid IN ('float4'::regtype, 'float8'::regtype, 'money'::regtype, 'timestamp'::regtype, 'date'::regtype)
 		        OR a.atttypid = 'numeric'::regtype AND a.atttypmod <> -1)`)
 	if err != nil {
@@ -219,8 +219,9 @@ func TestTables_MoneyColumnsTakeNothingThatIsNotMoney(t *testing.T) {
 	const checkViolation = "23514"
 	conn := migrated(t)
 	rows, err := conn.Query(t.Context(), `
-		SELECT table_name, column_name FROM information_schema.columns
-		 WHERE table_schema = 'ledger_data' AND data_type = 'numeric' ORDER BY 1, 2`)
+		SELECT c.relname::text, a.attname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+		 WHERE c.relnamespace = 'ledger_data'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+		   AND a.atttypid = 'numeric'::regtype ORDER BY 1, 2`)
 	if err != nil {
 		t.Fatal(err)
 	}

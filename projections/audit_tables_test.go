@@ -81,8 +81,10 @@ func TestAudit_EveryTable(t *testing.T) {
 		  (SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND NOT a.attnum = ANY (i.indkey)
 		     AND a.atttypid = 'text'::regtype AND a.attname NOT LIKE '%state' AND a.attname NOT LIKE '%sha256' AND a.attname NOT IN ('lifecycle', 'status', 'kind', 'side', 'reason', 'currency', 'order_id', 'stream')
 		   ORDER BY a.attnum DESC LIMIT 1)
-		FROM pg_class c JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
-		WHERE c.relnamespace = 'ledger_data'::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ('checkpoint', 'outside_writes') ORDER BY 1`)
+		FROM pg_class c
+		LEFT JOIN (SELECT inhparent, min(inhrelid) AS first FROM pg_inherits GROUP BY 1) part ON part.inhparent = c.oid
+		JOIN pg_index i ON i.indrelid = coalesce(part.first, c.oid) AND i.indisprimary
+		WHERE c.relnamespace = 'ledger_data'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname NOT IN ('checkpoint', 'outside_writes') ORDER BY 1`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +128,7 @@ func TestAudit_EveryTable(t *testing.T) {
 		"statement_passes":   `INSERT INTO ledger_data.statement_passes SELECT (jsonb_populate_record(s, '{"position": 1}')).* FROM ledger_data.statement_passes s`,
 	}
 	for _, c := range tables {
-		one := " WHERE ctid = (SELECT ctid FROM ledger_data." + c.Table + " LIMIT 1)"
+		one := " WHERE (tableoid, ctid) = (SELECT tableoid, ctid FROM ledger_data." + c.Table + " LIMIT 1)"
 		if c.Table == "journal_lines" { // entries go whole
 			one = " WHERE event_id = (SELECT event_id FROM ledger_data.journal_lines LIMIT 1)"
 		}

@@ -142,6 +142,22 @@ func (b *Bulk) park(o *orderState, refused *foldError) {
 // Copy writes all rows within the connection's transaction, in pieces with a rest between them unless rest is nil. The rows of a *RefusedError are to be added
 // again after Judge has found out whose fault it is.
 func (b *Bulk) Copy(ctx context.Context, conn *pgx.Conn, rest pgcopy.Rest) error {
+	return b.write(ctx, conn, b.batch.history.Copy, b.batch.journal.Copy, rest)
+}
+
+// Fill is Copy of rows of orders of one part, into tables of which the transaction emptied that part.
+func (b *Bulk) Fill(ctx context.Context, conn *pgx.Conn, part int, rest pgcopy.Rest) error {
+	return b.write(ctx, conn, func(ctx context.Context, conn *pgconn.PgConn, rest pgcopy.Rest) error {
+		return b.batch.history.Fill(ctx, conn, part, rest)
+	}, func(ctx context.Context, conn *pgconn.PgConn, rest pgcopy.Rest) error {
+		return b.batch.journal.Fill(ctx, conn, part, rest)
+	}, rest)
+}
+
+// copyRows copies what was collected for a table.
+type copyRows func(context.Context, *pgconn.PgConn, pgcopy.Rest) error
+
+func (b *Bulk) write(ctx context.Context, conn *pgx.Conn, history, journal copyRows, rest pgcopy.Rest) error {
 	var parks parked.Rows
 	var r rows
 	for _, stream := range slices.Sorted(maps.Keys(b.states)) {
@@ -152,7 +168,12 @@ func (b *Bulk) Copy(ctx context.Context, conn *pgx.Conn, rest pgcopy.Rest) error
 	for _, stream := range slices.Sorted(maps.Keys(b.parked)) {
 		parks.Add(b.parked[stream])
 	}
-	err := b.copyRows(ctx, conn, &r, rest)
+	var err error
+	for _, write := range []copyRows{history, journal, r.live.Copy, r.test.CopyTest, r.payouts.Copy, r.payments.Copy, r.refunds.Copy, r.disputes.Copy} {
+		if err = write(ctx, conn.PgConn(), rest); err != nil {
+			break
+		}
+	}
 	if err == nil {
 		var statements pgx.Batch
 		parks.Queue(&statements)
@@ -165,17 +186,6 @@ func (b *Bulk) Copy(ctx context.Context, conn *pgx.Conn, rest pgcopy.Rest) error
 		return &RefusedError{cause: err}
 	}
 	return err
-}
-
-func (b *Bulk) copyRows(ctx context.Context, conn *pgx.Conn, r *rows, rest pgcopy.Rest) error {
-	for _, write := range []func(context.Context, *pgconn.PgConn, pgcopy.Rest) error{
-		b.batch.history.Copy, b.batch.journal.Copy, r.live.Copy, r.test.CopyTest, r.payouts.Copy, r.payments.Copy, r.refunds.Copy, r.disputes.Copy,
-	} {
-		if err := write(ctx, conn.PgConn(), rest); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // RefusedError says that rows of a Bulk were refused for what they hold.

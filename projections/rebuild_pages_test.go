@@ -109,10 +109,18 @@ func TestRebuild_SwapReadsByIndexes(t *testing.T) {
 	if len(plans.seen) < 2 {
 		t.Fatalf("%d statements read the audit trail", len(plans.seen))
 	}
+	read := 0
 	for _, plan := range plans.seen {
+		if strings.Contains(plan, "One-Time Filter: false") && !strings.Contains(plan, "Scan on order_history") { // of no orders
+			continue
+		}
+		read++
 		if !strings.Contains(plan, "Index") || strings.Contains(plan, "Seq Scan on order_history") {
 			t.Error(plan)
 		}
+	}
+	if read == 0 {
+		t.Errorf("no plan of %d reads rows", len(plans.seen))
 	}
 }
 

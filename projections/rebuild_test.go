@@ -246,7 +246,7 @@ func TestRebuild_GivesWay(t *testing.T) {
 		if p != rebuild.PointUnitLoaded {
 			return nil
 		}
-		return pool.QueryRow(ctx, "SELECT count(*) FROM pg_indexes WHERE schemaname = $1 AND tablename = 'order_history'", besideNext).Scan(&keys)
+		return pool.QueryRow(ctx, "SELECT count(*) FROM pg_indexes WHERE schemaname = $1 AND tablename = 'order_history_0'", besideNext).Scan(&keys)
 	}
 	proof, err := newEngine(t, cfg).All(t.Context(), "")
 	if err != nil {

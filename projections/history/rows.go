@@ -14,6 +14,7 @@ import (
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/internal/pgcopy"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
+	"github.com/order-ledger/order-ledger/projections/parts"
 )
 
 //go:embed copy.sql
@@ -85,6 +86,14 @@ func (r *Rows) Add(e *Entry) {
 // Copy writes all rows within the connection's transaction, in one round trip or with a rest between pieces.
 func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn, rest pgcopy.Rest) error {
 	if err := r.table.Copy(ctx, conn, copySQL, rest); err != nil {
+		return fmt.Errorf("order history: %w", err)
+	}
+	return nil
+}
+
+// Fill writes all rows, which are of orders of one part, into that part, which the connection's transaction emptied.
+func (r *Rows) Fill(ctx context.Context, conn *pgconn.PgConn, part int, rest pgcopy.Rest) error {
+	if err := r.table.Copy(ctx, conn, parts.Filling(copySQL, "order_history", part), rest); err != nil {
 		return fmt.Errorf("order history: %w", err)
 	}
 	return nil

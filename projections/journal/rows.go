@@ -16,6 +16,7 @@ import (
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/projections/internal/pgcopy"
 	"github.com/order-ledger/order-ledger/projections/internal/storable"
+	"github.com/order-ledger/order-ledger/projections/parts"
 )
 
 var (
@@ -124,10 +125,15 @@ func (r *Rows) add(orderID string, lines []Line) {
 
 // Copy writes all rows within the connection's transaction, in one round trip or with a rest between pieces.
 func (r *Rows) Copy(ctx context.Context, conn *pgconn.PgConn, rest pgcopy.Rest) error {
-	if r.Len() == 0 {
-		return nil
-	}
 	if err := r.table.Copy(ctx, conn, copySQL, rest); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	return nil
+}
+
+// Fill writes all rows, which are of orders of one part, into that part, which the connection's transaction emptied.
+func (r *Rows) Fill(ctx context.Context, conn *pgconn.PgConn, part int, rest pgcopy.Rest) error {
+	if err := r.table.Copy(ctx, conn, parts.Filling(copySQL, "journal_lines", part), rest); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	return nil

@@ -19,6 +19,8 @@ import (
 // table is what is compared.
 type table struct {
 	Name string
+	// Stored are the tables that hold its rows: its parts, or itself.
+	Stored []string
 	// Key are the columns by which its rows are known: the order where it has one, and those of the primary key.
 	Key []string
 	// Columns are all of them, by name.
@@ -39,7 +41,7 @@ func (t *table) slice() string {
 // comparedTables are all tables of a schema but those that tell of their writing.
 func comparedTables(ctx context.Context, conn querier, tables string) ([]table, error) {
 	rows, err := conn.Query(ctx, `
-		SELECT c.relname::text, array_agg(a.attname::text ORDER BY a.attname <> 'order_id', array_position(i.indkey::int2[], a.attnum)),
+		SELECT c.relname::text, s.names, array_agg(a.attname::text ORDER BY a.attname <> 'order_id', array_position(i.indkey::int2[], a.attnum)),
 		       (SELECT array_agg(o.attname::text ORDER BY o.attname) FROM pg_attribute o
 		         WHERE o.attrelid = c.oid AND o.attnum > 0 AND NOT o.attisdropped),
 		       (SELECT array_agg(format_type(o.atttypid, NULL) ORDER BY o.attname) FROM pg_attribute o
@@ -47,19 +49,21 @@ func comparedTables(ctx context.Context, conn querier, tables string) ([]table, 
 		       (SELECT array_agg(o.attnotnull ORDER BY o.attname) FROM pg_attribute o
 		         WHERE o.attrelid = c.oid AND o.attnum > 0 AND NOT o.attisdropped)
 		  FROM pg_class c
-		  JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
-		  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND (a.attnum = ANY (i.indkey) OR a.attname = 'order_id')
-		 WHERE c.relnamespace = $1::text::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ('checkpoint', 'outside_writes')
-		 GROUP BY c.oid, c.relname ORDER BY c.relname`, tables)
+		  CROSS JOIN LATERAL (SELECT coalesce(array_agg(p.relname::text ORDER BY p.oid), ARRAY[c.relname::text]) AS names, coalesce(min(p.oid), c.oid) AS first
+		    FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhrelid WHERE h.inhparent = c.oid) s
+		  JOIN pg_index i ON i.indrelid = s.first AND i.indisprimary
+		  JOIN pg_attribute a ON a.attrelid = s.first AND a.attnum > 0 AND NOT a.attisdropped AND (a.attnum = ANY (i.indkey) OR a.attname = 'order_id')
+		 WHERE c.relnamespace = $1::text::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname NOT IN ('checkpoint', 'outside_writes')
+		 GROUP BY c.oid, c.relname, s.names ORDER BY c.relname`, tables)
 	if err != nil {
 		return nil, fmt.Errorf("list the tables of %s: %w", tables, err)
 	}
 	var found []table
 	var name string
-	var key, names, types []string
+	var stored, key, names, types []string
 	var notNull []bool
-	_, err = pgx.ForEachRow(rows, []any{&name, &key, &names, &types, &notNull}, func() error {
-		t := table{Name: name, Key: slices.Clone(key)}
+	_, err = pgx.ForEachRow(rows, []any{&name, &stored, &key, &names, &types, &notNull}, func() error {
+		t := table{Name: name, Stored: slices.Clone(stored), Key: slices.Clone(key)}
 		for i := range names {
 			t.Columns = append(t.Columns, columnOf{names[i], types[i], notNull[i]})
 		}
@@ -191,18 +195,34 @@ const pagesAtOnce, pagesGivingWay = 16384, 128
 
 // sums adds up the hashes of all rows, of each slice or of all of them as slice 0.
 func (e *Engine) sums(ctx context.Context, conn *pgx.Conn, t *table, bySlice bool) (map[int]sliceSum, error) {
+	rows, totals := make(map[int]int64), make(map[int]*big.Int)
+	for _, stored := range t.Stored {
+		if err := e.addSums(ctx, conn, t, stored, bySlice, rows, totals); err != nil {
+			return nil, fmt.Errorf("take the digest of %s: %w", t.Name, err)
+		}
+	}
+	all := make(map[int]sliceSum, len(rows))
+	for slice, n := range rows {
+		all[slice] = sliceSum{Slice: slice, Rows: n, Sum: totals[slice].String()}
+	}
+	return all, nil
+}
+
+// addSums adds those of the rows that one table stores.
+func (e *Engine) addSums(
+	ctx context.Context, conn *pgx.Conn, t *table, stored string, bySlice bool, rows map[int]int64, totals map[int]*big.Int,
+) error {
 	var pages int64
-	err := conn.QueryRow(ctx, "SELECT pg_relation_size($1::text::regclass) / current_setting('block_size')::bigint", column(t.Name)).Scan(&pages)
+	err := conn.QueryRow(ctx, "SELECT pg_relation_size($1::text::regclass) / current_setting('block_size')::bigint", column(stored)).Scan(&pages)
 	if err != nil {
-		return nil, fmt.Errorf("measure %s: %w", t.Name, err)
+		return err
 	}
 	slice, group := "0", "HAVING count(*) > 0"
 	if bySlice {
 		slice, group = t.slice(), "GROUP BY 1"
 	}
 	query := fmt.Sprintf("SELECT %s, count(*), sum(%s)::text FROM %s t WHERE ctid >= $1::text::tid AND ctid < $2::text::tid %s",
-		slice, t.Hash, column(t.Name), group)
-	rows, totals := make(map[int]int64), make(map[int]*big.Int)
+		slice, t.Hash, column(stored), group)
 	mine := e.pace.turn()
 	for from := int64(0); from < pages; {
 		to := from + pagesAtOnce
@@ -211,7 +231,7 @@ func (e *Engine) sums(ctx context.Context, conn *pgx.Conn, t *table, bySlice boo
 		}
 		found, err := conn.Query(ctx, query, fmt.Sprintf("(%d,0)", from), fmt.Sprintf("(%d,0)", min(to, pages)))
 		if err != nil {
-			return nil, fmt.Errorf("take the digest of %s: %w", t.Name, err)
+			return err
 		}
 		var s sliceSum
 		_, err = pgx.ForEachRow(found, []any{&s.Slice, &s.Rows, &s.Sum}, func() error {
@@ -227,16 +247,12 @@ func (e *Engine) sums(ctx context.Context, conn *pgx.Conn, t *table, bySlice boo
 			return nil
 		})
 		if err != nil {
-			return nil, fmt.Errorf("take the digest of %s: %w", t.Name, err)
+			return err
 		}
 		from = to
 		mine.wait(ctx)
 	}
-	all := make(map[int]sliceSum, len(rows))
-	for slice, n := range rows {
-		all[slice] = sliceSum{Slice: slice, Rows: n, Sum: totals[slice].String()}
-	}
-	return all, nil
+	return nil
 }
 
 func column(name string) string { return pgx.Identifier{name}.Sanitize() }

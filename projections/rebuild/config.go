@@ -25,7 +25,7 @@ const (
 
 // Defaults of Config. A thousandth of ten million events, a slice, fits a unit, so that it is read once.
 const (
-	DefaultUnitBytes   = 8 << 20
+	DefaultUnitBytes   = 16 << 20
 	DefaultMarkEvery   = 2_000_000
 	DefaultReadersWait = 50 * time.Millisecond
 	DefaultSwapTimeout = time.Minute

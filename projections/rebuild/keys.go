@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/order-ledger/order-ledger/projections/parts"
 )
 
 // keptKeys are the tables that keep their keys: the one row of the checkpoint, and those whose rows are
@@ -56,7 +58,7 @@ func (e *Engine) makeKeys(ctx context.Context, set *Set) error {
 	}
 	var tables []string
 	for k := range slices.Chunk(set.keys, keyTexts) {
-		tables = append(tables, k[0])
+		tables = append(tables, parts.TableOf(k[0]))
 	}
 	slices.Sort(tables)
 	tables = slices.Compact(tables)
@@ -110,7 +112,7 @@ func besides[T any](ctx context.Context, e *Engine, set *Set, all []T, do func(c
 func widestFirst(a, b string) int { return widest(b) - widest(a) }
 
 func widest(table string) int {
-	return slices.Index([]string{"orders", "journal_lines", "order_history"}, table)
+	return slices.Index([]string{"orders", "journal_lines", "order_history"}, parts.TableOf(table))
 }
 
 func (e *Engine) withIndexer(ctx context.Context, set *Set, do func(*pgx.Conn) error) error {
@@ -149,10 +151,15 @@ func (e *Engine) analyze(ctx context.Context, conn *pgx.Conn, set *Set, table st
 	defer e.pace.alone(ctx)()
 	mine := e.pace.turn()
 	defer mine.wait(ctx)
-	if e.pace.givesWay() { // PostgreSQL pauses while it reads, and has less to sort
-		if _, err := conn.Exec(ctx, "SET vacuum_cost_delay = '2ms'; SET default_statistics_target = 30"); err != nil {
-			return err
-		}
+	setting := "RESET default_statistics_target"
+	if e.pace.givesWay() || slices.Contains(parts.Tables, table) { // less to sort; of parts a sample each is taken, and one of all
+		setting = "SET default_statistics_target = 30"
+	}
+	if e.pace.givesWay() { // PostgreSQL pauses while it reads
+		setting += "; SET vacuum_cost_delay = '2ms'"
+	}
+	if _, err := conn.Exec(ctx, setting); err != nil {
+		return err
 	}
 	if _, err := conn.Exec(ctx, "ANALYZE "+set.Tables+"."+table); err != nil {
 		return fmt.Errorf("take statistics of %s: %w", table, err)

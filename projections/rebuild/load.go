@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -13,6 +14,8 @@ import (
 	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/fingerprint"
+	"github.com/order-ledger/order-ledger/projections/internal/pgcopy"
+	"github.com/order-ledger/order-ledger/projections/parts"
 )
 
 // load folds and writes every unit that is not written yet.
@@ -41,49 +44,23 @@ func (e *Engine) load(ctx context.Context, conn *pgx.Conn, set *Set) error {
 		}
 	}
 	e.progress.begin(Loading, uint64(set.Events), events, 0)
-	todo, noted := make(chan int), newHints()
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		defer close(todo)
-		for i := range all {
-			if done[i] {
-				continue
-			}
-			select {
-			case todo <- i:
-			case <-groupCtx.Done():
-				return groupCtx.Err()
-			}
+	var ofParts, besides []int
+	for i, u := range all {
+		switch {
+		case done[i]:
+		case len(u.parts) > 0:
+			ofParts = append(ofParts, i)
+		default: // its rows may be in any part, none of which is emptied after it
+			besides = append(besides, i)
 		}
-		return nil
-	})
-	for range e.cfg.loaders {
-		group.Go(func() error {
-			worker, err := e.newLoader(groupCtx, set, file)
-			if err != nil {
-				return err
-			}
-			defer closeConn(groupCtx, worker.conn)
-			if err := noted.begin(groupCtx, worker); err != nil {
-				return err
-			}
-			defer noted.end(worker)
-			for i := range todo {
-				if err := worker.unit(groupCtx, i, all[i]); err != nil {
-					return fmt.Errorf("load unit %d of %d: %w", i+1, len(all), err)
-				}
-				if err := noted.committed(groupCtx, worker); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
 	}
-	if err := group.Wait(); err != nil {
-		if errors.Is(err, errSpillDamaged) { // units that are written are right: they were read whole
-			err = errors.Join(err, e.removeSpill(set.Tables))
+	for _, numbers := range [][]int{ofParts, besides} {
+		if err := e.loadUnits(ctx, set, file, all, numbers); err != nil {
+			if errors.Is(err, errSpillDamaged) { // units that are written are right: they were read whole
+				err = errors.Join(err, e.removeSpill(set.Tables))
+			}
+			return err
 		}
-		return err
 	}
 	if _, events, err = loadedUnits(ctx, conn, set.Tables); err != nil {
 		return err
@@ -97,6 +74,40 @@ func (e *Engine) load(ctx context.Context, conn *pgx.Conn, set *Set) error {
 	}
 	set.Stage = Indexing
 	return e.cfg.Reached(ctx, PointLoaded)
+}
+
+// loadUnits loads some of all units, side by side.
+func (e *Engine) loadUnits(ctx context.Context, set *Set, file *spill, all []unit, numbers []int) error {
+	todo := make(chan int, len(numbers))
+	for _, i := range numbers {
+		todo <- i
+	}
+	close(todo)
+	noted := newHints()
+	group, ctx := errgroup.WithContext(ctx)
+	for range min(e.cfg.loaders, len(numbers)) {
+		group.Go(func() error {
+			worker, err := e.newLoader(ctx, set, file)
+			if err != nil {
+				return err
+			}
+			defer closeConn(ctx, worker.conn)
+			if err := noted.begin(ctx, worker); err != nil {
+				return err
+			}
+			defer noted.end(worker)
+			for i := range todo {
+				if err := worker.unit(ctx, i, all[i]); err != nil {
+					return fmt.Errorf("load unit %d of %d: %w", i+1, len(all), err)
+				}
+				if err := noted.committed(ctx, worker); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
 }
 
 func loadedUnits(ctx context.Context, conn *pgx.Conn, tables string) (done map[int]bool, events int64, err error) {
@@ -164,60 +175,25 @@ func (l *loader) unit(ctx context.Context, number int, u unit) error {
 }
 
 // attempt loads a unit in one transaction.
-func (l *loader) attempt(ctx context.Context, number int, u unit) error {
+func (l *loader) attempt(ctx context.Context, number int, u unit) (err error) {
 	defer l.engine.pace.alone(ctx)()
-	l.bulk.Reset()
 	total := 0
-	var tx pgx.Tx
+	tx, err := l.begin(ctx, u)
+	if err != nil {
+		return err
+	}
 	defer func() {
-		if tx != nil {
-			_ = tx.Rollback(context.WithoutCancel(ctx)) // after a commit it does nothing
+		if err != nil {
+			_ = tx.Rollback(context.WithoutCancel(ctx))
+			l.engine.progress.add(eventstore.Position{}, -int64(total), 0)
 		}
 	}()
-	mine := l.engine.pace.turn()
-	write := func() (err error) {
-		if tx == nil {
-			if tx, err = l.conn.Begin(ctx); err != nil {
-				return err
-			}
-		}
-		total += l.bulk.Events()
-		if !l.engine.pace.givesWay() {
-			return l.bulk.Copy(ctx, l.conn, nil)
-		}
-		mine.wait(ctx)
-		return l.bulk.Copy(ctx, l.conn, mine.wait)
-	}
-	var last eventstore.Position
-	for slice := u.first; slice <= u.last; slice++ {
-		err := l.file.each(ctx, slice, func(ev *eventstore.RecordedEvent) error {
-			if u.parts > 1 {
-				if _, hash := sliceOf(ev.Stream); int(hash%uint64(u.parts)) != u.part {
-					return nil
-				}
-			}
-			last = ev.Position
-			if err := l.bulk.Add(ctx, ev); err != nil {
-				return err
-			}
-			if l.bulk.Events()%foldedAtOnce == 0 {
-				mine.wait(ctx)
-			}
-			if slice != quarantineSlice || (l.bulk.Events() < quarantinedMost && l.bulk.Bytes() < besidesBytes) {
-				return nil
-			}
-			if err := write(); err != nil {
-				return err
-			}
-			l.bulk.Reset()
-			return nil
-		})
+	for _, p := range u.pieces {
+		n, err := l.piece(ctx, p)
 		if err != nil {
 			return err
 		}
-	}
-	if err := write(); err != nil {
-		return err
+		total += n
 	}
 	if _, err := tx.Exec(ctx, "INSERT INTO ledger_control.rebuild_units (tables, unit, events) VALUES ($1, $2, $3)",
 		l.set.Tables, number, total); err != nil {
@@ -229,10 +205,79 @@ func (l *loader) attempt(ctx context.Context, number int, u unit) error {
 	if err := tx.Commit(ctx); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	return l.engine.cfg.Reached(ctx, PointUnitLoaded)
+}
+
+// begin begins a unit's transaction. A part that is emptied in it need not be logged where nobody copies the database: it is on disk
+// when the transaction ends.
+func (l *loader) begin(ctx context.Context, u unit) (pgx.Tx, error) {
+	tx, err := l.conn.Begin(ctx)
+	if err != nil || len(u.parts) == 0 {
+		return tx, err
+	}
+	var names []string
+	for _, part := range u.parts {
+		for _, table := range parts.Tables {
+			names = append(names, parts.Name(table, part))
+		}
+	}
+	if _, err := tx.Exec(ctx, "TRUNCATE "+strings.Join(names, ", ")); err != nil {
+		return nil, errors.Join(fmt.Errorf("empty the parts: %w", err), tx.Rollback(context.WithoutCancel(ctx)))
+	}
+	return tx, nil
+}
+
+// piece folds and writes a piece, and tells how many events it had.
+func (l *loader) piece(ctx context.Context, p piece) (events int, err error) {
+	mine := l.engine.pace.turn()
+	l.bulk.Reset()
+	write := func() error {
+		events += l.bulk.Events()
+		var rest pgcopy.Rest
+		if l.engine.pace.givesWay() {
+			mine.wait(ctx)
+			rest = mine.wait
+		}
+		if p.part == besidesPart {
+			return l.bulk.Copy(ctx, l.conn, rest)
+		}
+		return l.bulk.Fill(ctx, l.conn, p.part, rest)
+	}
+	var last eventstore.Position
+	for slice := p.first; slice <= p.last; slice++ {
+		err := l.file.each(ctx, slice, func(ev *eventstore.RecordedEvent) error {
+			if p.shares > 1 {
+				if _, hash := sliceOf(ev.Stream); int(hash%uint64(p.shares)) != p.share {
+					return nil
+				}
+			}
+			last = ev.Position
+			if err := l.bulk.Add(ctx, ev); err != nil {
+				return err
+			}
+			if l.bulk.Events()%foldedAtOnce == 0 {
+				mine.wait(ctx)
+			}
+			if p.part != besidesPart || (l.bulk.Events() < quarantinedMost && l.bulk.Bytes() < besidesBytes) {
+				return nil
+			}
+			if err := write(); err != nil {
+				return err
+			}
+			l.bulk.Reset()
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	if err := write(); err != nil {
+		return 0, err
+	}
 	l.bulk.Reset()
 	mine.wait(ctx)
-	l.engine.progress.add(last, int64(total), 0)
-	return l.engine.cfg.Reached(ctx, PointUnitLoaded)
+	l.engine.progress.add(last, int64(events), 0)
+	return events, nil
 }
 
 // index gives the tables their keys, indexes and statistics, and their place in the log.

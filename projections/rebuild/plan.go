@@ -194,10 +194,11 @@ func (e *Engine) measure(ctx context.Context, conn *pgx.Conn, p *Plan) error {
 
 func (p *Plan) measureTables(ctx context.Context, conn *pgx.Conn) error {
 	rows, err := conn.Query(ctx, `
-		SELECT c.relname::text, CASE WHEN c.reltuples < 0 THEN s.n_live_tup ELSE greatest(c.reltuples::bigint, s.n_live_tup) END,
-		       pg_total_relation_size(c.oid)
+		SELECT coalesce(whole.relname, c.relname)::text, sum(CASE WHEN c.reltuples < 0 THEN s.n_live_tup ELSE greatest(c.reltuples::bigint, s.n_live_tup) END)::bigint,
+		       sum(pg_total_relation_size(c.oid))::bigint
 		  FROM pg_class c JOIN pg_stat_all_tables s ON s.relid = c.oid
-		 WHERE c.relnamespace = $1::text::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ('checkpoint', 'outside_writes') ORDER BY c.relname`, schema.Live)
+		  LEFT JOIN pg_inherits part ON part.inhrelid = c.oid LEFT JOIN pg_class whole ON whole.oid = part.inhparent
+		 WHERE c.relnamespace = $1::text::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ('checkpoint', 'outside_writes') GROUP BY 1 ORDER BY 1`, schema.Live)
 	if err != nil {
 		return fmt.Errorf("measure the tables: %w", err)
 	}

@@ -15,6 +15,8 @@ import (
 
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections/internal/storable"
+	"github.com/order-ledger/order-ledger/projections/parts"
 )
 
 // The spill is the log as far as it is rebuilt, sorted by slices: a slice is the streams with the same
@@ -29,6 +31,7 @@ const (
 	// slicesOfOrders is the number of slices, and quarantineSlice one more, for notifications that
 	// belong to no order: no event of theirs depends on another, however many there are.
 	slicesOfOrders  = 1024
+	slicesOfPart    = slicesOfOrders / parts.Count
 	quarantineSlice = slicesOfOrders
 	sliceCount      = slicesOfOrders + 1
 
@@ -70,9 +73,11 @@ type spill struct {
 	end   int64 // of the last mark
 }
 
-// sliceOf is FNV-1a, and for orders never changes: how far a rebuild has come is counted in slices.
+// sliceOf is one of those of the order's part by FNV-1a, and for orders never changes: how far a rebuild has come is counted in
+// slices.
 func sliceOf(stream string) (slice int, hash uint64) {
-	if category, _, ok := order.ParseStreamName(stream); !ok || category == order.CategoryQuarantine || category == "" {
+	category, id, ok := order.ParseStreamName(stream)
+	if !ok || category == order.CategoryQuarantine || category == "" {
 		return quarantineSlice, 0
 	}
 	hash = 14695981039346656037
@@ -80,7 +85,7 @@ func sliceOf(stream string) (slice int, hash uint64) {
 		hash = (hash ^ uint64(stream[i])) * 1099511628211
 	}
 	hash ^= hash >> 32
-	return int(hash % slicesOfOrders), hash / slicesOfOrders
+	return parts.Of(storable.Text(id))*slicesOfPart + int(hash%slicesOfPart), hash / slicesOfPart
 }
 
 // openSpill opens or makes the file and cuts off what follows the last mark.
@@ -173,16 +178,81 @@ func decodeHeader(b []byte) (slice uint32, c chunk, ok bool) {
 	return slice, c, (slice < sliceCount || slice == markSlice) && c.size <= bodyMost && c.raw <= bodyMost
 }
 
-// spiller appends to a spill.
-type spiller struct {
-	spill  *spill
-	out    *bufio.Writer
-	offset int64
+// filled is what is appended to a spill at once: a chunk of a slice before it is compressed, or a mark.
+type filled struct {
+	slice  int
+	raw    []byte
+	events uint32
+	// mark says that everything up to a position comes before it.
+	mark *eventstore.Position
+}
+
+// sorter sorts events into chunks.
+type sorter struct {
+	filled chan<- filled
 	slices [sliceCount]struct {
 		raw    []byte
 		events uint32
 	}
-	unmarked   int64
+	// free are buffers that were written.
+	free     chan []byte
+	unmarked int64
+}
+
+// add takes the next event of the log.
+func (s *sorter) add(ctx context.Context, ev *eventstore.RecordedEvent) error {
+	slice, _ := sliceOf(ev.Stream)
+	into := &s.slices[slice]
+	into.raw = appendEvent(into.raw, ev)
+	into.events++
+	s.unmarked++
+	if len(into.raw) < chunkBytes {
+		return nil
+	}
+	return s.flush(ctx, slice)
+}
+
+func (s *sorter) flush(ctx context.Context, slice int) error {
+	from := &s.slices[slice]
+	if from.events == 0 {
+		return nil
+	}
+	if err := s.hand(ctx, filled{slice: slice, raw: from.raw, events: from.events}); err != nil {
+		return err
+	}
+	from.raw, from.events = nil, 0
+	select {
+	case from.raw = <-s.free:
+	default:
+	}
+	return nil
+}
+
+func (s *sorter) hand(ctx context.Context, f filled) error {
+	select {
+	case s.filled <- f:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// mark has everything up to a position written.
+func (s *sorter) mark(ctx context.Context, at eventstore.Position) error {
+	for slice := range s.slices {
+		if err := s.flush(ctx, slice); err != nil {
+			return err
+		}
+	}
+	s.unmarked = 0
+	return s.hand(ctx, filled{mark: &at})
+}
+
+// spiller appends to a spill.
+type spiller struct {
+	spill      *spill
+	out        *bufio.Writer
+	offset     int64
 	compressed []byte
 }
 
@@ -193,34 +263,31 @@ func newSpiller(s *spill) (*spiller, error) {
 	return &spiller{spill: s, out: bufio.NewWriterSize(s.file, 1<<20), offset: s.end}, nil
 }
 
-// add takes the next event of the log.
-func (w *spiller) add(ev *eventstore.RecordedEvent) error {
-	slice, _ := sliceOf(ev.Stream)
-	into := &w.slices[slice]
-	into.raw = appendEvent(into.raw, ev)
-	into.events++
-	w.unmarked++
-	if len(into.raw) < chunkBytes {
-		return nil
-	}
-	return w.flush(slice)
-}
-
-func (w *spiller) flush(slice int) error {
-	from := &w.slices[slice]
-	if from.events == 0 {
-		return nil
-	}
-	w.compressed = s2.Encode(w.compressed[:cap(w.compressed)], from.raw)
+func (w *spiller) chunk(f filled) error {
+	w.compressed = s2.Encode(w.compressed[:cap(w.compressed)], f.raw)
 	c := chunk{
-		size: uint32(len(w.compressed)), raw: uint32(len(from.raw)), events: from.events,
+		size: uint32(len(w.compressed)), raw: uint32(len(f.raw)), events: f.events,
 		checksum: crc32.Checksum(w.compressed, castagnoli),
 	}
-	if err := w.write(uint32(slice), &c, w.compressed); err != nil {
+	if err := w.write(uint32(f.slice), &c, w.compressed); err != nil {
 		return err
 	}
-	w.spill.add(slice, c)
-	from.raw, from.events = from.raw[:0], 0
+	w.spill.add(f.slice, c)
+	return nil
+}
+
+func (w *spiller) mark(at eventstore.Position) error {
+	body := binary.BigEndian.AppendUint64(nil, at.Commit)
+	body = binary.BigEndian.AppendUint64(body, at.Prepare)
+	body = binary.BigEndian.AppendUint64(body, uint64(w.spill.events))
+	c := chunk{size: markSize, checksum: crc32.Checksum(body, castagnoli)}
+	if err := w.write(markSlice, &c, body); err != nil {
+		return err
+	}
+	if err := w.out.Flush(); err != nil {
+		return fmt.Errorf("write the spilled events: %w", err)
+	}
+	w.spill.at, w.spill.known, w.spill.end = at, true, w.offset
 	return nil
 }
 
@@ -234,33 +301,6 @@ func (w *spiller) write(slice uint32, c *chunk, body []byte) error {
 	if err != nil {
 		return fmt.Errorf("write the spilled events: %w", err)
 	}
-	return nil
-}
-
-// slicesAtOnce are written between two rests.
-const slicesAtOnce = 32
-
-// mark writes everything up to a position, with a rest now and then.
-func (w *spiller) mark(at eventstore.Position, rest func()) error {
-	for slice := range w.slices {
-		if err := w.flush(slice); err != nil {
-			return err
-		}
-		if slice%slicesAtOnce == 0 {
-			rest()
-		}
-	}
-	body := binary.BigEndian.AppendUint64(nil, at.Commit)
-	body = binary.BigEndian.AppendUint64(body, at.Prepare)
-	body = binary.BigEndian.AppendUint64(body, uint64(w.spill.events))
-	c := chunk{size: markSize, checksum: crc32.Checksum(body, castagnoli)}
-	if err := w.write(markSlice, &c, body); err != nil {
-		return err
-	}
-	if err := w.out.Flush(); err != nil {
-		return fmt.Errorf("write the spilled events: %w", err)
-	}
-	w.spill.at, w.spill.known, w.spill.end, w.unmarked = at, true, w.offset, 0
 	return nil
 }
 

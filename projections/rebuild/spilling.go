@@ -76,41 +76,50 @@ func (e *Engine) spillLog(ctx context.Context, set *Set) (_ *spill, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := e.readInto(ctx, w, set.Target); err != nil {
-		return nil, err
-	}
-	return file, e.mark(ctx, w, set.Target)
+	return file, e.readInto(ctx, w, set.Target)
 }
 
 // blockEvents bounds the events that are handed from the reader of the log to the writer of the file at once,
 // between two moments of giving way.
 const blockEvents = 1024
 
-// readInto spills the events of orders and of quarantine from where the file ends up to the target. Reading
-// and writing go side by side.
+// chunksWaiting are between the sorter of events and the writer of the file.
+const chunksWaiting = 32
+
+// readInto spills the events of orders and of quarantine from where the file ends up to the target, with a mark there. Reading,
+// sorting and writing go side by side.
 func (e *Engine) readInto(ctx context.Context, w *spiller, target eventstore.Position) error {
 	e.progress.begin(Spilling, target.Commit, int64(w.spill.at.Commit), 0)
 	blocks := make(chan []eventstore.RecordedEvent, 2)
+	chunks, free := make(chan filled, chunksWaiting), make(chan []byte, chunksWaiting)
 	group, ctx := errgroup.WithContext(ctx)
 	from, known := w.spill.at, w.spill.known
+	whole := false // known when blocks is closed
 	group.Go(func() error {
 		defer close(blocks)
-		return e.readLog(ctx, from, known, target, blocks)
+		err := e.readLog(ctx, from, known, target, blocks)
+		whole = err == nil
+		return err
+	})
+	group.Go(func() error {
+		defer close(chunks)
+		s := &sorter{filled: chunks, free: free}
+		if err := e.sortInto(ctx, s, blocks); err != nil || !whole {
+			return err
+		}
+		return s.mark(ctx, target)
 	})
 	group.Go(func() error {
 		mine := e.pace.turn()
-		for block := range blocks {
+		for f := range chunks {
 			mine.resume()
-			for i := range block {
-				if err := w.add(&block[i]); err != nil {
-					return err
-				}
+			if err := e.append(ctx, w, f); err != nil {
+				return err
 			}
-			last := block[len(block)-1].Position
-			e.progress.add(last, int64(len(block)), int64(last.Commit))
-			if w.unmarked >= e.cfg.MarkEvery {
-				if err := e.mark(ctx, w, last); err != nil {
-					return err
+			if f.raw != nil {
+				select {
+				case free <- f.raw[:0]:
+				default:
 				}
 			}
 			mine.wait(ctx)
@@ -118,6 +127,39 @@ func (e *Engine) readInto(ctx context.Context, w *spiller, target eventstore.Pos
 		return nil
 	})
 	return group.Wait()
+}
+
+// append appends a chunk or a mark.
+func (e *Engine) append(ctx context.Context, w *spiller, f filled) error {
+	if f.mark == nil {
+		return w.chunk(f)
+	}
+	if err := w.mark(*f.mark); err != nil {
+		return err
+	}
+	return e.cfg.Reached(ctx, PointMarked)
+}
+
+// sortInto sorts blocks of events, with a mark now and then.
+func (e *Engine) sortInto(ctx context.Context, s *sorter, blocks <-chan []eventstore.RecordedEvent) error {
+	mine := e.pace.turn()
+	for block := range blocks {
+		mine.resume()
+		for i := range block {
+			if err := s.add(ctx, &block[i]); err != nil {
+				return err
+			}
+		}
+		last := block[len(block)-1].Position
+		e.progress.add(last, int64(len(block)), int64(last.Commit))
+		if s.unmarked >= e.cfg.MarkEvery {
+			if err := s.mark(ctx, last); err != nil {
+				return err
+			}
+		}
+		mine.wait(ctx)
+	}
+	return nil
 }
 
 func (e *Engine) readLog(ctx context.Context, from eventstore.Position, known bool, target eventstore.Position, blocks chan<- []eventstore.RecordedEvent) error {
@@ -161,12 +203,4 @@ func (e *Engine) readLog(ctx context.Context, from eventstore.Position, known bo
 		}
 	}
 	return send()
-}
-
-func (e *Engine) mark(ctx context.Context, w *spiller, at eventstore.Position) error {
-	mine := e.pace.turn()
-	if err := w.mark(at, func() { mine.wait(ctx) }); err != nil {
-		return err
-	}
-	return e.cfg.Reached(ctx, PointMarked)
 }

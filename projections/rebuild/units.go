@@ -1,52 +1,76 @@
 package rebuild
 
-import "time"
+import (
+	"time"
 
-// unit is what is folded and written in one transaction: neighbouring small slices, or a part of a large
-// one. The units of a log up to a position are always the same, whatever was interrupted on the way.
+	"github.com/order-ledger/order-ledger/projections/parts"
+)
+
+// besides is the part of what belongs to no order.
+const besidesPart = -1
+
+// unit is what is written in one transaction: all of neighbouring parts of the tables, or what belongs to no order. The units of a
+// log up to a position are always the same, whatever was interrupted on the way.
 type unit struct {
-	first, last int // slices, both inclusive
-	// part of parts of the streams of the slice; a unit of several slices has one part.
-	part, parts int
-	raw         int64 // bytes to read
+	parts  []int // none for what belongs to no order
+	pieces []piece
 }
 
-// units bounds the memory of a unit by cutting slices into parts of at most unitBytes, as far as its
-// streams allow.
-func units(raw *[sliceCount]int64, unitBytes int64) []unit {
+// piece is what is folded at once: neighbouring small slices of a part, or a share of a large one.
+type piece struct {
+	part        int // of the tables, or besidesPart
+	first, last int // slices, both inclusive
+	// share of shares of the streams of the slice; a piece of several slices has one share.
+	share, shares int
+}
+
+// units bounds the memory of a piece by cutting slices into shares of at most most bytes, as far as its streams allow; small parts of
+// the tables are one unit together.
+func units(raw *[sliceCount]int64, most int64) []unit {
 	var all []unit
-	open := unit{first: -1, parts: 1}
-	closeOpen := func() {
-		if open.first >= 0 {
-			all = append(all, open)
-		}
-		open = unit{first: -1, parts: 1}
-	}
-	for slice, size := range raw[:slicesOfOrders] {
+	var together int64
+	for part := range parts.Count {
+		first := part * slicesOfPart
+		found, size := pieces(raw[first:first+slicesOfPart], part, most)
 		switch {
 		case size == 0:
-		case size > unitBytes:
-			closeOpen()
-			parts := int((size + unitBytes - 1) / unitBytes)
-			for part := range parts {
-				all = append(all, unit{first: slice, last: slice, part: part, parts: parts, raw: size / int64(parts)})
-			}
-		default:
-			if open.first >= 0 && open.raw+size > unitBytes {
-				closeOpen()
-			}
-			if open.first < 0 {
-				open.first = slice
-			}
-			open.last = slice
-			open.raw += size
+			continue
+		case len(all) == 0 || together+size > most:
+			all, together = append(all, unit{}), 0
 		}
+		u := &all[len(all)-1]
+		u.parts, u.pieces = append(u.parts, part), append(u.pieces, found...)
+		together += size
 	}
-	closeOpen()
-	if size := raw[quarantineSlice]; size > 0 {
-		all = append(all, unit{first: quarantineSlice, last: quarantineSlice, parts: 1, raw: size})
+	if raw[quarantineSlice] > 0 {
+		all = append(all, unit{pieces: []piece{{part: besidesPart, first: quarantineSlice, last: quarantineSlice, shares: 1}}})
 	}
 	return all
+}
+
+// pieces cuts the slices of a part, and tells how many bytes they are.
+func pieces(raw []int64, part int, most int64) (all []piece, total int64) {
+	var open int64 // bytes of the last piece, if it can take more
+	for i, size := range raw {
+		slice := part*slicesOfPart + i
+		total += size
+		switch {
+		case size == 0:
+		case size > most:
+			shares := int((size + most - 1) / most)
+			for share := range shares {
+				all = append(all, piece{part: part, first: slice, last: slice, share: share, shares: shares})
+			}
+			open = 0
+		case open > 0 && open+size <= most:
+			all[len(all)-1].last = slice
+			open += size
+		default:
+			all = append(all, piece{part: part, first: slice, last: slice, shares: 1})
+			open = size
+		}
+	}
+	return all, total
 }
 
 func unixTime(seconds, nanoseconds int64) time.Time { return time.Unix(seconds, nanoseconds).UTC() }

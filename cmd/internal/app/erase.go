@@ -99,7 +99,8 @@ type RowSearch struct {
 
 // Each implements privacy.Rows.
 func (s RowSearch) Each(ctx context.Context, visit func(table string, row []byte)) error {
-	rows, err := s.DB.Query(ctx, `SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname LIKE 'ledger%' ORDER BY 1`)
+	rows, err := s.DB.Query(ctx, `SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname LIKE 'ledger%' AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY 1`)
 	if err != nil {
 		return fmt.Errorf("list tables: %w", err)
 	}
