@@ -318,3 +318,33 @@ func TestSwap_OutlivesTheConnectionOfAnAttempt(t *testing.T) {
 		t.Errorf("%d attempts, %d told", attempts, e.Exchanged().Attempts)
 	}
 }
+
+// TestSwap_SaysThatItIsDone: whoever asks for a swap again, as its answer was lost with PostgreSQL, hears that it is done, and not that there is
+// nothing and all is to be built anew.
+func TestSwap_SaysThatItIsDone(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	appendMany(t, log, newWorld(56).history(t, 5, 40))
+	r := start(t, config(log, url))
+	reach(t, log, pool)
+	r.stop(t)
+	lost := errors.New("the answer is lost")
+	cfg := rebuildConfig(t, log, url, t.TempDir())
+	cfg.Reached = func(_ context.Context, at rebuild.Point) error {
+		if at == rebuild.PointSwapped {
+			return lost
+		}
+		return nil
+	}
+	e := newEngine(t, cfg)
+	if err := e.Swap(t.Context(), ""); !errors.Is(err, rebuild.ErrNone) {
+		t.Errorf("before anything is built: %v", err)
+	}
+	if _, err := e.All(t.Context(), ""); !errors.Is(err, lost) {
+		t.Fatal(err)
+	}
+	if err := e.Swap(t.Context(), ""); !errors.Is(err, rebuild.ErrSwapped) {
+		t.Errorf("after a swap that was not heard of: %v", err)
+	}
+}

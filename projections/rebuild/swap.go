@@ -25,7 +25,9 @@ var (
 	ErrOtherMethod = errors.New("rebuild: another version of the ledger compared the tables, in another way: `ledger rebuild verify` compares them anew, and the swap goes by that")
 	// ErrNoWayBack says that nothing was swapped, or that it was dropped.
 	ErrNoWayBack = errors.New("rebuild: there are no tables of an earlier swap")
-	errMovedOn   = errors.New("the live tables moved on")
+	// ErrSwapped says that what could be swapped in was: the answer of that swap may have been lost.
+	ErrSwapped = errors.New("rebuild: nothing waits to be swapped in, the last swap is done: `ledger rebuild status` tells since when, `ledger rebuild rollback` leads back")
+	errMovedOn = errors.New("the live tables moved on")
 )
 
 // DifferentError says that the next tables differ from the live ones, and that nobody approved it.
@@ -44,6 +46,11 @@ func (e *Engine) Swap(ctx context.Context, approve string) error {
 
 func (e *Engine) swap(ctx context.Context, conn *pgx.Conn, approve string) error {
 	set, err := e.builtSet(ctx, conn)
+	if errors.Is(err, ErrNone) {
+		if _, before := setOf(ctx, conn, retiredTables); before == nil {
+			return ErrSwapped
+		}
+	}
 	if err != nil {
 		return err
 	}

@@ -168,6 +168,9 @@ func (r *RebuildRequest) Run(ctx context.Context, e *rebuild.Engine, planned fun
 		}
 	}
 	sets, err := e.Status(ctx)
+	if err != nil && answer.Swapped {
+		err = fmt.Errorf("the tables are exchanged, and then the database could not be asked what stands beside the live ones: %w", err)
+	}
 	if err != nil {
 		return nil, err
 	}
