@@ -75,6 +75,16 @@ func TestRebuild_UnderARunningLedger(t *testing.T) {
 
 	// A ledger serves: it does it, and goes on serving.
 	l := s.Serve(t)
+	serving := s.Row(t, oidOfOrders).Text("oid")
+	for _, change := range [][]string{{"rebuild"}, {"audit", "--all", "--heal"}, {"parked", "retry", "R-1"}, {"ingest", "--gateway", "decta", files.path("decta")}} {
+		const other = "postgres://somebody@127.0.0.1:1/other"
+		if r := s.Run(t, append(change, "--database-url", other)...); r.Code != 1 || !strings.Contains(r.Stderr, "another database than 127.0.0.1:1/other") {
+			t.Errorf("ledger %v of another database than the ledger's: exit code %d: %s", change, r.Code, r.Stderr)
+		}
+	}
+	if s.Row(t, oidOfOrders).Text("oid") != serving {
+		t.Error("a rebuild of another database swapped that of the running ledger")
+	}
 	s.RunOK(t, "rebuild")
 	accept(t, l, "decta", dectaPaid("r-1", "R-1"))
 	l.WaitForViews(t)

@@ -206,7 +206,7 @@ func pause(ctx context.Context, attempt int) bool {
 func (d *Database) open(ctx context.Context, url string, shared bool) (*pgxpool.Pool, error) {
 	poolConfig, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, errors.New("--database-url (LEDGER_DATABASE_URL) is no PostgreSQL URL, like postgres://USER:PASSWORD@HOST:5432/DATABASE") // err may show the password
+		return nil, errNoDatabaseURL
 	}
 	chart, err := config.LoadChart(d.settings)
 	if err != nil {

@@ -90,7 +90,7 @@ func Listen(ctx context.Context, l *app.Ledger, token string) (*Server, error) {
 	s.registry.MustRegister(s.metrics, s.feed.Collector(), l.Store.Collector(), l.Runner.Collector(), l.Auditor.Collector(), l.Freshness, l.Pusher.Collector(), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.api.Add(s.describedRoutes()...)
-	s.http = newHTTPServer(s.withRequestID(s.readYourWrites(s.routes())), l.Logger)
+	s.http = newHTTPServer(s.withRequestID(s.sameDatabase(s.readYourWrites(s.routes()))), l.Logger)
 	if err := s.secure(certificate); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
