@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -225,7 +224,7 @@ the same events, or something was changed. It needs no database.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if running := c.runningLedger(); running != "" {
 				var pack json.RawMessage
-				if err := c.ask(cmd.Context(), http.MethodGet, running+"/orders/"+url.PathEscape(args[0])+"/audit-pack", nil, &pack); err != nil {
+				if err := c.ask(cmd.Context(), http.MethodGet, running+"/orders/"+pathSegment(args[0])+"/audit-pack", nil, &pack); err != nil {
 					return err
 				}
 				return c.printJSON(pack)

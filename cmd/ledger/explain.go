@@ -50,7 +50,7 @@ when the views differ.`,
 func (c *cli) explanation(ctx context.Context, name string) (app.Explanation, error) {
 	var e app.Explanation
 	if running := c.runningLedger(); running != "" {
-		return e, c.ask(ctx, http.MethodGet, running+"/orders/"+url.PathEscape(name)+"/explain", nil, &e)
+		return e, c.ask(ctx, http.MethodGet, running+"/orders/"+pathSegment(name)+"/explain", nil, &e)
 	}
 	err := c.withLog(func(log *app.Store, accounts config.Accounts) error {
 		stream, err := app.ResolveStream(ctx, log, accounts, name)
@@ -148,7 +148,7 @@ func (c *cli) showPast(ctx context.Context, name, asOf, by string) error {
 		if by != "" {
 			query.Set("by", by)
 		}
-		err = c.ask(ctx, http.MethodGet, running+"/orders/"+url.PathEscape(name)+"?"+query.Encode(), nil, &past)
+		err = c.ask(ctx, http.MethodGet, running+"/orders/"+pathSegment(name)+"?"+query.Encode(), nil, &past)
 	} else {
 		err = c.withLog(func(log *app.Store, accounts config.Accounts) error {
 			stream, err := app.ResolveStream(ctx, log, accounts, name)

@@ -168,6 +168,28 @@ func TestUsage_SaysWhatToDo(t *testing.T) {
 	}
 }
 
+// TestUsage_EmptyTexts: a variable of a script that is not set does nothing else than was meant.
+func TestUsage_EmptyTexts(t *testing.T) {
+	t.Parallel()
+	for want, args := range map[string][]string{
+		"--into lacks its value: it is empty; see `ledger rebuild drop --help`":    {"rebuild", "drop", "--into", ""},
+		"--into lacks its value: it is empty; see `ledger rebuild --help`":         {"rebuild", "--as-of", "2026-10-31", "--into="},
+		"--as-of lacks its value: it is empty; see `ledger order show --help`":     {"order", "show", "X", "--as-of", ""},
+		"--as-of lacks its value: it is empty; see `ledger report --help`":         {"report", "balances", "--as-of", ""},
+		"an argument is empty; see `ledger explain --help`":                        {"explain", ""},
+		"an argument is empty; see `ledger ingest --help`":                         {"ingest", "--gateway", "decta", "a", ""},
+		"--approve lacks its value: it is empty; see `ledger rebuild swap --help`": {"rebuild", "swap", "--approve", ""},
+	} {
+		code, out, errs := call(t, append(args, "--data-dir", t.TempDir())...)
+		if code != exitUsage || out != "" || errs != "ledger: "+want+"\n" {
+			t.Errorf("ledger %q: exit code %d, stdout %q, stderr\n%swant\nledger: %s", args, code, out, errs, want)
+		}
+	}
+	if code, _, errs := call(t, "status", "--database-url", "", "--config", "", "--data-dir", t.TempDir()); code == exitUsage {
+		t.Errorf("flags of which empty is the default: %s", errs)
+	}
+}
+
 // TestSwitches_FromTheEnvironment: a switch says there what its flag says, false included; what is neither is refused.
 func TestSwitches_FromTheEnvironment(t *testing.T) {
 	t.Parallel()

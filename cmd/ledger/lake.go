@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -86,7 +85,7 @@ func (c *cli) recordLake(ctx context.Context, newest export.LakeManifest, dir, a
 // recordedLake asks the log for the newest manifest of a lake that it knows.
 func (c *cli) recordedLake(ctx context.Context, lake string) (mark export.LakeMark, err error) {
 	if running := c.runningLedger(); running != "" {
-		return mark, c.ask(ctx, http.MethodGet, running+"/exports/lakes/"+url.PathEscape(lake), nil, &mark)
+		return mark, c.ask(ctx, http.MethodGet, running+"/exports/lakes/"+pathSegment(lake), nil, &mark)
 	}
 	key, err := app.ExportKey(c.settings)
 	if err != nil {

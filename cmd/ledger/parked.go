@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -133,7 +132,7 @@ func (c *cli) retryParked(ctx context.Context, orderID string) error {
 	var err error
 	if running := c.runningLedger(); running != "" {
 		var answer web.ParkedAnswer
-		err = c.ask(ctx, http.MethodPost, running+"/parked/"+url.PathEscape(orderID)+"/retry", struct{}{}, &answer)
+		err = c.ask(ctx, http.MethodPost, running+"/parked/"+pathSegment(orderID)+"/retry", struct{}{}, &answer)
 		still = answer.Parked
 	} else {
 		err = c.withBoth(ctx, func(ctx context.Context, log *app.Store, accounts config.Accounts, conn *pgx.Conn) error {

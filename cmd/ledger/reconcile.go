@@ -83,7 +83,7 @@ func (c *cli) reconcileMatch() *cobra.Command {
 		Short:   "Look at the lines of a statement again that do not match, as more may be known by now",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.settle(cmd.Context(), "/reconciliation/statements/"+url.PathEscape(args[0])+"/match", request,
+			return c.settle(cmd.Context(), "/reconciliation/statements/"+pathSegment(args[0])+"/match", request,
 				func(ctx context.Context, l *app.Ledger) (app.StatementAnswer, error) {
 					return l.MatchStatement(ctx, args[0], request.Actor)
 				})
@@ -116,7 +116,7 @@ of the running ledger.`,
 				return fmt.Errorf("no ledger runs on %s: start one with `ledger serve`, which knows whose the tokens are", c.settings.DataDir)
 			}
 			var answer app.ReleaseAnswer
-			path := running + "/reconciliation/statements/" + url.PathEscape(args[0]) + "/lines/" + url.PathEscape(args[1]) + "/release"
+			path := running + "/reconciliation/statements/" + pathSegment(args[0]) + "/lines/" + url.PathEscape(args[1]) + "/release"
 			if err := c.ask(cmd.Context(), http.MethodPost, path, request, &answer); err != nil {
 				return err
 			}

@@ -9,7 +9,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -65,6 +67,14 @@ func askWith(ctx context.Context, client *http.Client, tokenFile, method, url st
 		return fmt.Errorf("read the answer of the running ledger: %w", err)
 	}
 	return nil
+}
+
+// pathSegment escapes a name in a path of the running ledger, "." and ".." included, which would lead elsewhere.
+func pathSegment(name string) string {
+	if name == "." || name == ".." {
+		return strings.ReplaceAll(name, ".", "%2E")
+	}
+	return url.PathEscape(name)
 }
 
 // withLog opens the event log, which nobody may be using when it is the embedded one, and closes it

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -21,6 +23,9 @@ func explainUsage(cmd *cobra.Command) {
 		}
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := emptyText(cmd, args); err != nil {
+			return seeHelp(cmd, err)
+		}
 		if check == nil {
 			return nil
 		}
@@ -33,6 +38,21 @@ func explainUsage(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		explainUsage(sub)
 	}
+}
+
+// emptyText refuses arguments and values of flags that are empty: a variable of a script was not set, and the command would
+// do something else than was meant. Flags that all commands share mean their default by it, and others say what they mean.
+func emptyText(cmd *cobra.Command, args []string) (err error) {
+	if slices.Contains(args, "") {
+		return errors.New("an argument is empty")
+	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		shared := cmd.InheritedFlags().Lookup(f.Name) != nil
+		if f.Value.Type() == "string" && f.Value.String() == "" && !shared && !strings.Contains(f.Usage, "empty") {
+			err = cmp.Or(err, fmt.Errorf("--%s lacks its value: it is empty", f.Name))
+		}
+	})
+	return err
 }
 
 // seeHelp makes an error one of usage that says where to read on; nil stays nil.

@@ -81,6 +81,13 @@ func TestOrder_TextsOfGateways(t *testing.T) {
 	l := harness.Serve(t, harness.Options{})
 	accept(t, l, "decta", strings.Replace(dectaPaid("o-1", "O-1"), `"status":"paid"`, `"status":"\u001b]0;pwn\u0007\u001b[2Jowned\u202e"`, 1))
 	l.WaitForViews(t)
+	for _, name := range []string{"..", "."} { // the path to the running ledger leads to no other place
+		for _, command := range [][]string{{"explain", name}, {"order", "show", name, "--as-of", "2099-12-31"}} {
+			if r := l.Site.Run(t, command...); r.Code != 3 || !strings.Contains(r.Stderr, "no order") {
+				t.Errorf("ledger %q: exit code %d: %s", command, r.Code, r.Stderr)
+			}
+		}
+	}
 	for _, command := range [][]string{
 		{"order", "show", "o-1"}, {"order", "show", "o-1", "--json"}, {"order", "history", "o-1"}, {"explain", "o-1"}, {"audit", "--all"},
 	} {

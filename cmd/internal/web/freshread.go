@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,22 +48,25 @@ type freshness struct {
 }
 
 // freshnessOf reads at_least and wait, or the headers Ledger-At-Least and Prefer: wait=SECONDS
-// (RFC 7240).
+// (RFC 7240). Of several positions the last one in the log counts.
 func freshnessOf(r *http.Request) (freshness, error) {
 	f := freshness{wait: freshWaitDefault}
-	text := r.URL.Query().Get("at_least")
-	if text == "" {
-		text = r.Header.Get(AtLeastHeader)
+	query := r.URL.Query()
+	for _, text := range slices.Concat(query["at_least"], r.Header.Values(AtLeastHeader)) {
+		at, err := eventstore.ParsePosition(text)
+		if err != nil {
+			return f, fmt.Errorf("at_least is a position as writes answer it in the header %s, for example C:1234/P:1234; not %q", PositionHeader, text)
+		}
+		if !f.asked || at.Compare(f.atLeast) > 0 {
+			f.asked, f.atLeast = true, at
+		}
 	}
-	if text == "" {
+	if !f.asked {
 		return f, nil
 	}
-	f.asked = true
-	var err error
-	if f.atLeast, err = eventstore.ParsePosition(text); err != nil {
-		return f, fmt.Errorf("at_least is a position as writes answer it in the header %s, for example C:1234/P:1234; not %q", PositionHeader, text)
-	}
-	if text := r.URL.Query().Get("wait"); text != "" {
+	if query.Has("wait") {
+		text := query.Get("wait")
+		var err error
 		if f.wait, err = time.ParseDuration(text); err != nil || f.wait < 0 {
 			return f, fmt.Errorf("wait is a duration such as 2s or 500ms, at most %s; not %q", freshWaitMax, text)
 		}

@@ -13,6 +13,30 @@ import (
 	"github.com/order-ledger/order-ledger/eventstore"
 )
 
+// TestAtLeast: of several positions the last counts, and an empty one is none, so that nobody reads old views unknowingly.
+func TestAtLeast(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	id := s.issue("")
+	now := s.head().String()
+	const never = "C:999999999999/P:999999999999"
+	for query, want := range map[string]int{
+		"wait=25s&at_least=" + now: http.StatusOK, "wait=0s&at_least=" + never: http.StatusServiceUnavailable,
+		"at_least=": http.StatusBadRequest, "at_least=" + now + "&at_least=": http.StatusBadRequest, "at_least=" + now + "&wait=": http.StatusBadRequest,
+		"wait=0s&at_least=" + now + "&at_least=" + never: http.StatusServiceUnavailable,
+		"wait=0s&at_least=" + never + "&at_least=" + now: http.StatusServiceUnavailable,
+	} {
+		if status, _, text := s.call(http.MethodGet, "/orders/"+id+"?"+query, ""); status != want {
+			t.Errorf("%s: %d %s, want %d", query, status, text, want)
+		}
+	}
+	for _, header := range []string{"", never} {
+		if status, _, text := s.call(http.MethodGet, "/orders/"+id+"?wait=0s&at_least="+now, "", "Ledger-At-Least", header); status == http.StatusOK {
+			t.Errorf("with the header %q: %d %s", header, status, text)
+		}
+	}
+}
+
 // TestOwnWrites_IncludeTheOutcome: the position that a write is answered with includes what became of it at the gateway,
 // whether the gateway's webhooks come meanwhile, or not at all. What reads at least that position sees it. The ETag is that of
 // the order by then, to act on it, unless somebody else told something in between.
