@@ -24,4 +24,8 @@ func shutdown(int, bool) error { return errors.ErrUnsupported }
 
 func tryLock(*os.File) (bool, error) { return false, errors.ErrUnsupported }
 
+func isChild(int, int) bool { return false }
+
+func lower(int) {}
+
 func removeEmptyDir(string) error { return errors.ErrUnsupported }

@@ -8,6 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -51,6 +54,39 @@ func shutdown(pid int, fast bool) error {
 		return err
 	}
 	return nil
+}
+
+// lower gives a process the lowest priority.
+func lower(pid int) {
+	// Who may not, as a server that runs as somebody else, goes without.
+	_ = syscall.Setpriority(syscall.PRIO_PROCESS, pid, lowest)
+	// Linux may share the processors among sessions first, whatever the priority of their processes is. Each process of a
+	// server is the only one of its session.
+	if session, ok := statOf(pid, 3); ok && session == pid {
+		_ = os.WriteFile(filepath.Join("/proc", strconv.Itoa(pid), "autogroup"), []byte(strconv.Itoa(lowest)), 0)
+	}
+}
+
+// isChild tells whether a process is a child of another; false where nobody says so, as outside of Linux.
+func isChild(pid, parent int) bool {
+	found, ok := statOf(pid, 1)
+	return ok && found == parent
+}
+
+// statOf reads a number of /proc/PID/stat; field counts from the state, which comes after the name, from 0.
+func statOf(pid, field int) (n int, ok bool) {
+	content, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return 0, false
+	}
+	// The name is in parentheses and may be anything.
+	text := string(content)
+	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
+	if len(fields) <= field {
+		return 0, false
+	}
+	n, err = strconv.Atoi(fields[field])
+	return n, err == nil
 }
 
 // tryLock takes an exclusive lock on a file without waiting.
