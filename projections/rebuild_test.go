@@ -241,6 +241,18 @@ func TestRebuild_GivesWay(t *testing.T) {
 
 	cfg := rebuildConfig(t, log, url, t.TempDir())
 	cfg.Fresh, cfg.Usual, cfg.Watched, cfg.Workers = prober.Latest, prober.Usual, prober.Often, 1
+	var tablesOf, lowered sync.Map // of connections, and of those that everything else is preferred to
+	connect := cfg.Connect
+	cfg.Connect = func(ctx context.Context, tables string) (*pgx.Conn, error) {
+		conn, err := connect(ctx, tables)
+		tablesOf.Store(conn, tables)
+		return conn, err
+	}
+	cfg.Background = func(conn *pgx.Conn) {
+		if tables, ok := tablesOf.Load(conn); ok && !conn.IsClosed() {
+			lowered.Store(tables, nil)
+		}
+	}
 	keys := 0 // of the widest table when units are loaded
 	cfg.Reached = func(ctx context.Context, p rebuild.Point) error {
 		if p != rebuild.PointUnitLoaded {
@@ -258,6 +270,14 @@ func TestRebuild_GivesWay(t *testing.T) {
 	if keys == 0 {
 		t.Error("it did not give way")
 	}
+	if _, ok := lowered.Load(besideNext); !ok {
+		t.Error("its connections are preferred like all others")
+	}
+	eventually(t, "the live checkpoint was tidied meanwhile", func() bool {
+		var vacuums int
+		err := pool.QueryRow(t.Context(), "SELECT sum(vacuum_count) FROM pg_stat_all_tables WHERE relname = 'checkpoint'").Scan(&vacuums)
+		return err == nil && vacuums > 0
+	})
 	stop()
 	besides.Wait()
 	reach(t, log, pool)

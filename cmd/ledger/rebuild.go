@@ -30,11 +30,8 @@ import (
 	"github.com/order-ledger/order-ledger/projections/schema"
 )
 
-// rebuildMemory is where the garbage collector works harder while nothing but a rebuild runs.
-const (
-	rebuildMemory  = 1 << 30
-	rebuildCollect = 300
-)
+// rebuildCollect is how much garbage there may be, in percent of what is in use, while nothing but a rebuild runs.
+const rebuildCollect = 300
 
 func (c *cli) rebuild() *cobra.Command {
 	var request app.RebuildRequest
@@ -140,7 +137,7 @@ func (c *cli) standingRebuild(ctx context.Context) (answer *app.RebuildAnswer, e
 
 // rebuildHere opens the log itself.
 func (c *cli) rebuildHere(ctx context.Context, request app.RebuildRequest, show *rebuildShow) (answer *app.RebuildAnswer, err error) {
-	debug.SetMemoryLimit(rebuildMemory)
+	debug.SetMemoryLimit(app.RebuildMemory)
 	debug.SetGCPercent(rebuildCollect)
 	err = c.withBoth(ctx, func(ctx context.Context, log *app.Store, _ config.Accounts, conn *pgx.Conn) error {
 		url := conn.Config().ConnString()
@@ -168,7 +165,7 @@ func (c *cli) rebuildHere(ctx context.Context, request app.RebuildRequest, show 
 				_ = live.Close(context.WithoutCancel(ctx))
 			}()
 		}
-		engine, err := app.RebuildEngine(c.settings, log, c.logger(slog.LevelWarn), connect, measured, fresh, show.progress)
+		engine, err := app.RebuildEngine(c.settings, log, c.logger(slog.LevelWarn), connect, nil, measured, fresh, show.progress)
 		if err != nil {
 			return err
 		}

@@ -77,6 +77,10 @@ type Config struct {
 	// nil.
 	Usual   func() (time.Duration, bool)
 	Watched func() (done func())
+	// Background, if set, has the operating system prefer everything else to the server's process of a connection, for as long as
+	// that lives, where it can. It is called, maybe several times, for connections of a rebuild that gives way, and never for one
+	// that writes to the live tables: what it locks others wait for.
+	Background func(*pgx.Conn)
 	// Progress is told how far the work is, several times a second, from one goroutine at a time.
 	Progress func(Progress)
 	// FreeBytes tells the free disk space for spilled events; false when it is not known. DatabaseHere says

@@ -132,6 +132,7 @@ func (e *Engine) withIndexer(ctx context.Context, set *Set, do func(*pgx.Conn) e
 
 func (e *Engine) makeIndex(ctx context.Context, conn *pgx.Conn, set *Set, k []string) error {
 	defer e.pace.alone(ctx)()
+	e.background(conn)
 	mine := e.pace.turn()
 	defer mine.wait(ctx)
 	var exists bool
@@ -149,6 +150,7 @@ func (e *Engine) makeIndex(ctx context.Context, conn *pgx.Conn, set *Set, k []st
 
 func (e *Engine) analyze(ctx context.Context, conn *pgx.Conn, set *Set, table string) error {
 	defer e.pace.alone(ctx)()
+	e.background(conn)
 	mine := e.pace.turn()
 	defer mine.wait(ctx)
 	setting := "RESET default_statistics_target"

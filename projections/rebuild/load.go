@@ -177,6 +177,7 @@ func (l *loader) unit(ctx context.Context, number int, u unit) error {
 // attempt loads a unit in one transaction.
 func (l *loader) attempt(ctx context.Context, number int, u unit) (err error) {
 	defer l.engine.pace.alone(ctx)()
+	l.engine.background(l.conn)
 	total := 0
 	tx, err := l.begin(ctx, u)
 	if err != nil {

@@ -211,6 +211,7 @@ func (e *Engine) snapshot(ctx context.Context, tables string) (*pgx.Conn, error)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the read models: %w", err)
 	}
+	e.background(conn)
 	// The first reader of a page may have to log it whole, compressed if that is set. Who may not say so goes without.
 	_, _ = conn.Exec(ctx, "SET wal_compression = off")
 	if _, err := conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL timezone TO 'UTC'; SET LOCAL jit TO off; "+sumsInMemory); err != nil {

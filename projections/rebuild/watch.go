@@ -61,12 +61,17 @@ func (e *Engine) uncounted(ctx context.Context, err error) {
 	}
 }
 
+// tidyEvery is the time between two tidyings of the live checkpoint.
+const tidyEvery = time.Second
+
 // counter counts the events in the live tables after a position.
 type counter struct {
 	pace *pace
 	conn *pgx.Conn
 	at   int64
 	last time.Time
+	// tidied is when the live checkpoint was tidied last.
+	tidied time.Time
 }
 
 // begin counts for a moment, so that it is known from the beginning whether any come.
@@ -95,5 +100,18 @@ func (c *counter) count(ctx context.Context, after time.Duration) error {
 	now := time.Now()
 	c.pace.saw(events, now.Sub(c.last), now)
 	c.last = now
-	return nil
+	return c.tidy(ctx, now)
+}
+
+// tidy has the pages of the live checkpoint used again, while the rebuild gives way. That row is written hundreds of times a second, and
+// as long as a transaction of a unit lasts no earlier version of it can be removed; without this each unit leaves the
+// table larger, and whoever looks where the read models stand reads all of it, until long after the rebuild.
+func (c *counter) tidy(ctx context.Context, now time.Time) error {
+	if !c.pace.givesWay() || now.Sub(c.tidied) < tidyEvery {
+		return nil
+	}
+	c.tidied = now
+	// It takes no lock that anybody else waits for.
+	_, err := c.conn.Exec(ctx, "VACUUM (SKIP_LOCKED, TRUNCATE false) checkpoint")
+	return err
 }

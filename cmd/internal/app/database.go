@@ -317,6 +317,16 @@ func (d *Database) Connect(ctx context.Context) (*pgx.Conn, error) {
 	return d.ConnectTo(ctx, schema.Live)
 }
 
+// Background has what PostgreSQL does for a connection run only when nothing else wants the processor, if that server is private.
+func (d *Database) Background(conn *pgx.Conn) {
+	d.mu.Lock()
+	private := d.private
+	d.mu.Unlock()
+	if private != nil && !conn.IsClosed() {
+		private.Background(int(conn.PgConn().PID()))
+	}
+}
+
 // ConnectTo is Connect for another set of tables.
 func (d *Database) ConnectTo(ctx context.Context, tables string) (*pgx.Conn, error) {
 	select {

@@ -71,10 +71,10 @@ type RebuildLine struct {
 }
 
 // RebuildEngine makes what rebuilds the views of a ledger. It gives way by what measured measures, which may be nil, as
-// long as fresh says that it counts.
+// long as fresh says that it counts; background, which may be nil, has the operating system give way as well.
 func RebuildEngine(
 	s config.Settings, log projections.Log, logger *slog.Logger,
-	connect func(ctx context.Context, schema string) (*pgx.Conn, error),
+	connect func(ctx context.Context, schema string) (*pgx.Conn, error), background func(*pgx.Conn),
 	measured *freshness.Prober, fresh func() (time.Duration, bool), progress func(rebuild.Progress),
 ) (*rebuild.Engine, error) {
 	own, err := Fingerprint()
@@ -84,6 +84,7 @@ func RebuildEngine(
 	dir := filepath.Join(s.DataDir, "rebuild")
 	cfg := rebuild.Config{
 		Log: log, Connect: connect, Fingerprint: own, Dir: dir, Logger: logger, Clock: time.Now, Progress: progress,
+		Background: background,
 		Tables: rebuild.Tables{
 			Create: migrations.CreateTables, Exchange: migrations.Exchange, CopyViews: migrations.CopyViews,
 			IsBusy: migrations.ReadersBusy,
@@ -150,6 +151,7 @@ func (r *RebuildRequest) Validate() error {
 
 // Run does what the request says. planned is told the plan before the work begins.
 func (r *RebuildRequest) Run(ctx context.Context, e *rebuild.Engine, planned func(*rebuild.Plan)) (*RebuildAnswer, error) {
+	defer makeRoom()()
 	answer := &RebuildAnswer{Sets: []rebuild.Set{}}
 	err := r.do(ctx, e, planned, answer)
 	var different *rebuild.DifferentError
@@ -244,7 +246,8 @@ func (r *RebuildRequest) moment(ctx context.Context, e *rebuild.Engine) (eventst
 
 // Rebuilder makes the engine of a ledger that runs. progress may be nil.
 func (l *Ledger) Rebuilder(progress func(rebuild.Progress)) (*rebuild.Engine, error) {
-	return RebuildEngine(l.Settings, l.Store, l.Logger.With(slog.String("worker", "rebuild")), l.Database.ConnectTo, l.Freshness, l.freshLately, progress)
+	return RebuildEngine(l.Settings, l.Store, l.Logger.With(slog.String("worker", "rebuild")), l.Database.ConnectTo, l.Database.Background,
+		l.Freshness, l.freshLately, progress)
 }
 
 // freshLately is the slowest of the newest canaries, while they fly.
@@ -267,6 +270,7 @@ func (l *Ledger) RebuildStale(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer makeRoom()()
 	if err := dropOfOtherProgram(ctx, e); err != nil {
 		return err
 	}

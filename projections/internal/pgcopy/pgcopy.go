@@ -29,8 +29,8 @@ type Table struct {
 // piece is a place between two rows.
 type piece struct{ at, rows int }
 
-// pieceBytes of rows are written within some milliseconds.
-const pieceBytes = 96 << 10
+// pieceBytes of rows are written within a millisecond or two: longer pieces are what somebody else waits for.
+const pieceBytes = 24 << 10
 
 // Rest is what is done between two pieces of what is copied.
 type Rest = func(context.Context)

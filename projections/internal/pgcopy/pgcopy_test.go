@@ -132,7 +132,7 @@ func TestTable_CopiesInPieces(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if rests < 5 || rests > 20 {
+		if rests < 20 || rests > 80 {
 			t.Errorf("%d rests in %d bytes", rests, count*bytesEach)
 		}
 	}
