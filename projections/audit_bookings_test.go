@@ -38,7 +38,7 @@ func TestAudit_BookingsTogether(t *testing.T) {
 	start(t, config(log, url))
 	reach(t, log, pool)
 	db := &snapshotCounter{Pool: pool}
-	r, err := audit.All(t.Context(), db, log, nil)
+	r, err := audit.All(t.Context(), db, log, nil, nil)
 	if err != nil || r.Orders != lines || r.Drifted != 0 {
 		t.Fatalf("%d audited, %d differ, %v", r.Orders, r.Drifted, err)
 	}

@@ -61,11 +61,38 @@ func auditAll(tb testing.TB, pool *pgxpool.Pool, log eventstore.Reader, heal boo
 	if heal {
 		healer = func(ctx context.Context, id string) error { return projections.Heal(ctx, pool, log, id) }
 	}
-	r, err := audit.All(tb.Context(), pool, log, healer)
+	r, err := audit.All(tb.Context(), pool, log, healer, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return r
+}
+
+// An audit of everything tells how far it is, up to the end of both of its stages.
+func TestAudit_TellsHowFarItIs(t *testing.T) {
+	t.Parallel()
+	log, pool := everything(t)
+	var told []audit.Progress
+	r, err := audit.All(t.Context(), pool, log, nil, func(p audit.Progress) { told = append(told, p) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends := map[audit.Stage]audit.Progress{}
+	for i, p := range told {
+		if last := ends[p.Stage]; p.Done < last.Done || p.Done > p.Total || (i > 0 && p.Stage == audit.OrderByOrder && told[i-1].Stage != p.Stage) {
+			t.Errorf("%+v after %+v", p, last)
+		}
+		ends[p.Stage] = p
+	}
+	var orders int64
+	if err := pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM ledger.orders) + (SELECT count(*) FROM ledger.test_orders) +
+		(SELECT count(*) FROM ledger.payouts)`).Scan(&orders); err != nil {
+		t.Fatal(err)
+	}
+	first, o, l := told[0], ends[audit.OrderByOrder], ends[audit.AlongTheLog]
+	if first.Done != 0 || first.Total != orders || o.Done != int64(r.Orders) || o.Total != o.Done || l.Done == 0 || l.Done != l.Total {
+		t.Errorf("first %+v, then %+v and %+v, with %d orders in the views and %d audited", first, o, l, orders, r.Orders)
+	}
 }
 
 // TestAudit_EveryTable lists the tables that there are, makes a row too many, one too few and one that says something else

@@ -58,14 +58,23 @@ A running ledger audits all the time by itself: see /metrics, ledger_audit_….`
 	return cmd
 }
 
-func (c *cli) runAudit(ctx context.Context, request app.AuditRequest) (audit.Report, error) {
-	var report audit.Report
+func (c *cli) runAudit(ctx context.Context, request app.AuditRequest) (report audit.Report, err error) {
+	show := auditShow{c: c, ctx: ctx}
+	defer func() {
+		if err == nil {
+			show.complete(&report)
+		}
+		show.end()
+	}()
 	if url := c.runningLedger(); url != "" {
+		if request.All {
+			return c.auditThrough(ctx, url, request, &show)
+		}
 		return report, c.ask(ctx, http.MethodPost, url+"/audit", request, &report)
 	}
-	err := c.withBoth(ctx, func(ctx context.Context, log *app.Store, accounts config.Accounts, conn *pgx.Conn) error {
+	err = c.withBoth(ctx, func(ctx context.Context, log *app.Store, accounts config.Accounts, conn *pgx.Conn) error {
 		var err error
-		report, err = request.Run(ctx, conn, log, accounts)
+		report, err = request.Run(ctx, conn, log, accounts, show.progress)
 		if errors.Is(err, refold.ErrNotFound) {
 			return &exitError{code: exitNotFound, err: err}
 		}

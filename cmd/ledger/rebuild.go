@@ -1,15 +1,11 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"os"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -23,7 +19,6 @@ import (
 
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
-	"github.com/order-ledger/order-ledger/cmd/internal/web"
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/freshness"
 	"github.com/order-ledger/order-ledger/projections/rebuild"
@@ -177,49 +172,28 @@ func (c *cli) rebuildHere(ctx context.Context, request app.RebuildRequest, show 
 
 // rebuildThrough asks the ledger that holds the log.
 func (c *cli) rebuildThrough(ctx context.Context, url string, request app.RebuildRequest, show *rebuildShow) (*app.RebuildAnswer, error) {
-	token, err := os.ReadFile(c.settings.TokenFile())
-	if err != nil {
-		return nil, fmt.Errorf("a ledger is running, and its token cannot be read: %w", err)
-	}
-	body, err := json.Marshal(request)
-	if err != nil {
-		return nil, err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/rebuild", bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", "Bearer "+string(token))
-	answer, err := c.httpClient().Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("ask the running ledger: %w", err)
-	}
-	defer func() { _ = answer.Body.Close() }()
-	if answer.StatusCode != http.StatusOK {
-		var p web.Problem
-		_ = json.NewDecoder(answer.Body).Decode(&p)
-		return nil, fmt.Errorf("the running ledger answered %s: %s", answer.Status, p.Detail)
-	}
-	lines := bufio.NewScanner(answer.Body)
-	const lineMost = 64 << 20
-	lines.Buffer(nil, lineMost)
-	for lines.Scan() {
+	var answer *app.RebuildAnswer
+	err := c.askLines(ctx, url+"/rebuild", request, func(raw []byte) error {
 		var line app.RebuildLine
-		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-			return nil, fmt.Errorf("read the answer of the running ledger: %w", err)
+		if err := json.Unmarshal(raw, &line); err != nil {
+			return fmt.Errorf("read the answer of the running ledger: %w", err)
 		}
 		switch {
 		case line.Error != "":
-			return nil, errors.New(line.Error)
+			return errors.New(line.Error)
 		case line.Answer != nil:
-			return line.Answer, nil
+			answer = line.Answer
 		case line.Plan != nil:
 			show.plan(line.Plan)
 		case line.Progress != nil:
 			show.progress(*line.Progress)
 		}
+		return nil
+	})
+	if err == nil && answer == nil {
+		err = fmt.Errorf("the running ledger went away; run the rebuild again, it goes on where it was: %w", ctx.Err())
 	}
-	return nil, fmt.Errorf("the running ledger went away; run the rebuild again, it goes on where it was: %w", errors.Join(lines.Err(), ctx.Err()))
+	return answer, err
 }
 
 // rebuildShow shows plan and progress: one bar for everything on a terminal, lines of JSON for machines, nothing

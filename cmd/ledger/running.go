@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -75,6 +76,44 @@ func pathSegment(name string) string {
 		return strings.ReplaceAll(name, ".", "%2E")
 	}
 	return url.PathEscape(name)
+}
+
+// askLines sends a request to a running ledger, with the token of the data directory, and has each line of the answer taken
+// as it comes. An answer that is cut off is its end.
+func (c *cli) askLines(ctx context.Context, url string, body any, take func(line []byte) error) error {
+	token, err := os.ReadFile(c.settings.TokenFile())
+	if err != nil {
+		return fmt.Errorf("a ledger is running, and its token cannot be read: %w", err)
+	}
+	payload, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(payload))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+string(token))
+	req.Header.Set("Accept", "application/x-ndjson")
+	answer, err := c.httpClient().Do(req)
+	if err != nil {
+		return fmt.Errorf("ask the running ledger: %w", err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusOK {
+		var p web.Problem
+		_ = json.NewDecoder(answer.Body).Decode(&p)
+		return fmt.Errorf("the running ledger answered %s: %s", answer.Status, p.Detail)
+	}
+	lines := bufio.NewScanner(answer.Body)
+	const lineMost = 64 << 20
+	lines.Buffer(nil, lineMost)
+	for lines.Scan() {
+		if err := take(lines.Bytes()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // withLog opens the event log, which nobody may be using when it is the embedded one, and closes it

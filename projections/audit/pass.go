@@ -12,6 +12,7 @@ import (
 
 	"github.com/order-ledger/order-ledger/domain/settlement"
 	"github.com/order-ledger/order-ledger/eventstore"
+	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/refold"
 )
 
@@ -93,9 +94,21 @@ func Each(ids []string) iter.Seq2[string, error] {
 const windowEvents = 20_000
 
 // All audits everything: the orders that the views hold anything of, those that only the log knows up to where the views
-// stand, and what belongs to no order.
-func All(ctx context.Context, db Database, log eventstore.Reader, heal Heal) (Report, error) {
-	r, err := Pass(ctx, db, log, held(ctx, db), heal)
+// stand, and what belongs to no order. tell, which may be nil, is called often.
+func All(ctx context.Context, db Database, log eventstore.Reader, heal Heal, tell func(Progress)) (Report, error) {
+	if tell == nil {
+		tell = func(Progress) {}
+	}
+	total, err := count(ctx, db)
+	if err != nil {
+		return Report{}, err
+	}
+	r, err := Pass(ctx, db, log, counted(held(ctx, db), total, tell), heal)
+	if err != nil {
+		return r, err
+	}
+	stand, err := checkpoint.Read(ctx, db)
+	tell(Progress{Stage: AlongTheLog, Total: int64(stand.Position.Commit)})
 	for complete, after := false, (*eventstore.Position)(nil); err == nil && !complete; {
 		var w Window
 		if w, err = Besides(ctx, db, log, after, windowEvents, heal != nil); err != nil {
@@ -108,6 +121,7 @@ func All(ctx context.Context, db Database, log eventstore.Reader, heal Heal) (Re
 		missing, err = Pass(ctx, db, log, Each(w.Missing), heal)
 		r.add(&missing)
 		complete, after = w.Complete, &w.To
+		tell(Progress{Stage: AlongTheLog, Done: int64(w.To.Commit), Total: max(int64(stand.Position.Commit), int64(w.To.Commit))})
 	}
 	return r, err
 }

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -35,6 +36,14 @@ func TestRebuild_OnATerminal(t *testing.T) {
 		}
 	}
 	rebuild("alone", "events/s")
+	audit := func(where string) {
+		t.Helper()
+		r := harness.Run(t, drawn("audit", "--all"))
+		if r.Code != 0 || !strings.Contains(r.Stderr, "audited ") || !strings.Contains(r.Stderr, "100 %") || !strings.Contains(r.Stderr, "0 differ") {
+			t.Errorf("audit %s: exit code %d: %q", where, r.Code, r.Stderr)
+		}
+	}
+	audit("alone")
 
 	ctx := t.Context()
 	conn, err := pgx.Connect(ctx, s.DatabaseURL)
@@ -56,6 +65,14 @@ func TestRebuild_OnATerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	rebuild("after the interruptions")
-	s.Serve(t)
+	l := s.Serve(t)
 	rebuild("through a ledger", "events/s")
+	audit("through a ledger")
+	operator, _ := bearer(t, s, "kim", "operations")
+	operator.Set("Accept", "application/x-ndjson")
+	a := l.Do(t, http.MethodPost, "/audit", `{"all":true}`, operator)
+	if a.Status != http.StatusOK || !strings.HasPrefix(a.Body, `{"progress":{"stage":"ORDERS","done":0,`) ||
+		!strings.Contains(a.Body, `"stage":"LOG"`) || !strings.Contains(a.Body, "\n"+`{"report":{"orders":`) {
+		t.Errorf("an audit in lines: %d %s", a.Status, a.Body)
+	}
 }

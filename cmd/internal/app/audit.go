@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"iter"
+	"time"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
 	"github.com/order-ledger/order-ledger/domain/order"
@@ -47,8 +48,11 @@ type AuditDatabase interface {
 }
 
 // Run audits. Rows that another version of the program made can be audited, which finds what it did
-// differently, but not healed one by one: that would mix the two. It is a *projections.StaleError.
-func (a *AuditRequest) Run(ctx context.Context, db AuditDatabase, log eventstore.Reader, accounts config.Accounts) (audit.Report, error) {
+// differently, but not healed one by one: that would mix the two. It is a *projections.StaleError. tell, which may be nil,
+// is told how far an audit of everything is.
+func (a *AuditRequest) Run(
+	ctx context.Context, db AuditDatabase, log eventstore.Reader, accounts config.Accounts, tell func(AuditProgress),
+) (audit.Report, error) {
 	if err := a.Validate(); err != nil {
 		return audit.Report{}, err
 	}
@@ -60,7 +64,11 @@ func (a *AuditRequest) Run(ctx context.Context, db AuditDatabase, log eventstore
 		heal = func(ctx context.Context, id string) error { return projections.Heal(ctx, db, log, id) }
 	}
 	if a.All {
-		return audit.All(ctx, db, log, heal)
+		if tell == nil {
+			return audit.All(ctx, db, log, heal, nil)
+		}
+		meter := auditMeter{tell: tell, clock: time.Now}
+		return audit.All(ctx, db, log, heal, meter.take)
 	}
 	var orders iter.Seq2[string, error]
 	switch {

@@ -2,9 +2,11 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -31,10 +33,28 @@ func (s *Server) audit(w http.ResponseWriter, r *http.Request) {
 	ctx, end := s.untilStopped(r.Context())
 	defer end()
 	var report audit.Report
+	var tell func(app.AuditProgress)
+	lines := lineWriter{to: json.NewEncoder(w), flush: http.NewResponseController(w).Flush}
+	inLines := request.All && strings.Contains(r.Header.Get("Accept"), typeNDJSON)
+	if inLines {
+		w.Header().Set("Content-Type", typeNDJSON)
+		tell = func(p app.AuditProgress) { lines.write(app.AuditLine{Progress: &p}) }
+	}
 	err := s.ledger.Database.WhileItAnswers(ctx, func(ctx context.Context) (err error) {
-		report, err = request.Run(ctx, pool, s.ledger.Store, s.ledger.Accounts)
+		report, err = request.Run(ctx, pool, s.ledger.Store, s.ledger.Accounts, tell)
 		return err
 	})
+	if inLines {
+		line := app.AuditLine{Report: &report}
+		if errors.Is(context.Cause(ctx), errStopping) {
+			line = app.AuditLine{Error: "the ledger is being stopped; audit again later"}
+		} else if err != nil {
+			s.logger.WarnContext(r.Context(), "audit failed", errAttr(err))
+			line = app.AuditLine{Error: err.Error()}
+		}
+		lines.write(line)
+		return
+	}
 	var stale *projections.StaleError
 	var silent *app.SilentError
 	switch {

@@ -60,7 +60,7 @@ type lineWriter struct {
 	flush func() error
 }
 
-func (l *lineWriter) write(line app.RebuildLine) {
+func (l *lineWriter) write(line any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.to.Encode(line) == nil {

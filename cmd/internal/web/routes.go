@@ -266,13 +266,15 @@ func (s *Server) operations() []*api.Route {
 	keys := operation("backupKeys", "/keys/backup", "Bring a copy of the keys of personal data up to date, in a folder of the ledger's machine", s.backUpKeys,
 		api.JSON[KeysBackupRequest](), api.JSON[privacy.Merged](), http.StatusNotFound)
 	keys.Access = api.OwnerOnly
+	auditing := operation("audit", "/audit", "Compare orders of the views with the log; an audit of all tells in lines how far it is when it is asked for them", s.audit,
+		api.JSON[app.AuditRequest](), api.JSON[audit.Report](), http.StatusNotFound, http.StatusConflict)
+	auditing.Answers = api.OK(nil, api.JSON[audit.Report](), api.Content{Type: typeNDJSON})
 	return []*api.Route{
 		operation("changePeriod", "/periods", "Close a period of the books, or open it again", s.changePeriod,
 			api.JSON[app.PeriodRequest](), api.JSON[app.PeriodAnswer](), http.StatusConflict),
 		operation("defineEntity", "/entities", "Say which merchant accounts a legal entity keeps books of", s.defineEntity,
 			api.JSON[app.EntityRequest](), api.JSON[EntityList](), http.StatusConflict),
-		operation("audit", "/audit", "Compare orders of the views with the log", s.audit,
-			api.JSON[app.AuditRequest](), api.JSON[audit.Report](), http.StatusNotFound, http.StatusConflict),
+		auditing,
 		operation("rebuild", "/rebuild", "Work on the views; the answer tells how far it is, a line at a time", s.rebuild,
 			api.JSON[app.RebuildRequest](), api.Content{Type: typeNDJSON}),
 		operation("erase", "/erase", "Destroy personal data", s.erase,
