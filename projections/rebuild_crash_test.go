@@ -65,11 +65,7 @@ const frozenSchema = "month_1"
 
 // freezeFlow makes a frozen copy.
 func freezeFlow(ctx context.Context, e *rebuild.Engine) error {
-	at, err := e.PositionAt(ctx, time.Now().Add(time.Hour))
-	if err != nil {
-		return err
-	}
-	if err := e.Freeze(ctx, frozenSchema, at); !errors.Is(err, rebuild.ErrFrozen) {
+	if err := e.FreezeRecorded(ctx, frozenSchema, day.AddDate(10, 0, 0)); !errors.Is(err, rebuild.ErrFrozen) {
 		return err
 	}
 	return nil

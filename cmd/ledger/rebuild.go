@@ -400,7 +400,7 @@ func (c *cli) showSets(answer *app.RebuildAnswer) {
 		default:
 			proven = "DIFFERENT, " + s.Proof.Digest
 		}
-		t.AppendRow(table.Row{s.Tables, s.Views, s.Stage, doneText(s), s.Target.String(), proven, s.UpdatedAt.Format("2006-01-02 15:04:05")})
+		t.AppendRow(table.Row{s.Tables, s.Views, s.Stage, doneText(s), strings.TrimPrefix(s.AsOf(), "position "), proven, s.UpdatedAt.Format("2006-01-02 15:04:05")})
 	}
 	t.Render()
 	for i := range answer.Sets {

@@ -35,7 +35,9 @@ type Set struct {
 	Views  string `json:"views,omitempty"`
 	Stage  Stage  `json:"stage"`
 	// Target is where the log was read up to, before it was followed on.
-	Target      eventstore.Position     `json:"target"`
+	Target eventstore.Position `json:"target"`
+	// RecordedBy is the time, in whole microseconds, by which an event of a frozen copy was recorded; nil when all count up to Target.
+	RecordedBy  *time.Time              `json:"recorded_by,omitempty"`
 	Fingerprint fingerprint.Fingerprint `json:"-"`
 	// Events that are spilled; known once all are.
 	Events int64 `json:"events,omitempty"`
@@ -63,6 +65,14 @@ func (s *Set) Unfinished() bool {
 	return false
 }
 
+// AsOf is the moment that the tables are of: a time or a position.
+func (s *Set) AsOf() string {
+	if s.RecordedBy != nil {
+		return s.RecordedBy.Format(time.RFC3339Nano)
+	}
+	return "position " + s.Target.String()
+}
+
 // ErrNone says that there is no such set of tables.
 var ErrNone = errors.New("nothing stands beside the live tables: `ledger rebuild run` builds it")
 
@@ -73,7 +83,7 @@ type querier interface {
 const selectSets = `SELECT r.tables, coalesce(r.views, ''), r.stage, r.target_commit, r.target_prepare, r.fingerprint,
 	r.key_statements, coalesce(r.division, ''), coalesce(r.events, 0),
 	(SELECT coalesce(sum(u.events), 0)::bigint FROM ledger_control.rebuild_units u WHERE u.tables = r.tables),
-	r.proof, r.started_at, r.updated_at
+	r.proof, r.started_at, r.updated_at, r.recorded_by
 	FROM ledger_control.rebuilds r`
 
 func setOf(ctx context.Context, db querier, tables string) (Set, error) {
@@ -96,12 +106,15 @@ func querySets(ctx context.Context, db querier, sql string, args ...any) ([]Set,
 		var s Set
 		var commit, prepare int64
 		var parts, proof []byte
-		err := row.Scan(&s.Tables, &s.Views, &s.Stage, &commit, &prepare, &parts, &s.keys, &s.division, &s.Events, &s.Loaded, &proof, &s.StartedAt, &s.UpdatedAt)
+		err := row.Scan(&s.Tables, &s.Views, &s.Stage, &commit, &prepare, &parts, &s.keys, &s.division, &s.Events, &s.Loaded, &proof, &s.StartedAt, &s.UpdatedAt, &s.RecordedBy)
 		if err != nil {
 			return s, err
 		}
 		s.Target = eventstore.Position{Commit: uint64(commit), Prepare: uint64(prepare)}
 		s.StartedAt, s.UpdatedAt = s.StartedAt.UTC(), s.UpdatedAt.UTC()
+		if s.RecordedBy != nil {
+			*s.RecordedBy = s.RecordedBy.UTC()
+		}
 		if proof != nil {
 			if err := json.Unmarshal(proof, &s.Proof); err != nil {
 				return s, err
@@ -120,9 +133,9 @@ func insertSet(ctx context.Context, tx pgx.Tx, s *Set) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO ledger_control.rebuilds (tables, views, stage, target_commit, target_prepare, fingerprint, key_statements, division)
-		VALUES ($1, nullif($2, ''), $3, $4, $5, $6, $7, $8)`,
-		s.Tables, s.Views, string(s.Stage), int64(s.Target.Commit), int64(s.Target.Prepare), parts, s.keys, s.division)
+	_, err = tx.Exec(ctx, `INSERT INTO ledger_control.rebuilds (tables, views, stage, target_commit, target_prepare, fingerprint, key_statements, division, recorded_by)
+		VALUES ($1, nullif($2, ''), $3, $4, $5, $6, $7, $8, $9)`,
+		s.Tables, s.Views, string(s.Stage), int64(s.Target.Commit), int64(s.Target.Prepare), parts, s.keys, s.division, s.RecordedBy)
 	if err != nil {
 		return fmt.Errorf("begin a rebuild: %w", err)
 	}

@@ -245,6 +245,7 @@ func (l *loader) piece(ctx context.Context, p piece) (events int, err error) {
 		return l.bulk.Fill(ctx, l.conn, p.part, rest)
 	}
 	var last eventstore.Position
+	cut := make(gaps)
 	for slice := p.first; slice <= p.last; slice++ {
 		err := l.file.each(ctx, slice, func(ev *eventstore.RecordedEvent) error {
 			if p.shares > 1 {
@@ -253,6 +254,10 @@ func (l *loader) piece(ctx context.Context, p piece) (events int, err error) {
 				}
 			}
 			last = ev.Position
+			if l.set.RecordedBy != nil && p.part != besidesPart && !cut.follows(ev) {
+				events++
+				return nil
+			}
 			if err := l.bulk.Add(ctx, ev); err != nil {
 				return err
 			}

@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/eventstore"
-	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/schema"
 )
 
@@ -249,29 +248,4 @@ func (e *Engine) checkSpace(ctx context.Context, conn *pgx.Conn) error {
 		return &NoSpaceError{Needed: needed, Free: free}
 	}
 	return nil
-}
-
-// PositionAt is the last position of the log at which nothing was known that was recorded after a time, as
-// far as the live views have come; for a later time it is where they stand.
-func (e *Engine) PositionAt(ctx context.Context, at time.Time) (eventstore.Position, error) {
-	conn, err := e.cfg.Connect(ctx, schema.Live)
-	if err != nil {
-		return eventstore.Position{}, fmt.Errorf("connect to the read models: %w", err)
-	}
-	defer closeConn(ctx, conn)
-	if err := projections.RecogniseLog(ctx, conn, e.cfg.Log); err != nil {
-		return eventstore.Position{}, err
-	}
-	var first *int64
-	if err := conn.QueryRow(ctx, "SELECT min(position) FROM order_history WHERE recorded_at > $1", at).Scan(&first); err != nil {
-		return eventstore.Position{}, fmt.Errorf("look for what was recorded after %s: %w", at, err)
-	}
-	switch {
-	case first == nil:
-		return e.liveTarget(ctx, conn)
-	case *first == 0:
-		return eventstore.Position{}, fmt.Errorf("nothing was recorded by %s", at.Format(time.RFC3339))
-	}
-	before := uint64(*first) - 1
-	return eventstore.Position{Commit: before, Prepare: before}, nil
 }

@@ -229,13 +229,25 @@ func (e *BeyondError) Error() string {
 
 // Freeze builds a copy of all views as of a position in a new schema, or goes on doing so.
 func (e *Engine) Freeze(ctx context.Context, views string, at eventstore.Position) error {
+	if err := e.within(ctx, at); err != nil {
+		return err
+	}
+	return e.freeze(ctx, Set{Views: views, Target: at})
+}
+
+// FreezeRecorded is Freeze for what was recorded by a time, as far as the live views have come.
+func (e *Engine) FreezeRecorded(ctx context.Context, views string, by time.Time) error {
+	by = by.UTC().Truncate(time.Microsecond) // as views show times
+	return e.freeze(ctx, Set{Views: views, RecordedBy: &by})
+}
+
+func (e *Engine) freeze(ctx context.Context, wanted Set) (err error) {
+	views := wanted.Views
 	tables, err := frozenTables(views)
 	if err != nil {
 		return err
 	}
-	if err := e.within(ctx, at); err != nil {
-		return err
-	}
+	wanted.Tables = tables
 	e.progress.plan(Spilling, Loading, Indexing)
 	return e.exclusively(ctx, "freeze", func(ctx context.Context, conn *pgx.Conn) error {
 		set, err := setOf(ctx, conn, tables)
@@ -244,11 +256,16 @@ func (e *Engine) Freeze(ctx context.Context, views string, at eventstore.Positio
 			if err := unused(ctx, conn, views); err != nil {
 				return err
 			}
-			set, err = e.prepare(ctx, conn, Set{Tables: tables, Views: views, Target: at})
-		case err == nil && set.Target != at:
-			err = fmt.Errorf("schema %s is a frozen copy as of position %s, not %s; `ledger rebuild drop --into %s` removes it", views, set.Target, at, views)
+			if wanted.RecordedBy != nil {
+				if wanted.Target, err = e.liveTarget(ctx, conn); err != nil {
+					return err
+				}
+			}
+			set, err = e.prepare(ctx, conn, wanted)
+		case err == nil && !set.sameMoment(&wanted):
+			err = fmt.Errorf("schema %s is a frozen copy as of %s, not %s; `ledger rebuild drop --into %s` removes it", views, set.AsOf(), wanted.AsOf(), views)
 		case err == nil && set.Stage == Frozen:
-			return fmt.Errorf("%w: schema %s, as of position %s", ErrFrozen, views, set.Target)
+			return fmt.Errorf("%w: schema %s, as of %s", ErrFrozen, views, set.AsOf())
 		}
 		if err != nil {
 			return err
@@ -342,7 +359,7 @@ func (e *Engine) beginAnew(ctx context.Context, conn *pgx.Conn, set Set, why err
 	if set.Views == "" {
 		return e.prepareNext(ctx, conn)
 	}
-	return e.prepare(ctx, conn, Set{Tables: set.Tables, Views: set.Views, Target: set.Target})
+	return e.prepare(ctx, conn, Set{Tables: set.Tables, Views: set.Views, Target: set.Target, RecordedBy: set.RecordedBy})
 }
 
 // divisionVersion changes with sliceOf and units.

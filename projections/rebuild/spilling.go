@@ -76,7 +76,7 @@ func (e *Engine) spillLog(ctx context.Context, set *Set) (_ *spill, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return file, e.readInto(ctx, w, set.Target)
+	return file, e.readInto(ctx, w, set)
 }
 
 // blockEvents bounds the events that are handed from the reader of the log to the writer of the file at once,
@@ -86,10 +86,10 @@ const blockEvents = 1024
 // chunksWaiting are between the sorter of events and the writer of the file.
 const chunksWaiting = 32
 
-// readInto spills the events of orders and of quarantine from where the file ends up to the target, with a mark there. Reading,
+// readInto spills the events that count from where the file ends up to the target, with a mark there. Reading,
 // sorting and writing go side by side.
-func (e *Engine) readInto(ctx context.Context, w *spiller, target eventstore.Position) error {
-	e.progress.begin(Spilling, target.Commit, int64(w.spill.at.Commit), 0)
+func (e *Engine) readInto(ctx context.Context, w *spiller, set *Set) error {
+	e.progress.begin(Spilling, set.Target.Commit, int64(w.spill.at.Commit), 0)
 	blocks := make(chan []eventstore.RecordedEvent, 2)
 	chunks, free := make(chan filled, chunksWaiting), make(chan []byte, chunksWaiting)
 	group, ctx := errgroup.WithContext(ctx)
@@ -97,7 +97,7 @@ func (e *Engine) readInto(ctx context.Context, w *spiller, target eventstore.Pos
 	whole := false // known when blocks is closed
 	group.Go(func() error {
 		defer close(blocks)
-		err := e.readLog(ctx, from, known, target, blocks)
+		err := e.readLog(ctx, from, known, set, blocks)
 		whole = err == nil
 		return err
 	})
@@ -107,7 +107,7 @@ func (e *Engine) readInto(ctx context.Context, w *spiller, target eventstore.Pos
 		if err := e.sortInto(ctx, s, blocks); err != nil || !whole {
 			return err
 		}
-		return s.mark(ctx, target)
+		return s.mark(ctx, set.Target)
 	})
 	group.Go(func() error {
 		mine := e.pace.turn()
@@ -162,7 +162,7 @@ func (e *Engine) sortInto(ctx context.Context, s *sorter, blocks <-chan []events
 	return nil
 }
 
-func (e *Engine) readLog(ctx context.Context, from eventstore.Position, known bool, target eventstore.Position, blocks chan<- []eventstore.RecordedEvent) error {
+func (e *Engine) readLog(ctx context.Context, from eventstore.Position, known bool, set *Set, blocks chan<- []eventstore.RecordedEvent) error {
 	var read eventstore.AllRead
 	if known {
 		read.From = &from
@@ -187,13 +187,13 @@ func (e *Engine) readLog(ctx context.Context, from eventstore.Position, known bo
 		if err != nil {
 			return fmt.Errorf("read the log: %w", err)
 		}
-		if ev.Position.Compare(target) > 0 {
+		if ev.Position.Compare(set.Target) > 0 {
 			break
 		}
 		if known && ev.Position.Compare(from) <= 0 {
 			continue
 		}
-		if !slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(ev.Stream, prefix) }) {
+		if !slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(ev.Stream, prefix) }) || !set.counts(&ev) {
 			continue
 		}
 		if block = append(block, ev); len(block) >= int(min(blockEvents, e.cfg.MarkEvery)) {

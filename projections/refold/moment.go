@@ -11,6 +11,7 @@ import (
 	"github.com/order-ledger/order-ledger/domain/order"
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections/detail"
+	"github.com/order-ledger/order-ledger/projections/internal/storable"
 )
 
 // By says which of an event's two times a moment is compared with.
@@ -152,7 +153,7 @@ const (
 	after
 )
 
-// judge follows the log for what was recorded: an event that a fold takes has all events before it.
+// judge compares the times that the views show. It follows the log for what was recorded: an event that a fold takes has all events before it.
 func (m Moment) judge(s *step) verdict {
 	switch {
 	case m.Position != nil:
@@ -161,14 +162,14 @@ func (m Moment) judge(s *step) verdict {
 		}
 	case m.Time.IsZero():
 	case m.By == ByOccurred:
-		if !s.occurredAt().After(m.Time) {
+		if !storable.ShownTime(s.occurredAt()).After(m.Time) {
 			return take
 		}
 		if _, registers := s.decoded.(order.OrderRegistered); registers { // whichever news came first told it
 			return takeAnyway
 		}
 		return skip
-	case s.recordedAt().After(m.Time):
+	case storable.ShownTime(s.recordedAt()).After(m.Time):
 		return after
 	}
 	return take

@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
-	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/migrations"
 	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/freshness"
@@ -214,11 +213,14 @@ func (r *RebuildRequest) do(ctx context.Context, e *rebuild.Engine, planned func
 	case RebuildRun, RebuildAll:
 	}
 	if r.AsOf != "" {
-		at, err := r.moment(ctx, e)
-		if err != nil {
+		m, err := refold.ParseMoment(r.AsOf, string(refold.ByRecorded))
+		switch {
+		case err != nil:
 			return err
+		case m.Position != nil:
+			return e.Freeze(ctx, r.Into, *m.Position)
 		}
-		return e.Freeze(ctx, r.Into, at)
+		return e.FreezeRecorded(ctx, r.Into, m.Time)
 	}
 	plan, err := e.Plan(ctx)
 	if err != nil {
@@ -231,17 +233,6 @@ func (r *RebuildRequest) do(ctx context.Context, e *rebuild.Engine, planned func
 	answer.Proof, err = e.All(ctx, r.Approve)
 	answer.Swapped = err == nil
 	return err
-}
-
-func (r *RebuildRequest) moment(ctx context.Context, e *rebuild.Engine) (eventstore.Position, error) {
-	m, err := refold.ParseMoment(r.AsOf, string(refold.ByRecorded))
-	if err != nil {
-		return eventstore.Position{}, err
-	}
-	if m.Position != nil {
-		return *m.Position, nil
-	}
-	return e.PositionAt(ctx, m.Time)
 }
 
 // Rebuilder makes the engine of a ledger that runs. progress may be nil.
