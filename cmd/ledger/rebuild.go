@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/user"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -96,6 +98,7 @@ func (c *cli) runRebuild(ctx context.Context, request app.RebuildRequest) error 
 	if err := request.Validate(); err != nil {
 		return &exitError{code: exitUsage, err: err}
 	}
+	request.By = systemUser()
 	show := c.newRebuildShow(ctx)
 	defer show.end()
 	var answer *app.RebuildAnswer
@@ -302,6 +305,7 @@ func (c *cli) showRebuild(request app.RebuildRequest, answer *app.RebuildAnswer)
 	case request.Verb == app.RebuildStatus:
 		c.showAtWork(answer.AtWork)
 		c.showSets(answer)
+		c.showDone(answer.Done)
 	case request.Verb == app.RebuildDrop:
 		c.say("removed")
 	case request.Into != "":
@@ -408,6 +412,27 @@ func (c *cli) showSets(answer *app.RebuildAnswer) {
 			c.say("%s is unfinished and nobody works on it: the same command goes on where it was", s.Tables)
 		}
 	}
+}
+
+// showDone shows what was done to tables.
+func (c *cli) showDone(done []rebuild.Done) {
+	if len(done) == 0 {
+		return
+	}
+	t := c.newTable("at, UTC", "done", "tables", "by", "proof", "approved differences")
+	for i := range done {
+		d := &done[i]
+		t.AppendRow(table.Row{d.At.Format("2006-01-02 15:04:05"), d.Doing, d.Tables, d.By + " on " + d.Host, d.Proof, d.Summary()})
+	}
+	t.Render()
+}
+
+// systemUser is the user of the operating system.
+func systemUser() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return fmt.Sprintf("user %d", os.Getuid())
 }
 
 // doneText is how far the stage of a set of tables is, where that is recorded.

@@ -24,6 +24,7 @@ type Engine struct {
 	pace     *pace
 	swapped  Exchanged
 	planned  *Plan // the last one
+	by       string
 }
 
 // New makes an Engine.
@@ -281,6 +282,9 @@ func (e *Engine) freeze(ctx context.Context, wanted Set) (err error) {
 				return err
 			}
 			if err := e.cfg.Tables.CopyViews(ctx, tx, views, tables); err != nil {
+				return err
+			}
+			if err := e.trace(ctx, tx, "freeze", tables, nil); err != nil {
 				return err
 			}
 			return e.cfg.Reached(ctx, PointFreezing)

@@ -109,7 +109,7 @@ func (e *Engine) swapProven(ctx context.Context, conn *pgx.Conn, proof *Proof, a
 		if err := e.catchUp(ctx, conn, Swapping); err != nil {
 			return err
 		}
-		return e.exchange(ctx, exchange{from: nextTables, fromStage: Built, to: retiredTables, toStage: Retired, proof: proof,
+		return e.exchange(ctx, exchange{doing: "swap", from: nextTables, fromStage: Built, to: retiredTables, toStage: Retired, proof: proof,
 			follow: followFirst << min(attempt-1, followDoublings), at: PointSwapping})
 	})
 	if err != nil {
@@ -117,7 +117,8 @@ func (e *Engine) swapProven(ctx context.Context, conn *pgx.Conn, proof *Proof, a
 	}
 	e.swapped.Took = e.cfg.Clock().Sub(began)
 	e.log.InfoContext(ctx, "the rebuilt tables are live", slog.Duration("took", e.swapped.Took), slog.Int("attempts", e.swapped.Attempts),
-		slog.Duration("live_runner_held", e.swapped.Held))
+		slog.Duration("live_runner_held", e.swapped.Held), e.byAttr(), slog.String("proof", proof.Digest), slog.Bool("approved", approve == proof.Digest),
+		slog.String("differences", proof.Summary()))
 	return e.cfg.Reached(ctx, PointSwapped)
 }
 
@@ -165,12 +166,13 @@ func (e *Engine) Rollback(ctx context.Context, otherVersion bool) error {
 		}
 		began := e.cfg.Clock()
 		err = e.until(ctx, func(int) error {
-			return e.exchange(ctx, exchange{from: set.Tables, fromStage: Retired, to: nextTables, toStage: Built, at: PointRollingBack})
+			return e.exchange(ctx, exchange{doing: "rollback", from: set.Tables, fromStage: Retired, to: nextTables, toStage: Built, at: PointRollingBack})
 		})
 		if err != nil {
 			return err
 		}
 		e.swapped.Took = e.cfg.Clock().Sub(began)
+		e.log.InfoContext(ctx, "the tables from before the swap are live again", slog.Duration("took", e.swapped.Took), e.byAttr())
 		return e.cfg.Reached(ctx, PointRolledBack)
 	})
 }
@@ -215,6 +217,7 @@ func (e *Engine) until(ctx context.Context, try func(attempt int) error) error {
 
 // exchange is a swap in one of two directions.
 type exchange struct {
+	doing string // for the trace
 	// from are the tables to become live, to is what the live ones become.
 	from, to           string
 	fromStage, toStage Stage
@@ -279,6 +282,9 @@ func (e *Engine) exchange(ctx context.Context, x exchange) error {
 			return err
 		}
 		if err := recordExchange(ctx, tx, x, e.cfg.Fingerprint); err != nil {
+			return err
+		}
+		if err := e.trace(ctx, tx, x.doing, x.from, x.proof); err != nil {
 			return err
 		}
 		if err := e.cfg.Tables.Exchange(ctx, tx, x.from, x.to, e.cfg.ReadersWait); err != nil {
@@ -389,12 +395,15 @@ func (e *Engine) drop(ctx context.Context, conn *pgx.Conn, tables string) error 
 		if err := e.cfg.Reached(ctx, PointDropped); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, "DELETE FROM ledger_control.rebuilds WHERE tables = $1", tables)
-		return err
+		if _, err := tx.Exec(ctx, "DELETE FROM ledger_control.rebuilds WHERE tables = $1", tables); err != nil {
+			return err
+		}
+		return e.trace(ctx, tx, "drop", tables, nil)
 	})
 	if err != nil {
 		return fmt.Errorf("drop %s: %w", tables, err)
 	}
+	e.log.InfoContext(ctx, "tables beside the live ones are dropped", slog.String("tables", tables), slog.String("stage", string(set.Stage)), e.byAttr())
 	return nil
 }
 

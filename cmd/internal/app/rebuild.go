@@ -44,6 +44,8 @@ type RebuildRequest struct {
 	Into string `json:"into,omitempty"`
 	// OtherVersion has a rollback make tables live that another version of the program made, and this one does not serve.
 	OtherVersion bool `json:"other_version,omitempty"`
+	// By is who asks, for the trace of what was done.
+	By string `json:"by,omitempty"`
 }
 
 // RebuildAnswer is what came of it.
@@ -57,6 +59,8 @@ type RebuildAnswer struct {
 	// Refused: the proof shows a difference that nobody approved, and nothing was swapped.
 	Refused bool `json:"refused,omitempty"`
 	Swapped bool `json:"swapped,omitempty"`
+	// Done is what was done to tables, the newest first, for the verb status.
+	Done []rebuild.Done `json:"done,omitempty"`
 	// Exchanged tells how a swap or a way back went.
 	Exchanged *rebuild.Exchanged `json:"exchanged,omitempty"`
 }
@@ -152,6 +156,7 @@ func (r *RebuildRequest) Validate() error {
 func (r *RebuildRequest) Run(ctx context.Context, e *rebuild.Engine, planned func(*rebuild.Plan)) (*RebuildAnswer, error) {
 	defer makeRoom()()
 	answer := &RebuildAnswer{Sets: []rebuild.Set{}}
+	e.AskedBy(r.By)
 	err := r.do(ctx, e, planned, answer)
 	var different *rebuild.DifferentError
 	if errors.As(err, &different) {
@@ -167,6 +172,9 @@ func (r *RebuildRequest) Run(ctx context.Context, e *rebuild.Engine, planned fun
 		if answer.AtWork, err = e.AtWork(ctx); err != nil {
 			return nil, err
 		}
+		if answer.Done, err = e.Trace(ctx, doneTold); err != nil {
+			return nil, err
+		}
 	}
 	sets, err := e.Status(ctx)
 	if err != nil && answer.Swapped {
@@ -179,10 +187,16 @@ func (r *RebuildRequest) Run(ctx context.Context, e *rebuild.Engine, planned fun
 	return answer, nil
 }
 
+// doneTold bounds what a status tells of what was done.
+const doneTold = 20
+
 // StandingRebuild is the answer of the verb status, by a database alone: whoever rebuilds may hold the log.
 func StandingRebuild(ctx context.Context, db *pgx.Conn) (answer *RebuildAnswer, err error) {
 	answer = &RebuildAnswer{Sets: []rebuild.Set{}}
 	if answer.AtWork, err = rebuild.AtWork(ctx, db); err != nil {
+		return nil, err
+	}
+	if answer.Done, err = rebuild.Trace(ctx, db, doneTold); err != nil {
 		return nil, err
 	}
 	sets, err := rebuild.Standing(ctx, db)
@@ -262,6 +276,7 @@ func (l *Ledger) RebuildStale(ctx context.Context) error {
 		return err
 	}
 	defer makeRoom()()
+	e.AskedBy("ledger serve --rebuild-if-needed")
 	if err := dropOfOtherProgram(ctx, e); err != nil {
 		return err
 	}
@@ -274,7 +289,8 @@ func (l *Ledger) RebuildStale(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.Logger.InfoContext(ctx, "the views were rebuilt", slog.Bool("equal", proof.Equal()), slog.String("proof", proof.Digest))
+	l.Logger.InfoContext(ctx, "the views were rebuilt", slog.Bool("equal", proof.Equal()), slog.String("proof", proof.Digest),
+		slog.String("differences", proof.Summary()))
 	return nil
 }
 

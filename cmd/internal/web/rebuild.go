@@ -27,6 +27,7 @@ func (s *Server) rebuild(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, http.StatusBadRequest, "rebuild_invalid", err.Error()+".")
 		return
 	}
+	request.By = actor(r, request.By)
 	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Time{}) // as long as it takes
 	w.Header().Set("Content-Type", "application/x-ndjson")
