@@ -44,10 +44,7 @@ A running ledger audits all the time by itself: see /metrics, ledger_audit_….`
 			if err := c.showAudit(report); err != nil {
 				return err
 			}
-			if report.Drifted > report.Healed {
-				return &exitError{code: exitDiffers, err: fmt.Errorf("%d differ from the log, of %d orders and what belongs to none", report.Drifted-report.Healed, report.Orders)}
-			}
-			return nil
+			return auditVerdict(request, report)
 		},
 	}
 	cmd.Flags().StringSliceVar(&request.Orders, "orders", nil, "orders, by any of their ids or references")
@@ -56,6 +53,18 @@ A running ledger audits all the time by itself: see /metrics, ledger_audit_….`
 	cmd.Flags().BoolVar(&request.All, "all", false, "everything: all orders, those that only the log knows included, and what belongs to none")
 	cmd.Flags().BoolVar(&request.Heal, "heal", false, "write the rows of orders that differ again from the log")
 	return cmd
+}
+
+// auditVerdict is an error when something still differs.
+func auditVerdict(request app.AuditRequest, r audit.Report) error {
+	if r.Drifted <= r.Healed {
+		return nil
+	}
+	looked := counted(r.Orders, "order")
+	if request.All {
+		looked += " and what belongs to none"
+	}
+	return &exitError{code: exitDiffers, err: fmt.Errorf("%d differ from the log, of %s", r.Drifted-r.Healed, looked)}
 }
 
 func (c *cli) runAudit(ctx context.Context, request app.AuditRequest) (report audit.Report, err error) {
@@ -101,6 +110,6 @@ func (c *cli) showAudit(r audit.Report) error {
 		}
 		t.Render()
 	}
-	c.say("%d orders audited, %d differ, %d healed", r.Orders, r.Drifted, r.Healed)
+	c.say("%s audited, %d differ, %d healed", counted(r.Orders, "order"), r.Drifted, r.Healed)
 	return nil
 }

@@ -19,7 +19,12 @@ func (c *cli) newBar(ctx context.Context, style mpb.BarFillerBuilder, width int,
 	if !c.onTerminal() || c.json {
 		return bar{}
 	}
-	container := mpb.NewWithContext(ctx, mpb.WithOutput(unfiltered(c.io.err)), mpb.WithWidth(width))
+	drawing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() {
+		_, _ = io.WriteString(unfiltered(c.io.err), "\r") // the terminal shows ^C where the last drawing is to go over
+		stop()
+	})
+	container := mpb.NewWithContext(drawing, mpb.WithOutput(unfiltered(c.io.err)), mpb.WithWidth(width))
 	return bar{container: container, bar: container.MustAdd(total, style.Build(), options...)}
 }
 

@@ -35,6 +35,9 @@ const (
 	differencesMax = 10
 )
 
+// demoFolder is where the demo's data is, in the data directory.
+const demoFolder = "demo"
+
 // errDemoOver ends a demo that is not to keep serving.
 var errDemoOver = errors.New("demo over")
 
@@ -59,7 +62,7 @@ what truly happened, and keeps serving until Ctrl-C. Its data is apart from that
 "ledger serve", in the folder "demo" of the data directory.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c.settings.DataDir = filepath.Join(c.settings.DataDir, "demo")
+			c.settings.DataDir = filepath.Join(c.settings.DataDir, demoFolder)
 			c.say("Starting the order ledger in %s", c.settings.DataDir)
 			c.settings.HTTP = c.demoAddress(cmd, "http", "LEDGER_HTTP", c.settings.HTTP)
 			c.settings.EventStoreListen = c.demoAddress(cmd, "eventstore-listen", "LEDGER_EVENTSTORE_LISTEN", c.settings.EventStoreListen)
@@ -284,6 +287,7 @@ func (c *cli) demoFurther(l *app.Ledger, server *web.Server, stories []demo.Stor
 	c.say("  an order    curl -s %s/orders/%s", server.URL(), order)
 	c.say("  its events  curl -s %s/orders/%s/explain", server.URL(), order)
 	c.say("  health      curl -s %s/readyz", server.URL())
+	c.say("  commands    ledger order show %s --data-dir '%s'", order, c.settings.DataDir)
 	if connection := l.Store.ConnectionString(); connection != "" {
 		c.say("  events      any EventStoreDB client: %s", connection)
 	}

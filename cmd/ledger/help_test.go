@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/order-ledger/order-ledger/cmd/internal/app"
+	"github.com/order-ledger/order-ledger/projections/audit"
 )
 
 // eachCommand calls do with every command, on a tree of its own.
@@ -187,6 +190,46 @@ func TestUsage_EmptyTexts(t *testing.T) {
 	}
 	if code, _, errs := call(t, "status", "--database-url", "", "--config", "", "--data-dir", t.TempDir()); code == exitUsage {
 		t.Errorf("flags of which empty is the default: %s", errs)
+	}
+}
+
+// TestNoViews_BesideADemo: who looks for the orders of a demo is led to them.
+func TestNoViews_BesideADemo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	look := func() string {
+		code, _, errs := call(t, "order", "show", "X", "--data-dir", dir)
+		if code != exitNotFound || !strings.Contains(errs, "there are no views in "+dir+" yet") {
+			t.Errorf("exit code %d: %s", code, errs)
+		}
+		return errs
+	}
+	demo := "--data-dir " + filepath.Join(dir, "demo")
+	if errs := look(); strings.Contains(errs, demo) {
+		t.Errorf("there was no demo: %s", errs)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "demo", "postgres"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if errs := look(); !strings.Contains(errs, demo) {
+		t.Errorf("not led to the demo: %s", errs)
+	}
+}
+
+// TestAudit_ClaimsWhatItLookedAt: what belongs to no order is looked at with --all alone.
+func TestAudit_ClaimsWhatItLookedAt(t *testing.T) {
+	t.Parallel()
+	var errs bytes.Buffer
+	c := newCLI(func(string) string { return "" }, stdio{out: &errs, err: &errs})
+	if err := c.showAudit(audit.Report{Orders: 1}); err != nil || errs.String() != "1 order audited, 0 differ, 0 healed\n" {
+		t.Errorf("%q, %v", errs.String(), err)
+	}
+	report := audit.Report{Orders: 2, Drifted: 1}
+	if err := auditVerdict(app.AuditRequest{Sample: 2}, report); err.Error() != "1 differ from the log, of 2 orders" {
+		t.Error(err)
+	}
+	if err := auditVerdict(app.AuditRequest{All: true}, report); err.Error() != "1 differ from the log, of 2 orders and what belongs to none" {
+		t.Error(err)
 	}
 }
 

@@ -192,6 +192,9 @@ func (c *cli) showOrder(_ context.Context, _ pgx.Tx, d app.OrderDetail) error {
 	o := d.Order
 	t := c.newTable("order "+o.ID, string(o.PaymentState))
 	row := func(name string, value any) { t.AppendRow(table.Row{name, value}) }
+	if o.Test {
+		row("TEST ORDER", "no money: it is in ledger.test_orders and in no other view of orders")
+	}
 	row("gateway", o.Source+"/"+o.SourceAccount+"  "+o.SourceOrderID)
 	row("merchant reference", o.MerchantReference)
 	row("refund, dispute, lifecycle", fmt.Sprintf("%s, %s, %s", o.RefundState, o.DisputeState, o.Lifecycle))

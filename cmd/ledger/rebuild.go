@@ -115,6 +115,9 @@ func (c *cli) runRebuild(ctx context.Context, request app.RebuildRequest) error 
 		show.complete()
 	}
 	show.end()
+	if err != nil && ctx.Err() != nil && (request.Verb == app.RebuildAll || request.Verb == app.RebuildRun) {
+		return errors.New("stopped; the same command goes on where it was")
+	}
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -151,6 +152,14 @@ func (c *cli) withBoth(
 	})
 }
 
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
 func (c *cli) noViews() error {
+	if demo := (config.Settings{DataDir: filepath.Join(c.settings.DataDir, demoFolder)}); isDir(demo.PostgresDir()) {
+		return &exitError{code: exitNotFound, err: fmt.Errorf("there are no views in %s yet, but a demo's: `--data-dir %s`", c.settings.DataDir, demo.DataDir)}
+	}
 	return &exitError{code: exitNotFound, err: fmt.Errorf("there are no views in %s yet: `ledger serve` and `ledger ingest` make them", c.settings.DataDir)}
 }

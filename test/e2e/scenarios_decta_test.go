@@ -383,6 +383,9 @@ func testOrder(t *testing.T, m *merchant) {
 	if a := m.call(t, "GET", "/orders/?number=&limit=100&gateway="+fakegateway.Decta, ""); strings.Contains(a.Body, s.id) {
 		t.Errorf("the test order is among the orders")
 	}
+	if r := m.ledger.Site.RunOK(t, "order", "show", s.id); !strings.Contains(r.Stdout, "TEST ORDER") {
+		t.Errorf("order show does not say that it is a test order:\n%s", r.Stdout)
+	}
 }
 
 // because checks why the order was cancelled, as far as the ledger can tell.

@@ -57,7 +57,7 @@ func TestRebuild_OnATerminal(t *testing.T) {
 	for _, signal := range []func(*harness.Process, testing.TB) harness.Result{(*harness.Process).Interrupt, (*harness.Process).Terminate} {
 		p := harness.Launch(t, drawn("rebuild"))
 		p.Stderr().WaitForText(t, "loading")
-		if r := signal(p, t); r.Code != 1 {
+		if r := signal(p, t); r.Code != 1 || !strings.HasSuffix(r.Stderr, "ledger: stopped; the same command goes on where it was\r\n") {
 			t.Errorf("interrupted: exit code %d: %s", r.Code, r.Stderr)
 		}
 	}

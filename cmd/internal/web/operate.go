@@ -123,7 +123,7 @@ func (s *Server) retryParked(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &silent):
 		s.silent(w, r, silent)
 	case errors.As(err, &stale):
-		s.problem(w, r, http.StatusConflict, "rebuild_needed", stale.Error()+", which takes the order in again.")
+		s.problem(w, r, http.StatusConflict, "rebuild_needed", stale.Error()+"; `ledger rebuild` makes them anew, and takes the order in again.")
 	case errors.As(err, &still):
 		answer.Parked = &still.Parked
 		s.json(w, r, http.StatusOK, answer)
