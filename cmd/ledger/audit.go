@@ -79,7 +79,8 @@ func (c *cli) runAudit(ctx context.Context, request app.AuditRequest) (report au
 		if request.All {
 			return c.auditThrough(ctx, url, request, &show)
 		}
-		return report, c.ask(ctx, http.MethodPost, url+"/audit", request, &report)
+		err = c.ask(ctx, http.MethodPost, url+"/audit", request, &report)
+		return report, err
 	}
 	err = c.withBoth(ctx, func(ctx context.Context, log *app.Store, accounts config.Accounts, conn *pgx.Conn) error {
 		var err error
