@@ -87,3 +87,49 @@ func TestTrace_OfWhatWasApproved(t *testing.T) {
 		}
 	}
 }
+
+// Whoever asks for a rebuild while another is at work does not rebuild once more as that one ends: it says so, or that the other
+// goes on.
+func TestFree_WhileAnotherIsAtWork(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	pool := newPool(t, url)
+	appendMany(t, log, newWorld(40).history(t, 5, 20))
+	r := start(t, config(log, url))
+	reach(t, log, pool)
+	r.stop(t)
+	cfg := rebuildConfig(t, log, url, t.TempDir())
+	other := newEngine(t, cfg)
+	if err := other.Free(t.Context()); err != nil {
+		t.Errorf("nobody is at work: %v", err)
+	}
+	asked := make(chan error, 1)
+	cfg.Reached = func(ctx ctxt, p rebuild.Point) error {
+		switch p {
+		case rebuild.PointPrepared:
+			if err := other.Free(ctx); !errors.Is(err, rebuild.ErrBusy) {
+				t.Errorf("another is at work: %v", err)
+			}
+		case rebuild.PointProven:
+			looked := make(chan struct{})
+			go func() {
+				close(looked)
+				asked <- other.Free(ctx)
+			}()
+			<-looked
+			eventually(t, "the other to look", func() bool {
+				var waiting bool
+				err := pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%rebuild_at_work w%'
+					AND pid <> pg_backend_pid())`).Scan(&waiting)
+				return err == nil && waiting
+			})
+		}
+		return nil
+	}
+	if _, err := newEngine(t, cfg).All(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-asked; !errors.Is(err, rebuild.ErrJustSwapped) {
+		t.Errorf("another swapped meanwhile: %v", err)
+	}
+}

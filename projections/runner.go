@@ -71,8 +71,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		r.status.failed(err)
 		pause := r.backoff(failures)
 		if errors.Is(err, errOvertaken) {
-			r.log.InfoContext(ctx, "the tables were exchanged, or another ledger took over: beginning anew",
-				slog.Any("error", err), slog.Duration("retry_in", pause))
+			r.log.InfoContext(ctx, "the tables were exchanged, or another ledger took over: beginning anew", slog.Duration("retry_in", pause))
 		} else {
 			r.log.WarnContext(ctx, "projecting was interrupted",
 				slog.Any("error", err), slog.Int("failures", failures), slog.Duration("retry_in", pause))

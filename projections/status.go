@@ -102,10 +102,10 @@ func (s *statusBoard) caughtUp() { s.change(func(st *Status) { st.Live = true })
 
 func (s *statusBoard) failed(err error) {
 	s.change(func(st *Status) {
-		if !errors.Is(err, errOvertaken) {
+		if !errors.Is(err, errOvertaken) { // a swap is none
 			st.LastError, st.LastErrorAt = err.Error(), s.clock()
+			st.Failures++
 		}
-		st.Failures++
 		st.Role, st.Live = Starting, false
 	})
 }

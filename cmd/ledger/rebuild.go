@@ -140,7 +140,11 @@ func (c *cli) standingRebuild(ctx context.Context) (answer *app.RebuildAnswer, e
 func (c *cli) rebuildHere(ctx context.Context, request app.RebuildRequest, show *rebuildShow) (answer *app.RebuildAnswer, err error) {
 	debug.SetMemoryLimit(app.RebuildMemory)
 	debug.SetGCPercent(rebuildCollect)
-	err = c.withBoth(ctx, func(ctx context.Context, log *app.Store, _ config.Accounts, conn *pgx.Conn) error {
+	use := c.withBoth
+	if request.MakesViews() { // of a database that was lost nothing is there
+		use = c.withLogAndDatabase
+	}
+	err = use(ctx, func(ctx context.Context, log *app.Store, _ config.Accounts, conn *pgx.Conn) error {
 		url := conn.Config().ConnString()
 		connect := func(ctx context.Context, tables string) (*pgx.Conn, error) { return schema.Connect(ctx, url, tables) }
 		var measured *freshness.Prober
@@ -171,6 +175,9 @@ func (c *cli) rebuildHere(ctx context.Context, request app.RebuildRequest, show 
 			return err
 		}
 		answer, err = request.Run(ctx, engine, show.plan)
+		if app.RebuildNotFound(err) {
+			err = &exitError{code: exitNotFound, err: err}
+		}
 		return err
 	})
 	return answer, err
@@ -185,6 +192,8 @@ func (c *cli) rebuildThrough(ctx context.Context, url string, request app.Rebuil
 			return fmt.Errorf("read the answer of the running ledger: %w", err)
 		}
 		switch {
+		case line.NotFound:
+			return &exitError{code: exitNotFound, err: errors.New(line.Error)}
 		case line.Error != "":
 			return errors.New(line.Error)
 		case line.Answer != nil:

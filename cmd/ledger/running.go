@@ -145,6 +145,13 @@ func (c *cli) withBoth(
 	if !c.hasDatabase() {
 		return c.noViews()
 	}
+	return c.withLogAndDatabase(ctx, use)
+}
+
+// withLogAndDatabase is withBoth that makes a database where there is none, for a log that is there.
+func (c *cli) withLogAndDatabase(
+	ctx context.Context, use func(ctx context.Context, log *app.Store, accounts config.Accounts, conn *pgx.Conn) error,
+) error {
 	return c.withLog(func(log *app.Store, accounts config.Accounts) error {
 		return c.withDatabase(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 			return use(ctx, log, accounts, conn)

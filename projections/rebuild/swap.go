@@ -20,11 +20,13 @@ import (
 
 var (
 	// ErrNotProven says that the next tables were not compared with the live ones.
-	ErrNotProven = errors.New("rebuild: verify before the swap")
+	ErrNotProven = errors.New("rebuild: the new tables were not compared with the live ones yet: `ledger rebuild verify` does so before the swap")
 	// ErrOtherMethod says that they were compared in another way, which may have taken for equal what this program does not.
 	ErrOtherMethod = errors.New("rebuild: another version of the ledger compared the tables, in another way: `ledger rebuild verify` compares them anew, and the swap goes by that")
 	// ErrNoWayBack says that nothing was swapped, or that it was dropped.
 	ErrNoWayBack = errors.New("rebuild: there are no tables of an earlier swap")
+	// ErrNoCopy says that there is no frozen copy of a name.
+	ErrNoCopy = errors.New("there is no frozen copy")
 	// ErrSwapped says that what could be swapped in was: the answer of that swap may have been lost.
 	ErrSwapped = errors.New("rebuild: nothing waits to be swapped in, the last swap is done: `ledger rebuild status` tells since when, `ledger rebuild rollback` leads back")
 	errMovedOn = errors.New("the live tables moved on")
@@ -354,7 +356,7 @@ func (e *Engine) Drop(ctx context.Context, views string) error {
 				return err
 			}
 			if err = e.drop(ctx, conn, tables); errors.Is(err, ErrNone) {
-				err = fmt.Errorf("there is no frozen copy %s", views)
+				err = fmt.Errorf("%w %s", ErrNoCopy, views)
 			}
 			return err
 		}

@@ -59,6 +59,50 @@ func AtWork(ctx context.Context, db querier) (*Work, error) {
 	return w, nil
 }
 
+// ErrJustSwapped says that another rebuild ended while this one was asked for.
+var ErrJustSwapped = errors.New("another rebuild has just put its tables in the place of the live ones, and nothing more was done: run it again to rebuild once more")
+
+// Free returns when no other rebuild is at work; ErrBusy when one is for longer than one that was killed, and ErrJustSwapped when it
+// swapped meanwhile.
+func (e *Engine) Free(ctx context.Context) error {
+	conn, err := e.cfg.Connect(ctx, schema.Live)
+	if err != nil {
+		return fmt.Errorf("connect to the read models: %w", err)
+	}
+	defer closeConn(ctx, conn)
+	before, err := Trace(ctx, conn, 1)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(lockPoll)
+	defer tick.Stop()
+	late := time.NewTimer(lockPatience)
+	defer late.Stop()
+	for waited := false; ; waited = true {
+		w, err := AtWork(ctx, conn)
+		if err != nil {
+			return err
+		}
+		if w == nil && !waited {
+			return nil
+		}
+		if w == nil {
+			after, err := Trace(ctx, conn, 1)
+			if err == nil && len(after) > 0 && after[0].Doing == "swap" && (len(before) == 0 || !before[0].At.Equal(after[0].At)) {
+				err = ErrJustSwapped
+			}
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-late.C:
+			return ErrBusy
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // AtWork is the function of that name for the database of the engine.
 func (e *Engine) AtWork(ctx context.Context) (*Work, error) {
 	conn, err := e.cfg.Connect(ctx, schema.Live)

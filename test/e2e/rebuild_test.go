@@ -99,7 +99,7 @@ func TestRebuild_UnderARunningLedger(t *testing.T) {
 		t.Errorf("the status: %s", r.Stdout)
 	}
 	s.RunOK(t, "rebuild", "drop")
-	if r := s.Run(t, "rebuild", "rollback"); r.Code != 1 {
+	if r := s.Run(t, "rebuild", "rollback"); r.Code != 3 {
 		t.Errorf("a way back from nothing: exit code %d: %s", r.Code, r.Stderr)
 	}
 	if s.Row(t, `select has_table_privilege('`+accountant+`', 'ledger.orders', 'select')::text as may`).Text("may") != "true" {

@@ -71,6 +71,13 @@ type RebuildLine struct {
 	Plan     *rebuild.Plan     `json:"plan,omitempty"`
 	Answer   *RebuildAnswer    `json:"answer,omitempty"`
 	Error    string            `json:"error,omitempty"`
+	// NotFound: what the error is about is not there.
+	NotFound bool `json:"not_found,omitempty"`
+}
+
+// RebuildNotFound tells whether an error of a rebuild is that something is not there.
+func RebuildNotFound(err error) bool {
+	return errors.Is(err, rebuild.ErrNone) || errors.Is(err, rebuild.ErrNoWayBack) || errors.Is(err, rebuild.ErrNoCopy)
 }
 
 // RebuildEngine makes what rebuilds the views of a ledger. It gives way by what measured measures, which may be nil, as
@@ -150,6 +157,16 @@ func (r *RebuildRequest) Validate() error {
 		}
 	}
 	return nil
+}
+
+// MakesViews tells whether the request builds views, or plans to, and so needs none that are there.
+func (r *RebuildRequest) MakesViews() bool {
+	switch r.Verb {
+	case RebuildAll, RebuildPlan, RebuildRun:
+		return true
+	case RebuildStatus, RebuildVerify, RebuildSwap, RebuildRollback, RebuildDrop:
+	}
+	return false
 }
 
 // Run does what the request says. planned is told the plan before the work begins.
@@ -235,6 +252,9 @@ func (r *RebuildRequest) do(ctx context.Context, e *rebuild.Engine, planned func
 			return e.Freeze(ctx, r.Into, *m.Position)
 		}
 		return e.FreezeRecorded(ctx, r.Into, m.Time)
+	}
+	if err := e.Free(ctx); err != nil {
+		return err
 	}
 	plan, err := e.Plan(ctx)
 	if err != nil {

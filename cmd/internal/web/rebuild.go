@@ -48,7 +48,7 @@ func (s *Server) rebuild(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(context.Cause(ctx), errStopping):
 		lines.write(app.RebuildLine{Error: "the ledger is being stopped; run the rebuild again later, it goes on where it was"})
 	case err != nil:
-		lines.write(app.RebuildLine{Error: err.Error()})
+		lines.write(app.RebuildLine{Error: err.Error(), NotFound: app.RebuildNotFound(err)})
 	default:
 		lines.write(app.RebuildLine{Answer: answer})
 	}
