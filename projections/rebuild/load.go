@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -15,7 +16,6 @@ import (
 	"github.com/order-ledger/order-ledger/projections/checkpoint"
 	"github.com/order-ledger/order-ledger/projections/fingerprint"
 	"github.com/order-ledger/order-ledger/projections/internal/pgcopy"
-	"github.com/order-ledger/order-ledger/projections/parts"
 )
 
 // load folds and writes every unit that is not written yet.
@@ -30,7 +30,7 @@ func (e *Engine) load(ctx context.Context, conn *pgx.Conn, set *Set) error {
 		return fmt.Errorf("the log has %d events up to %s, and had %d: it is another log", file.events, set.Target, set.Events)
 	}
 	all := units(&file.raw, e.cfg.UnitBytes)
-	done, events, err := loadedUnits(ctx, conn, set.Tables)
+	done, events, err := loadedPieces(ctx, conn, set.Tables)
 	if err != nil {
 		return err
 	}
@@ -44,25 +44,20 @@ func (e *Engine) load(ctx context.Context, conn *pgx.Conn, set *Set) error {
 		}
 	}
 	e.progress.begin(Loading, uint64(set.Events), events, 0)
-	var ofParts, besides []int
-	for i, u := range all {
-		switch {
-		case done[i]:
-		case len(u.parts) > 0:
-			ofParts = append(ofParts, i)
-		default: // its rows may be in any part, none of which is emptied after it
-			besides = append(besides, i)
-		}
+	besides := slices.IndexFunc(all, func(u unit) bool { return len(u.parts) == 0 })
+	if besides < 0 {
+		besides = len(all)
 	}
-	for _, numbers := range [][]int{ofParts, besides} {
-		if err := e.loadUnits(ctx, set, file, all, numbers); err != nil {
+	// Rows of what belongs to no order may be in any part, and none is emptied after it.
+	for _, some := range [][]unit{all[:besides], all[besides:]} {
+		if err := e.loadUnits(ctx, set, file, some, done); err != nil {
 			if errors.Is(err, errSpillDamaged) { // units that are written are right: they were read whole
 				err = errors.Join(err, e.removeSpill(set.Tables))
 			}
 			return err
 		}
 	}
-	if _, events, err = loadedUnits(ctx, conn, set.Tables); err != nil {
+	if _, events, err = loadedPieces(ctx, conn, set.Tables); err != nil {
 		return err
 	}
 	if events != set.Events {
@@ -76,16 +71,16 @@ func (e *Engine) load(ctx context.Context, conn *pgx.Conn, set *Set) error {
 	return e.cfg.Reached(ctx, PointLoaded)
 }
 
-// loadUnits loads some of all units, side by side.
-func (e *Engine) loadUnits(ctx context.Context, set *Set, file *spill, all []unit, numbers []int) error {
-	todo := make(chan int, len(numbers))
-	for _, i := range numbers {
-		todo <- i
+// loadUnits loads what is left of units, side by side.
+func (e *Engine) loadUnits(ctx context.Context, set *Set, file *spill, some []unit, done map[int]bool) error {
+	todo := make(chan unit, len(some))
+	for _, u := range some {
+		todo <- u
 	}
 	close(todo)
 	noted := newHints()
 	group, ctx := errgroup.WithContext(ctx)
-	for range min(e.cfg.loaders, len(numbers)) {
+	for range min(e.cfg.loaders, len(some)) {
 		group.Go(func() error {
 			worker, err := e.newLoader(ctx, set, file)
 			if err != nil {
@@ -96,9 +91,9 @@ func (e *Engine) loadUnits(ctx context.Context, set *Set, file *spill, all []uni
 				return err
 			}
 			defer noted.end(worker)
-			for i := range todo {
-				if err := worker.unit(ctx, i, all[i]); err != nil {
-					return fmt.Errorf("load unit %d of %d: %w", i+1, len(all), err)
+			for u := range todo {
+				if err := worker.unit(ctx, u, done); err != nil {
+					return err
 				}
 				if err := noted.committed(ctx, worker); err != nil {
 					return err
@@ -110,7 +105,7 @@ func (e *Engine) loadUnits(ctx context.Context, set *Set, file *spill, all []uni
 	return group.Wait()
 }
 
-func loadedUnits(ctx context.Context, conn *pgx.Conn, tables string) (done map[int]bool, events int64, err error) {
+func loadedPieces(ctx context.Context, conn *pgx.Conn, tables string) (done map[int]bool, events int64, err error) {
 	rows, err := conn.Query(ctx, "SELECT unit, events FROM ledger_control.rebuild_units WHERE tables = $1", tables)
 	if err != nil {
 		return nil, 0, fmt.Errorf("read what is loaded: %w", err)
@@ -160,89 +155,108 @@ const (
 // foldedAtOnce are the events that are folded between two moments of giving way: some milliseconds.
 const foldedAtOnce = 100
 
-func (l *loader) unit(ctx context.Context, number int, u unit) error {
-	for {
-		err := l.attempt(ctx, number, u)
-		var refused *projections.RefusedError
-		if !errors.As(err, &refused) {
-			return err
-		}
-		found, judgeErr := l.judge(ctx, number)
-		if judgeErr != nil || !found {
-			return errors.Join(fmt.Errorf("no single order is the cause: %w", err), judgeErr)
+// unit loads what is left of a unit.
+func (l *loader) unit(ctx context.Context, u unit, done map[int]bool) error {
+	var left []piece
+	for _, p := range u.pieces {
+		if !done[p.number] {
+			left = append(left, p)
 		}
 	}
+	untouched := len(u.parts) > 0 && len(left) == len(u.pieces)
+	for len(left) > 0 {
+		n, err := l.transaction(ctx, u, left, untouched)
+		var refused *projections.RefusedError
+		if errors.As(err, &refused) {
+			if found, judgeErr := l.judge(ctx, left[0].number); judgeErr != nil || !found {
+				return errors.Join(fmt.Errorf("no single order is the cause: %w", err), judgeErr)
+			}
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("load piece %d: %w", left[0].number, err)
+		}
+		left, untouched = left[n:], false
+	}
+	return nil
 }
 
-// attempt loads a unit in one transaction.
-func (l *loader) attempt(ctx context.Context, number int, u unit) (err error) {
+// transaction loads the next pieces of a unit: all of them into parts that it empties first, if they are untouched and it has not to give way.
+// They need not be logged then where nobody copies the database: they are on disk when the transaction ends. Otherwise it loads one, as
+// nothing that is rewritten meanwhile, the live checkpoint above all, can be vacuumed while a transaction is open.
+func (l *loader) transaction(ctx context.Context, u unit, left []piece, untouched bool) (loaded int, err error) {
 	defer l.engine.pace.alone(ctx)()
 	l.engine.background(l.conn)
-	total := 0
-	tx, err := l.begin(ctx, u)
-	if err != nil {
-		return err
-	}
+	w := &writing{loader: l, unit: u, fills: untouched && !l.engine.pace.givesWay()}
+	total := int64(0)
 	defer func() {
 		if err != nil {
-			_ = tx.Rollback(context.WithoutCancel(ctx))
-			l.engine.progress.add(eventstore.Position{}, -int64(total), 0)
+			w.rollback(ctx)
+			l.engine.progress.add(eventstore.Position{}, -total, 0)
 		}
 	}()
-	for _, p := range u.pieces {
-		n, err := l.piece(ctx, p)
+	for loaded == 0 || (loaded < len(left) && w.fills && !l.engine.pace.givesWay()) {
+		n, err := l.piece(ctx, left[loaded], w)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		total += n
-	}
-	if _, err := tx.Exec(ctx, "INSERT INTO ledger_control.rebuild_units (tables, unit, events) VALUES ($1, $2, $3)",
-		l.set.Tables, number, total); err != nil {
-		return fmt.Errorf("record the unit: %w", err)
+		loaded++
 	}
 	if err := l.engine.cfg.Reached(ctx, PointUnitFolded); err != nil {
-		return err
+		return 0, err
 	}
-	if err := tx.Commit(ctx); err != nil {
-		return fmt.Errorf("commit: %w", err)
+	if err := w.tx.Commit(ctx); err != nil {
+		return 0, fmt.Errorf("commit: %w", err)
 	}
-	return l.engine.cfg.Reached(ctx, PointUnitLoaded)
+	return loaded, l.engine.cfg.Reached(ctx, PointUnitLoaded)
 }
 
-// begin begins a unit's transaction. A part that is emptied in it need not be logged where nobody copies the database: it is on disk
-// when the transaction ends.
-func (l *loader) begin(ctx context.Context, u unit) (pgx.Tx, error) {
-	tx, err := l.conn.Begin(ctx)
-	if err != nil || len(u.parts) == 0 {
-		return tx, err
-	}
-	var names []string
-	for _, part := range u.parts {
-		for _, table := range parts.Tables {
-			names = append(names, parts.Name(table, part))
+// writing is a transaction that begins when there is something to write.
+type writing struct {
+	loader *loader
+	unit   unit
+	fills  bool
+	tx     pgx.Tx
+}
+
+// write writes the rows that are collected, which are of a part or of none.
+func (w *writing) write(ctx context.Context, part int, mine *turn) (err error) {
+	l := w.loader
+	if w.tx == nil {
+		if w.tx, err = l.conn.Begin(ctx); err != nil {
+			return err
+		}
+		if w.fills {
+			if _, err := w.tx.Exec(ctx, "TRUNCATE "+strings.Join(w.unit.tables(), ", ")); err != nil {
+				return fmt.Errorf("empty the parts: %w", err)
+			}
 		}
 	}
-	if _, err := tx.Exec(ctx, "TRUNCATE "+strings.Join(names, ", ")); err != nil {
-		return nil, errors.Join(fmt.Errorf("empty the parts: %w", err), tx.Rollback(context.WithoutCancel(ctx)))
+	var rest pgcopy.Rest
+	if l.engine.pace.givesWay() {
+		mine.wait(ctx)
+		rest = mine.wait
 	}
-	return tx, nil
+	if w.fills {
+		return l.bulk.Fill(ctx, l.conn, part, rest)
+	}
+	return l.bulk.Copy(ctx, l.conn, rest)
 }
 
-// piece folds and writes a piece, and tells how many events it had.
-func (l *loader) piece(ctx context.Context, p piece) (events int, err error) {
+func (w *writing) rollback(ctx context.Context) {
+	if w.tx != nil {
+		_ = w.tx.Rollback(context.WithoutCancel(ctx)) // after a commit it does nothing
+	}
+}
+
+// piece folds, writes and records a piece, and tells how many events it had.
+func (l *loader) piece(ctx context.Context, p piece, w *writing) (events int64, err error) {
 	mine := l.engine.pace.turn()
 	l.bulk.Reset()
 	write := func() error {
-		events += l.bulk.Events()
-		var rest pgcopy.Rest
-		if l.engine.pace.givesWay() {
-			mine.wait(ctx)
-			rest = mine.wait
-		}
-		if p.part == besidesPart {
-			return l.bulk.Copy(ctx, l.conn, rest)
-		}
-		return l.bulk.Fill(ctx, l.conn, p.part, rest)
+		events += int64(l.bulk.Events())
+		return w.write(ctx, p.part, mine)
 	}
 	var last eventstore.Position
 	cut := make(gaps)
@@ -280,9 +294,13 @@ func (l *loader) piece(ctx context.Context, p piece) (events int, err error) {
 	if err := write(); err != nil {
 		return 0, err
 	}
+	if _, err := w.tx.Exec(ctx, "INSERT INTO ledger_control.rebuild_units (tables, unit, events) VALUES ($1, $2, $3)",
+		l.set.Tables, p.number, events); err != nil {
+		return 0, fmt.Errorf("record the piece: %w", err)
+	}
 	l.bulk.Reset()
 	mine.wait(ctx)
-	l.engine.progress.add(last, int64(events), 0)
+	l.engine.progress.add(last, events, 0)
 	return events, nil
 }
 

@@ -8,14 +8,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// trialPrefix and the number of a unit are the name of tables on which rows are tried that were refused. As only one
-// rebuild works at a time, and they do not outlive a unit, all that are there otherwise were left by one that was
+// trialPrefix and the number of a piece are the name of tables on which rows are tried that were refused. As only one
+// rebuild works at a time, and they do not outlive a piece, all that are there otherwise were left by one that was
 // killed.
 const trialPrefix = "ledger_data_trial_"
 
 // judge tries parts of what was refused on tables that have keys.
-func (l *loader) judge(ctx context.Context, unit int) (found bool, err error) {
-	trial := fmt.Sprintf("%s%d", trialPrefix, unit)
+func (l *loader) judge(ctx context.Context, piece int) (found bool, err error) {
+	trial := fmt.Sprintf("%s%d", trialPrefix, piece)
 	conn, err := l.engine.cfg.Connect(ctx, trial)
 	if err != nil {
 		return false, err

@@ -9,8 +9,8 @@ import (
 // besides is the part of what belongs to no order.
 const besidesPart = -1
 
-// unit is what is written in one transaction: all of neighbouring parts of the tables, or what belongs to no order. The units of a
-// log up to a position are always the same, whatever was interrupted on the way.
+// unit is what one loader writes: all of neighbouring parts of the tables, or what belongs to no order. The units of a log up to a
+// position, and the numbers of their pieces, are always the same, whatever was interrupted on the way.
 type unit struct {
 	parts  []int // none for what belongs to no order
 	pieces []piece
@@ -18,6 +18,7 @@ type unit struct {
 
 // piece is what is folded at once: neighbouring small slices of a part, or a share of a large one.
 type piece struct {
+	number      int // of all pieces
 	part        int // of the tables, or besidesPart
 	first, last int // slices, both inclusive
 	// share of shares of the streams of the slice; a piece of several slices has one share.
@@ -45,7 +46,24 @@ func units(raw *[sliceCount]int64, most int64) []unit {
 	if raw[quarantineSlice] > 0 {
 		all = append(all, unit{pieces: []piece{{part: besidesPart, first: quarantineSlice, last: quarantineSlice, shares: 1}}})
 	}
+	number := 0
+	for _, u := range all {
+		for i := range u.pieces {
+			u.pieces[i].number = number
+			number++
+		}
+	}
 	return all
+}
+
+// tables are the parts of tables that the unit fills.
+func (u *unit) tables() (names []string) {
+	for _, part := range u.parts {
+		for _, table := range parts.Tables {
+			names = append(names, parts.Name(table, part))
+		}
+	}
+	return names
 }
 
 // pieces cuts the slices of a part, and tells how many bytes they are.
