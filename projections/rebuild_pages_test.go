@@ -124,6 +124,29 @@ func TestRebuild_SwapReadsByIndexes(t *testing.T) {
 	}
 }
 
+// Who dumps the database holds its tables for long: the rebuild does not wait for that.
+func TestRebuild_BesideADump(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	appendMany(t, log, newWorld(38).history(t, 20, 200))
+	pool := newPool(t, url)
+	dumper := newConn(t, url)
+	cfg := rebuildConfig(t, log, url, t.TempDir())
+	cfg.Reached = func(ctx context.Context, at rebuild.Point) (err error) {
+		switch at {
+		case rebuild.PointPrepared:
+			_, err = dumper.Exec(ctx, "BEGIN; LOCK TABLE "+besideNext+".order_history, "+besideNext+".journal_lines IN ACCESS SHARE MODE")
+		case rebuild.PointLoaded:
+			_, err = dumper.Exec(ctx, "COMMIT")
+		}
+		return err
+	}
+	if _, err := newEngine(t, cfg).All(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "rebuilt beside a dump", project(t, log, nil), dump(t, pool))
+}
+
 // planTracer keeps the plans of what reads the audit trails of both sets of tables.
 type planTracer struct{ seen []string }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/order-ledger/order-ledger/eventstore"
@@ -224,13 +225,8 @@ type writing struct {
 func (w *writing) write(ctx context.Context, part int, mine *turn) (err error) {
 	l := w.loader
 	if w.tx == nil {
-		if w.tx, err = l.conn.Begin(ctx); err != nil {
+		if err := w.begin(ctx); err != nil {
 			return err
-		}
-		if w.fills {
-			if _, err := w.tx.Exec(ctx, "TRUNCATE "+strings.Join(w.unit.tables(), ", ")); err != nil {
-				return fmt.Errorf("empty the parts: %w", err)
-			}
 		}
 	}
 	var rest pgcopy.Rest
@@ -242,6 +238,25 @@ func (w *writing) write(ctx context.Context, part int, mine *turn) (err error) {
 		return l.bulk.Fill(ctx, l.conn, part, rest)
 	}
 	return l.bulk.Copy(ctx, l.conn, rest)
+}
+
+// emptySQL waits for whoever reads the parts, but not for a dump of the whole database.
+const emptySQL = "SET LOCAL lock_timeout TO '2s'; TRUNCATE %s; SET LOCAL lock_timeout TO DEFAULT"
+
+func (w *writing) begin(ctx context.Context) (err error) {
+	if w.tx, err = w.loader.conn.Begin(ctx); err != nil || !w.fills {
+		return err
+	}
+	_, err = w.tx.Exec(ctx, fmt.Sprintf(emptySQL, strings.Join(w.unit.tables(), ", ")))
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == "55P03" { // lock not available
+		w.fills = false
+		return errors.Join(w.tx.Rollback(ctx), w.begin(ctx))
+	}
+	if err != nil {
+		return fmt.Errorf("empty the parts: %w", err)
+	}
+	return nil
 }
 
 func (w *writing) rollback(ctx context.Context) {
