@@ -145,7 +145,6 @@ func settings(opts Options) map[string]string {
 		"checkpoint_timeout":      "15min",
 		"wal_level":               "minimal", // new indexes need not be in it; see launch for clusters that are copied from it
 		"max_wal_senders":         "0",
-		"autovacuum_naptime":      "5s", // the checkpoint is written hundreds of times a second, and read whole
 		"timezone":                "UTC",
 		"log_timezone":            "UTC",
 		"lc_messages":             "C",
@@ -160,7 +159,6 @@ func settings(opts Options) map[string]string {
 	if opts.Ephemeral {
 		all["fsync"], all["synchronous_commit"], all["full_page_writes"] = "off", "off", "off"
 		all["shared_buffers"], all["max_connections"] = "64MB", "200"
-		all["autovacuum_naptime"] = "1min" // it is divided by the databases, of which tests make many
 	}
 	maps.Copy(all, opts.Settings)
 	return all
