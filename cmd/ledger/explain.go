@@ -126,14 +126,14 @@ func changeText(change detail.Change) (string, bool) {
 	field := strings.TrimPrefix(change.Field, "order.")
 	if change.Before != "" || change.After == "" {
 		before, after := shortenBoth(change.Before, change.After)
-		return fmt.Sprintf("%s: %s → %s", field, before, after), true
+		return oneLine(fmt.Sprintf("%s: %s → %s", field, before, after)), true
 	}
 	amount, _, _ := strings.Cut(change.After, " ")
 	repeats := strings.HasSuffix(field, "_id") && strings.Contains(field, "]")
 	if nothing := strings.Trim(amount, "0.") == "" || change.After == "NONE" || change.After == "[]"; nothing || repeats {
 		return "", false
 	}
-	return fmt.Sprintf("%s = %s", field, shorten(change.After)), true
+	return oneLine(fmt.Sprintf("%s = %s", field, shorten(change.After))), true
 }
 
 // showPast prints an order as it was at a moment.

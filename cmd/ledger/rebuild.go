@@ -206,7 +206,7 @@ func (c *cli) rebuildThrough(ctx context.Context, url string, request app.Rebuil
 		return nil
 	})
 	if err == nil && answer == nil {
-		err = fmt.Errorf("the running ledger went away; run the rebuild again, it goes on where it was: %w", ctx.Err())
+		err = errors.Join(errors.New("the running ledger went away; run the rebuild again, it goes on where it was"), ctx.Err())
 	}
 	return answer, err
 }

@@ -195,7 +195,7 @@ func (c *cli) askElsewhere(ctx context.Context, r *statusReport, httpGiven bool)
 		r.Running, r.PID, r.URL = true, h.pid, h.at()
 		r.Health = askHealth[web.Health](ctx, c.httpClient(), h.ledger)
 	} else if httpGiven {
-		if h := askHealth[web.Health](ctx, c.httpClient(), c.httpURL()); h != nil && h.Status != "" {
+		if h := askHealth[web.Health](ctx, c.httpClient(), c.httpURL()); h != nil && h.Log != "" && h.Projector != "" { // others answer there, too
 			r.Running, r.URL, r.Health = true, c.httpURL(), h
 		}
 	}

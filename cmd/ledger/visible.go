@@ -30,6 +30,9 @@ func visible(text string) string {
 	return b.String()
 }
 
+// oneLine keeps a text on its line, where lines of its own would be taken for what the command says.
+func oneLine(text string) string { return strings.ReplaceAll(text, "\n", `\n`) }
+
 func obeyed(r rune) bool {
 	return r != '\n' && r != '\t' && unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == utf8.RuneError
 }

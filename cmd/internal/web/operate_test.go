@@ -140,3 +140,16 @@ func writeFile(t *testing.T, text string) string {
 	}
 	return path
 }
+
+// TestRebuild_WayBackBesideRebuildIfNeeded: a ledger that builds the views of its own version whenever they are another's does not go
+// back to those, as it would undo that at once.
+func TestRebuild_WayBackBesideRebuildIfNeeded(t *testing.T) {
+	t.Parallel()
+	for _, undone := range []bool{true, false} {
+		s := openShop(t, func(c *config.Settings) { c.RebuildIfNeeded = undone })
+		status, _, text := s.call(http.MethodPost, "/rebuild", `{"verb":"rollback","other_version":true}`)
+		if refused := status == http.StatusBadRequest && strings.Contains(text, "--rebuild-if-needed"); refused != undone {
+			t.Errorf("with --rebuild-if-needed=%t: %d %s", undone, status, text)
+		}
+	}
+}

@@ -23,6 +23,10 @@ func (s *Server) rebuild(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = request.Validate()
 	}
+	if err == nil && request.OtherVersion && s.ledger.Settings.RebuildIfNeeded {
+		err = errors.New("this ledger runs with --rebuild-if-needed (LEDGER_REBUILD_IF_NEEDED) and would at once build the views of its own version again: " +
+			"roll back once it is stopped, or runs without")
+	}
 	if err != nil {
 		s.problem(w, r, http.StatusBadRequest, "rebuild_invalid", err.Error()+".")
 		return
