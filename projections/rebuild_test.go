@@ -253,6 +253,8 @@ func TestRebuild_GivesWay(t *testing.T) {
 			lowered.Store(tables, nil)
 		}
 	}
+	gaveWay := false // as is told; from one goroutine at a time, until it ends
+	cfg.Progress = func(p rebuild.Progress) { gaveWay = gaveWay || p.GivesWay }
 	keys := 0 // of the widest table when units are loaded
 	transactions := 0
 	cfg.Reached = func(ctx context.Context, p rebuild.Point) error {
@@ -271,6 +273,9 @@ func TestRebuild_GivesWay(t *testing.T) {
 	}
 	if keys == 0 {
 		t.Error("it did not give way")
+	}
+	if !gaveWay {
+		t.Error("it did not tell that it gives way")
 	}
 	if transactions <= 9 { // one for each part, and one for what belongs to no order, are enough for who does not give way
 		t.Errorf("%d transactions, which were open for long", transactions)

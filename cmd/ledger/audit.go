@@ -68,16 +68,16 @@ func auditVerdict(request app.AuditRequest, r audit.Report) error {
 }
 
 func (c *cli) runAudit(ctx context.Context, request app.AuditRequest) (report audit.Report, err error) {
-	show := auditShow{c: c, ctx: ctx}
+	show := c.newAuditShow(ctx)
 	defer func() {
 		if err == nil {
-			show.complete(&report)
+			show.complete(auditComplete(&report))
 		}
 		show.end()
 	}()
 	if url := c.runningLedger(); url != "" {
 		if request.All {
-			return c.auditThrough(ctx, url, request, &show)
+			return c.auditThrough(ctx, url, request, show)
 		}
 		err = c.ask(ctx, http.MethodPost, url+"/audit", request, &report)
 		return report, err

@@ -5,11 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync/atomic"
-	"time"
-
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/projections/audit"
@@ -39,56 +34,33 @@ func (c *cli) auditThrough(ctx context.Context, url string, request app.AuditReq
 	return report, err
 }
 
-// saidEvery is the time between two lines about progress where there is no bar, and before the first.
-const saidEvery = 5 * time.Second
-
-// auditShow shows how far an audit of everything is: a bar on a terminal, a line every saidEvery elsewhere. With --json these
-// are JSON, beside the report, which is all of standard output.
-type auditShow struct {
-	c      *cli
-	ctx    context.Context // of the command: the bar ends with it
-	bar    bar
-	latest atomic.Pointer[app.AuditProgress]
-	said   time.Time
-}
-
-func (s *auditShow) progress(p app.AuditProgress) {
-	now := time.Now()
-	if s.latest.Swap(&p) == nil {
-		const width = 30
-		s.said = now
-		s.bar = s.c.newBar(s.ctx, mpb.BarStyle(), width, wholeBar,
-			mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return auditStage(s.latest.Load()) })),
-			mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5}), decor.Any(func(decor.Statistics) string { return auditPace(s.latest.Load()) })))
-	}
-	if s.c.onTerminal() && !s.c.json {
-		if p.Total > 0 {
-			s.bar.set(int64(float64(p.Done) / float64(p.Total) * (wholeBar - 1)))
-		}
-		return
-	}
-	if now.Sub(s.said) < saidEvery {
-		return
-	}
-	s.said = now
-	if s.c.json {
-		if line, err := json.Marshal(app.AuditLine{Progress: &p}); err == nil {
-			_, _ = fmt.Fprintf(s.c.io.err, "%s\n", line) // whoever closed it reads nothing
-		}
-		return
-	}
-	s.c.say("%s%.0f %%%s", auditStage(&p), 100*float64(p.Done)/float64(max(p.Total, 1)), auditPace(&p))
-}
-
-// complete shows that all of it is done.
-func (s *auditShow) complete(r *audit.Report) {
-	if s.latest.Load() != nil {
-		s.latest.Store(&app.AuditProgress{Progress: audit.Progress{Done: int64(r.Orders)}})
-		s.bar.set(wholeBar)
+// newAuditShow shows how far an audit of everything is. With --json the lines are JSON, beside the report, which is all of
+// standard output.
+func (c *cli) newAuditShow(ctx context.Context) *auditShow {
+	return &auditShow{
+		c: c, ctx: ctx, stage: auditStage, pace: auditPace,
+		part: func(p *app.AuditProgress) float64 {
+			if p.Total <= 0 {
+				return -1
+			}
+			return float64(p.Done) / float64(p.Total)
+		},
+		line: func(p *app.AuditProgress) {
+			if !c.json {
+				c.say("%s%.0f %%%s", auditStage(p), 100*float64(p.Done)/float64(max(p.Total, 1)), auditPace(p))
+			} else if line, err := json.Marshal(app.AuditLine{Progress: p}); err == nil {
+				_, _ = fmt.Fprintf(c.io.err, "%s\n", line) // whoever closed it reads nothing
+			}
+		},
 	}
 }
 
-func (s *auditShow) end() { s.bar.end() }
+type auditShow = progressShow[app.AuditProgress]
+
+// auditComplete is what the bar says at the end.
+func auditComplete(r *audit.Report) app.AuditProgress {
+	return app.AuditProgress{Progress: audit.Progress{Done: int64(r.Orders)}}
+}
 
 func auditStage(p *app.AuditProgress) string {
 	switch p.Stage {
@@ -108,7 +80,7 @@ func auditPace(p *app.AuditProgress) string {
 		text += fmt.Sprintf("  %s orders/s", grouped(int64(p.Rate)))
 	}
 	if p.Left > 0 {
-		text += "  " + max(p.Left, time.Second).Round(time.Second).String() + " left"
+		text += "  " + leftText(p.Left)
 	}
 	return text
 }

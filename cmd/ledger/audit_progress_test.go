@@ -17,7 +17,7 @@ func TestAuditShow_WithoutTerminal(t *testing.T) {
 	p := app.AuditProgress{Progress: audit.Progress{Stage: audit.OrderByOrder, Done: 5000, Total: 20_000}, Rate: 812, Left: 18_400 * time.Millisecond}
 	show := func(asJSON bool) string {
 		var out, said bytes.Buffer
-		s := auditShow{c: &cli{io: stdio{out: &out, err: &said}, json: asJSON}, ctx: t.Context()}
+		s := (&cli{io: stdio{out: &out, err: &said}, json: asJSON}).newAuditShow(t.Context())
 		defer s.end()
 		s.progress(p)
 		if said.Len() > 0 {

@@ -10,14 +10,11 @@ import (
 	"os/user"
 	"runtime/debug"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/order-ledger/order-ledger/cmd/internal/app"
 	"github.com/order-ledger/order-ledger/cmd/internal/config"
@@ -211,19 +208,24 @@ func (c *cli) rebuildThrough(ctx context.Context, url string, request app.Rebuil
 	return answer, err
 }
 
-// rebuildShow shows plan and progress: one bar for everything on a terminal, lines of JSON for machines, nothing
-// elsewhere.
+// rebuildShow shows plan and progress: one bar for everything on a terminal, lines of JSON for machines, now and then a
+// sentence elsewhere.
 type rebuildShow struct {
-	c      *cli
-	ctx    context.Context // of the command: the bar ends with it
-	bar    bar
-	latest atomic.Pointer[rebuild.Progress]
+	*progressShow[rebuild.Progress]
 	// events are those of a rebuild that was begun at began; 0 of one that goes on, or of a part of one.
 	events int64
 	began  time.Time
 }
 
-func (c *cli) newRebuildShow(ctx context.Context) *rebuildShow { return &rebuildShow{c: c, ctx: ctx} }
+func (c *cli) newRebuildShow(ctx context.Context) *rebuildShow {
+	return &rebuildShow{progressShow: &progressShow[rebuild.Progress]{
+		c: c, ctx: ctx, stage: stageText, pace: paceText,
+		part: func(p *rebuild.Progress) float64 { return p.Whole },
+		line: func(p *rebuild.Progress) {
+			c.say("%s; of everything %.0f %%%s", strings.TrimSpace(stageText(p)), 100*p.Whole, paceText(p))
+		},
+	}}
+}
 
 func (s *rebuildShow) plan(p *rebuild.Plan) {
 	if s.began = time.Now(); p.Continues == "" {
@@ -248,21 +250,11 @@ func (s *rebuildShow) progress(p rebuild.Progress) {
 		_ = s.c.writeLine(app.RebuildLine{Progress: &p})
 		return
 	}
-	first := s.latest.Swap(&p) == nil
-	if first {
-		const width = 30
-		s.bar = s.c.newBar(s.ctx, mpb.BarStyle(), width, wholeBar,
-			mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return stageText(s.latest.Load()) })),
-			mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5}), decor.Any(func(decor.Statistics) string { return paceText(s.latest.Load()) })))
-	}
-	s.bar.set(int64(p.Whole * (wholeBar - 1))) // the end of the command is its end
+	s.progressShow.progress(p)
 }
 
 // doneStage is what the bar says at the end.
 const doneStage = "done"
-
-// wholeBar is the length of the bar in steps.
-const wholeBar = 1000
 
 // stageText is the stage and how far it is.
 func stageText(p *rebuild.Progress) string {
@@ -273,14 +265,17 @@ func stageText(p *rebuild.Progress) string {
 	return fmt.Sprintf("%-11s %3.0f %% ", strings.ReplaceAll(strings.ToLower(p.Stage), "_", " "), part)
 }
 
-// paceText is events/s of the stage, what is left of everything, and the position.
+// paceText is whether it gives way, events/s of the stage, what is left of everything, and the position.
 func paceText(p *rebuild.Progress) string {
 	text := ""
+	if p.GivesWay {
+		text += "  gives way"
+	}
 	if p.Rate > 0 { // not every stage counts events
 		text += fmt.Sprintf("  %s events/s", grouped(int64(p.Rate)))
 	}
 	if p.WholeLeft > 0 {
-		text += "  " + max(p.WholeLeft, time.Second).Round(time.Second).String() + " left"
+		text += "  " + leftText(p.WholeLeft)
 	}
 	if p.Position.Commit > 0 {
 		text += fmt.Sprintf("  at %d", p.Position.Commit)
@@ -291,12 +286,9 @@ func paceText(p *rebuild.Progress) string {
 // complete shows that all of it is done, and at what pace.
 func (s *rebuildShow) complete() {
 	if p := s.latest.Load(); p != nil && !s.c.json {
-		s.latest.Store(&rebuild.Progress{Stage: doneStage, Position: p.Position, Rate: float64(s.events) / time.Since(s.began).Seconds()})
-		s.bar.set(wholeBar)
+		s.progressShow.complete(rebuild.Progress{Stage: doneStage, Position: p.Position, Rate: float64(s.events) / time.Since(s.began).Seconds()})
 	}
 }
-
-func (s *rebuildShow) end() { s.bar.end() }
 
 func (c *cli) showRebuild(request app.RebuildRequest, answer *app.RebuildAnswer) error {
 	refused := error(nil)
@@ -391,7 +383,10 @@ func (c *cli) showAtWork(w *rebuild.Work) {
 		if p.Left > 0 {
 			t.AppendRow(table.Row{"left of the stage", p.Left.Round(time.Second).String()})
 		}
-		t.AppendRow(table.Row{"of everything", fmt.Sprintf("%.0f %%, %s left", 100*p.Whole, max(p.WholeLeft, time.Second).Round(time.Second))})
+		t.AppendRow(table.Row{"of everything", fmt.Sprintf("%.0f %%, %s", 100*p.Whole, leftText(p.WholeLeft))})
+		if p.GivesWay {
+			t.AppendRow(table.Row{"gives way", "to live events: it works a part of its time"})
+		}
 	}
 	t.Render()
 }

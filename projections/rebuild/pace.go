@@ -135,6 +135,13 @@ func (p *pace) givesWay() bool {
 	return p.fresh != nil && p.judge(time.Now()) < 1
 }
 
+// atPart is what was last judged for givesWay.
+func (p *pace) atPart() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.share < 1
+}
+
 // alone waits, while the rebuild gives way, until no other goroutine works alone. It does so itself until done is called.
 func (p *pace) alone(ctx context.Context) (done func()) {
 	if !p.givesWay() {

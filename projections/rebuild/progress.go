@@ -34,6 +34,8 @@ type Progress struct {
 	// how long the stages usually take.
 	Whole     float64       `json:"whole"`
 	WholeLeft time.Duration `json:"whole_left_ns"`
+	// GivesWay: it works a part of its time only at the moment, as events come to the live tables.
+	GivesWay bool `json:"gives_way"`
 }
 
 // share is how long a stage usually takes, as a part of the whole.
@@ -59,8 +61,9 @@ const toldEvery = 200 * time.Millisecond
 
 // meter counts and tells, not too often.
 type meter struct {
-	clock func() time.Time
-	tell  func(Progress)
+	clock    func() time.Time
+	tell     func(Progress)
+	givesWay func() bool
 
 	mu      sync.Mutex
 	current Progress
@@ -81,8 +84,8 @@ type meter struct {
 	wholeFirst         float64
 }
 
-func newMeter(clock func() time.Time, tell func(Progress)) *meter {
-	return &meter{clock: clock, tell: tell, paces: make(map[Stage]took)}
+func newMeter(clock func() time.Time, tell func(Progress), givesWay func() bool) *meter {
+	return &meter{clock: clock, tell: tell, givesWay: givesWay, paces: make(map[Stage]took)}
 }
 
 // plan says which stages are to come, in their order.
@@ -185,11 +188,16 @@ func (m *meter) report() {
 	m.tell(m.asOf(m.told))
 }
 
-// now is how far the work is; without a stage before it is begun.
+// now is how far the work is, without a stage before it is begun. When that was not told for a while, as nothing was counted
+// meanwhile, it is told again.
 func (m *meter) now() Progress {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.asOf(m.clock())
+	now := m.clock()
+	if m.current.Stage != "" && now.Sub(m.told) >= toldEvery {
+		m.report()
+	}
+	return m.asOf(now)
 }
 
 func (m *meter) asOf(now time.Time) Progress {
@@ -201,7 +209,7 @@ func (m *meter) asOf(now time.Time) Progress {
 		p.Rate = float64(p.Events) / took.Seconds()
 		p.Left = rest(took, float64(p.Done-m.first), float64(p.Total-p.Done))
 	}
-	p.Whole = m.whole()
+	p.Whole, p.GivesWay = m.whole(), m.givesWay()
 	p.WholeLeft = rest(now.Sub(m.wholeBegan), p.Whole-m.wholeFirst, 1-p.Whole)
 	return p
 }

@@ -33,7 +33,8 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{cfg: full, log: full.Logger, progress: newMeter(full.Clock, full.Progress), pace: newPace(full.Fresh, full.Usual)}, nil
+	pace := newPace(full.Fresh, full.Usual)
+	return &Engine{cfg: full, log: full.Logger, progress: newMeter(full.Clock, full.Progress, pace.atPart), pace: pace}, nil
 }
 
 var (
