@@ -63,6 +63,7 @@ func TestTrace_OfWhatWasApproved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	digestOfCopy := frozenSet(t, e, "month").Digest.Digest
 	var got []string
 	for i := range done {
 		got = append(got, fmt.Sprint(done[i].Doing, " ", done[i].Tables, " by ", done[i].By, " ", done[i].Proof, " ", done[i].Summary()))
@@ -73,7 +74,7 @@ func TestTrace_OfWhatWasApproved(t *testing.T) {
 	n := tag.RowsAffected()
 	differences := fmt.Sprintf("orders: %d rows of %d orders (settled %d)", n, n, n)
 	want := []string{
-		"freeze ledger_data_frozen_month by bob  ", "drop ledger_data_next by bob  ", "rollback ledger_data_before by bob  ",
+		"freeze ledger_data_frozen_month by bob " + digestOfCopy + " ", "drop ledger_data_next by bob  ", "rollback ledger_data_before by bob  ",
 		"swap ledger_data_next by alice " + digest + " " + differences,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

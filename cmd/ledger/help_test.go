@@ -176,6 +176,7 @@ func TestUsage_EmptyTexts(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
 		"--into lacks its value: it is empty; see `ledger rebuild drop --help`":    {"rebuild", "drop", "--into", ""},
+		"--into lacks its value: it is empty; see `ledger rebuild verify --help`":  {"rebuild", "verify", "--into", ""},
 		"--into lacks its value: it is empty; see `ledger rebuild --help`":         {"rebuild", "--as-of", "2026-10-31", "--into="},
 		"--as-of lacks its value: it is empty; see `ledger order show --help`":     {"order", "show", "X", "--as-of", ""},
 		"--as-of lacks its value: it is empty; see `ledger report --help`":         {"report", "balances", "--as-of", ""},

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"os/user"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,7 +53,8 @@ ledger running, it works inside of that one, and gives way to it.
   ledger rebuild --as-of 2026-10-31 --into month_2026_10
 
 makes a frozen copy of all views, as they were known at that moment, in a schema
-of its own, and ledger rebuild drop --into month_2026_10 removes it.`,
+of its own. ledger rebuild verify --into month_2026_10 tells whether its rows are what
+they were when it was made, and ledger rebuild drop --into month_2026_10 removes it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.runRebuild(cmd.Context(), request) },
 	}
@@ -82,9 +85,11 @@ of its own, and ledger rebuild drop --into month_2026_10 removes it.`,
 			approve(cmd)
 		case app.RebuildDrop:
 			cmd.Flags().StringVar(&request.Into, "into", "", "the schema of a frozen copy, to remove that instead")
+		case app.RebuildVerify:
+			cmd.Flags().StringVar(&request.Into, "into", "", "the schema of a frozen copy, to compare that with what it was when it was made")
 		case app.RebuildRollback:
 			cmd.Flags().BoolVar(&request.OtherVersion, "other-version", false, "also when another version made those tables, which this one does not serve")
-		case app.RebuildAll, app.RebuildPlan, app.RebuildRun, app.RebuildStatus, app.RebuildVerify:
+		case app.RebuildAll, app.RebuildPlan, app.RebuildRun, app.RebuildStatus:
 		}
 		parent.AddCommand(cmd)
 	}
@@ -300,6 +305,9 @@ func (c *cli) showRebuild(request app.RebuildRequest, answer *app.RebuildAnswer)
 		refused = &exitError{code: exitDiffers, err: fmt.Errorf("%sthe new rows differ from the live ones, and nothing was swapped; "+
 			"after you have looked: `ledger rebuild swap --approve %s`", other, answer.Proof.Digest)}
 	}
+	if p := answer.Copy; p != nil && len(p.Changed) > 0 {
+		refused = &exitError{code: exitDiffers, err: fmt.Errorf("the frozen copy %s is not what it was when it was made: %s", p.Views, strings.Join(p.Changed, ", "))}
+	}
 	if c.json {
 		return errors.Join(c.writeLine(app.RebuildLine{Answer: answer}), refused)
 	}
@@ -312,8 +320,15 @@ func (c *cli) showRebuild(request app.RebuildRequest, answer *app.RebuildAnswer)
 		c.showDone(answer.Done)
 	case request.Verb == app.RebuildDrop:
 		c.say("removed")
+	case answer.Copy != nil:
+		c.showCopyProof(answer.Copy)
 	case request.Into != "":
 		c.say("schema %s shows all views as of %s", request.Into, request.AsOf)
+		for i := range answer.Sets {
+			if s := &answer.Sets[i]; s.Views == request.Into && s.Digest != nil {
+				c.say("digest %s; `ledger rebuild verify --into %s` tells whether it is still that", s.Digest.Digest, s.Views)
+			}
+		}
 	}
 	if answer.Proof != nil {
 		c.showProof(answer.Proof)
@@ -401,6 +416,10 @@ func (c *cli) showSets(answer *app.RebuildAnswer) {
 		s := &answer.Sets[i]
 		proven := ""
 		switch {
+		case s.Digest != nil:
+			proven = "digest " + s.Digest.Digest
+		case s.Stage == rebuild.Frozen:
+			proven = "no digest: an earlier version made it"
 		case s.Proof == nil:
 		case s.Stage == rebuild.Built && !s.Proof.Counts():
 			proven = "in another way, by another version: verify anew"
@@ -472,6 +491,34 @@ func (c *cli) showProof(p *rebuild.Proof) {
 		c.say("the live tables are of another log, or of a later state of this one: they stand at %s, and the new ones at %s", p.Live, p.Position)
 	}
 	c.showDifferences(p)
+}
+
+// showCopyProof shows what a frozen copy was and is.
+func (c *cli) showCopyProof(p *rebuild.CopyProof) {
+	is := make(map[string]rebuild.ModelDigest, len(p.Is.Models))
+	for _, m := range p.Is.Models {
+		is[m.Table] = m
+	}
+	t := c.newTable("table", "rows when made", "rows now", "", "digest now")
+	for _, was := range p.Was.Models {
+		now, there := is[was.Table]
+		delete(is, was.Table)
+		switch {
+		case !there:
+			t.AppendRow(table.Row{was.Table, grouped(was.Rows), "", "GONE", ""})
+		case now == was:
+			t.AppendRow(table.Row{was.Table, grouped(was.Rows), grouped(now.Rows), "as it was", now.Digest[:min(len(now.Digest), digestShown)]})
+		default:
+			t.AppendRow(table.Row{was.Table, grouped(was.Rows), grouped(now.Rows), "CHANGED", now.Digest[:min(len(now.Digest), digestShown)]})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(is)) {
+		t.AppendRow(table.Row{name, "", grouped(is[name].Rows), "NOT OF IT", ""})
+	}
+	t.Render()
+	if len(p.Changed) == 0 {
+		c.say("the frozen copy %s is what it was when it was made at %s UTC; digest %s", p.Views, p.Was.At.Format("2006-01-02 15:04:05"), p.Was.Digest)
+	}
 }
 
 // writeLine writes one line of JSON to standard output.

@@ -44,9 +44,11 @@ type Set struct {
 	// Loaded counts the events in the tables while they are loaded.
 	Loaded int64 `json:"loaded,omitempty"`
 	// Proof is the last comparison with the live tables, nil before any.
-	Proof     *Proof    `json:"proof,omitempty"`
-	StartedAt time.Time `json:"started_at"`
-	UpdatedAt time.Time `json:"updated_at"`
+	Proof *Proof `json:"proof,omitempty"`
+	// Digest is what a frozen copy was when it was made; nil of one that an earlier version made.
+	Digest    *CopyDigest `json:"digest,omitempty"`
+	StartedAt time.Time   `json:"started_at"`
+	UpdatedAt time.Time   `json:"updated_at"`
 
 	keys []string
 	// division is how the log was divided into the units that are loaded; empty when an earlier version began.
@@ -116,7 +118,11 @@ func querySets(ctx context.Context, db querier, sql string, args ...any) ([]Set,
 			*s.RecordedBy = s.RecordedBy.UTC()
 		}
 		if proof != nil {
-			if err := json.Unmarshal(proof, &s.Proof); err != nil {
+			var into any = &s.Proof
+			if s.Stage == Frozen {
+				into = &s.Digest
+			}
+			if err := json.Unmarshal(proof, into); err != nil {
 				return s, err
 			}
 		}

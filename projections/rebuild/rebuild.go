@@ -229,7 +229,7 @@ func (e *BeyondError) Error() string {
 	return fmt.Sprintf("rebuild: position %s is after the end of the log at %s", e.Position, e.Head)
 }
 
-// Freeze builds a copy of all views as of a position in a new schema, or goes on doing so.
+// Freeze builds a copy of all views as of a position in a new schema, or goes on doing so. What its tables hold is kept, for VerifyCopy.
 func (e *Engine) Freeze(ctx context.Context, views string, at eventstore.Position) error {
 	if err := e.within(ctx, at); err != nil {
 		return err
@@ -250,7 +250,7 @@ func (e *Engine) freeze(ctx context.Context, wanted Set) (err error) {
 		return err
 	}
 	wanted.Tables = tables
-	e.progress.plan(Spilling, Loading, Indexing)
+	e.progress.plan(Spilling, Loading, Indexing, Verifying)
 	return e.exclusively(ctx, "freeze", func(ctx context.Context, conn *pgx.Conn) error {
 		set, err := setOf(ctx, conn, tables)
 		switch {
@@ -275,8 +275,18 @@ func (e *Engine) freeze(ctx context.Context, wanted Set) (err error) {
 		if err := e.build(ctx, conn, set); err != nil {
 			return err
 		}
+		if set, err = setOf(ctx, conn, tables); err != nil {
+			return err
+		}
+		digest, err := e.digestOf(ctx, &set)
+		if err != nil {
+			return err
+		}
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 			if err := moveStage(ctx, tx, tables, Built, Frozen); err != nil {
+				return err
+			}
+			if err := storeDigest(ctx, tx, tables, digest); err != nil {
 				return err
 			}
 			if err := setVacuum(ctx, tx, tables, vacuumOn); err != nil {
@@ -285,7 +295,7 @@ func (e *Engine) freeze(ctx context.Context, wanted Set) (err error) {
 			if err := e.cfg.Tables.CopyViews(ctx, tx, views, tables); err != nil {
 				return err
 			}
-			if err := e.trace(ctx, tx, "freeze", tables, nil); err != nil {
+			if err := e.trace(ctx, tx, "freeze", tables, &Proof{Digest: digest.Digest}); err != nil {
 				return err
 			}
 			return e.cfg.Reached(ctx, PointFreezing)

@@ -24,7 +24,7 @@ type Done struct {
 	// By is who asked for it, on Host.
 	By   string `json:"by"`
 	Host string `json:"host"`
-	// Proof is the digest that a swap went by, Differences what was approved by naming it; none when all rows were equal.
+	// Proof is the digest that a swap went by, or that of a frozen copy, Differences what was approved by naming it; none when all rows were equal.
 	Proof       string       `json:"proof,omitempty"`
 	Differences []ModelProof `json:"differences,omitempty"`
 }

@@ -147,7 +147,9 @@ func TestRebuild_FreezesAMonth(t *testing.T) {
 	position := s.Row(t, "select max(position)::text as position from ledger.order_history").Text("position")
 	accept(t, l, "decta", dectaPaid("m-2", "M-2"))
 	l.WaitForViews(t)
-	s.RunOK(t, "rebuild", "--as-of", position, "--into", "month_2026_10")
+	if r := s.RunOK(t, "rebuild", "--as-of", position, "--into", "month_2026_10"); !strings.Contains(r.Stderr, "digest ") {
+		t.Errorf("the digest of the copy is not told: %s", r.Stderr)
+	}
 	accept(t, l, "decta", dectaPaid("m-3", "M-3"))
 	l.WaitForViews(t)
 	if frozen, live := s.Count(t, "month_2026_10.orders"), s.Count(t, "ledger.orders"); frozen != 1 || live != 3 {
@@ -157,9 +159,30 @@ func TestRebuild_FreezesAMonth(t *testing.T) {
 	if n := s.Count(t, "all_of_it.orders"); n != 3 {
 		t.Errorf("%d orders as of the far future", n)
 	}
+	if r := s.RunOK(t, "rebuild", "verify", "--into", "month_2026_10"); !strings.Contains(r.Stderr, "is what it was") {
+		t.Errorf("the verdict: %s%s", r.Stdout, r.Stderr)
+	}
+	if r := s.RunOK(t, "rebuild", "status"); !strings.Contains(r.Stdout, "digest ") {
+		t.Errorf("the status: %s", r.Stdout)
+	}
+	s.Exec(t, "update ledger_data_frozen_month_2026_10.orders set captured = 0")
+	if r := s.Run(t, "rebuild", "verify", "--into", "month_2026_10"); r.Code != 4 || !strings.Contains(r.Stderr, "not what it was when it was made: orders") {
+		t.Errorf("a copy that somebody changed: exit code %d\n%s%s", r.Code, r.Stdout, r.Stderr)
+	}
+	if r := s.Run(t, "rebuild", "verify", "--into", "no_such_copy"); r.Code != 3 {
+		t.Errorf("a copy that is not there: exit code %d: %s", r.Code, r.Stderr)
+	}
 	s.RunOK(t, "rebuild", "drop", "--into", "month_2026_10")
 	if n := s.Row(t, "select count(*)::int as n from pg_namespace where nspname like '%month%'").Text("n"); n != "0" {
 		t.Errorf("%s schemas are left", n)
+	}
+	if r := l.Terminate(t); r.Code != 0 {
+		t.Errorf("the ledger ended with %d", r.Code)
+	}
+	s.RunOK(t, "rebuild", "verify", "--into", "all_of_it")
+	s.Exec(t, "delete from ledger_data_frozen_all_of_it.payments")
+	if r := s.Run(t, "rebuild", "verify", "--into", "all_of_it", "--json"); r.Code != 4 || !strings.Contains(r.Stdout, `"changed":["payments"]`) {
+		t.Errorf("without a running ledger: exit code %d\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}
 }
 

@@ -39,7 +39,8 @@ type RebuildRequest struct {
 	Verb RebuildVerb `json:"verb" required:"false"`
 	// Approve is the digest of a difference that may be swapped in.
 	Approve string `json:"approve,omitempty"`
-	// AsOf and Into make a frozen copy of the views instead; Into alone, with the verb drop, removes it.
+	// AsOf and Into make a frozen copy of the views instead; Into alone, with the verb verify, compares it with what it was, and with
+	// the verb drop removes it.
 	AsOf string `json:"as_of,omitempty"`
 	Into string `json:"into,omitempty"`
 	// OtherVersion has a rollback make tables live that another version of the program made, and this one does not serve.
@@ -56,6 +57,8 @@ type RebuildAnswer struct {
 	// AtWork is the rebuild that is at work, for the verb status.
 	AtWork *rebuild.Work  `json:"at_work,omitempty"`
 	Proof  *rebuild.Proof `json:"proof,omitempty"`
+	// Copy is what became of a frozen copy, for the verb verify of one.
+	Copy *rebuild.CopyProof `json:"copy,omitempty"`
 	// Refused: the proof shows a difference that nobody approved, and nothing was swapped.
 	Refused bool `json:"refused,omitempty"`
 	Swapped bool `json:"swapped,omitempty"`
@@ -77,7 +80,8 @@ type RebuildLine struct {
 
 // RebuildNotFound tells whether an error of a rebuild is that something is not there.
 func RebuildNotFound(err error) bool {
-	return errors.Is(err, rebuild.ErrNone) || errors.Is(err, rebuild.ErrNoWayBack) || errors.Is(err, rebuild.ErrNoCopy)
+	return errors.Is(err, rebuild.ErrNone) || errors.Is(err, rebuild.ErrNoWayBack) || errors.Is(err, rebuild.ErrNoCopy) ||
+		errors.Is(err, rebuild.ErrNoDigest)
 }
 
 // RebuildEngine makes what rebuilds the views of a ledger. It gives way by what measured measures, which may be nil, as
@@ -138,8 +142,8 @@ func (r *RebuildRequest) Validate() error {
 	switch {
 	case r.AsOf != "" && (r.Into == "" || r.Verb != RebuildAll):
 		return errors.New("--as-of makes a frozen copy and wants --into SCHEMA, without a verb")
-	case r.Into != "" && r.AsOf == "" && r.Verb != RebuildDrop:
-		return errors.New("--into names a frozen copy and wants --as-of TIME or POSITION, or the verb drop")
+	case r.Into != "" && r.AsOf == "" && r.Verb != RebuildVerify && r.Verb != RebuildDrop:
+		return errors.New("--into names a frozen copy and wants --as-of TIME or POSITION, or the verb verify or drop")
 	case r.Approve != "" && r.Verb != RebuildAll && r.Verb != RebuildSwap:
 		return errors.New("--approve is for the swap")
 	}
@@ -229,7 +233,11 @@ func (r *RebuildRequest) do(ctx context.Context, e *rebuild.Engine, planned func
 		answer.Plan, err = e.Plan(ctx)
 		return err
 	case RebuildVerify:
-		answer.Proof, err = e.Verify(ctx)
+		if r.Into != "" {
+			answer.Copy, err = e.VerifyCopy(ctx, r.Into)
+		} else {
+			answer.Proof, err = e.Verify(ctx)
+		}
 		return err
 	case RebuildSwap:
 		err = e.Swap(ctx, r.Approve)
