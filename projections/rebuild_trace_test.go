@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/order-ledger/order-ledger/migrations"
+	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/rebuild"
 )
 
@@ -132,5 +134,75 @@ func TestFree_WhileAnotherIsAtWork(t *testing.T) {
 	}
 	if err := <-asked; !errors.Is(err, rebuild.ErrJustSwapped) {
 		t.Errorf("another swapped meanwhile: %v", err)
+	}
+}
+
+// What was done outlives the schema that is made anew.
+func TestTrace_OutlivesAReset(t *testing.T) {
+	t.Parallel()
+	log, url := newLog(t), newDatabase(t)
+	appendMany(t, log, newWorld(41).history(t, 5, 20))
+	head, _, err := log.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := projections.CatchUp(t.Context(), config(log, url), head); err != nil {
+		t.Fatal(err)
+	}
+	conn := newConn(t, url)
+	if _, err := conn.Exec(t.Context(), "UPDATE ledger_data.orders SET settled = settled + 1"); err != nil {
+		t.Fatal(err)
+	}
+	e := newEngine(t, rebuildConfig(t, log, url, t.TempDir()))
+	e.AskedBy(`"alice" \ ü`)
+	var different *rebuild.DifferentError
+	if _, err := e.All(t.Context(), ""); !errors.As(err, &different) {
+		t.Fatal(err)
+	}
+	if err := e.Swap(t.Context(), different.Proof.Digest); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Drop(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	want, err := rebuild.Trace(t.Context(), conn, 9)
+	if err != nil || len(want) != 2 || want[1].Summary() == "" {
+		t.Fatalf("%+v, %v", want, err)
+	}
+	keep, err := rebuild.KeepTrace(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := migrations.Ledger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := set.Revert(t.Context(), conn, 0); err != nil {
+		t.Fatal(err)
+	}
+	nothing, err := rebuild.KeepTrace(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := migrate(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(keep(t.Context()), nothing(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	got, err := rebuild.Trace(t.Context(), conn, 9)
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v, kept (-want +got):\n%s", err, diff)
+	}
+}
+
+// Columns that were not looked into in all rows that differ are not told as if they were.
+func TestSummary_OfMoreThanWasLookedInto(t *testing.T) {
+	t.Parallel()
+	p := rebuild.Proof{Models: []rebuild.ModelProof{{
+		Table: "orders", Slices: []int{1}, Different: 150_000, Orders: 150_000, Looked: 100_000, Columns: []rebuild.ColumnCount{{Column: "captured", Rows: 100_000}},
+	}}}
+	if got, want := p.Summary(), "orders: 150000 rows of 150000 orders (captured 100000, of the first 100000 rows)"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

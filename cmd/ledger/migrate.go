@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/order-ledger/order-ledger/migrations"
+	"github.com/order-ledger/order-ledger/projections/rebuild"
 	"github.com/order-ledger/order-ledger/projections/reports"
 )
 
@@ -56,9 +57,13 @@ lack what is not projected yet, and rights that were granted on them are to be g
 	return cmd
 }
 
-// resetViews makes the schema anew. Nothing is lost that is not in the log.
+// resetViews makes the schema anew. Nothing is lost that is not in the log; what rebuilds did, and who approved it, is kept.
 func resetViews(ctx context.Context, conn *pgx.Conn) error {
 	set, err := migrations.Ledger()
+	if err != nil {
+		return err
+	}
+	keep, err := rebuild.KeepTrace(ctx, conn)
 	if err != nil {
 		return err
 	}
@@ -67,6 +72,9 @@ func resetViews(ctx context.Context, conn *pgx.Conn) error {
 	}
 	if _, err := set.Apply(ctx, conn, migrations.Options{}); err != nil {
 		return fmt.Errorf("make the views anew: %w", err)
+	}
+	if err := keep(ctx); err != nil {
+		return err
 	}
 	return reports.Publish(ctx, conn)
 }

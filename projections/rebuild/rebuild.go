@@ -378,7 +378,7 @@ func (e *Engine) beginAnew(ctx context.Context, conn *pgx.Conn, set Set, why err
 }
 
 // divisionVersion changes with sliceOf and units.
-const divisionVersion = 2
+const divisionVersion = 3
 
 // division names how the log is divided into units.
 func (e *Engine) division() string {

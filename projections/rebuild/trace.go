@@ -62,6 +62,9 @@ func summary(differing []ModelProof) string {
 		for _, c := range m.Columns {
 			parts = append(parts, fmt.Sprintf("%s %d", c.Column, c.Rows))
 		}
+		if len(parts) > 0 && m.Looked < m.Different {
+			parts = append(parts, fmt.Sprintf("of the first %d rows", m.Looked))
+		}
 		if m.OnlyLive > 0 {
 			parts = append(parts, fmt.Sprintf("%d were in the live table alone", m.OnlyLive))
 		}
@@ -122,6 +125,30 @@ func Trace(ctx context.Context, db querier, most int) ([]Done, error) {
 		return nil, fmt.Errorf("read what rebuilds did: %w", err)
 	}
 	return done, nil
+}
+
+// KeepTrace remembers what was done, for whoever makes the schema anew. keep writes it there again.
+func KeepTrace(ctx context.Context, conn *pgx.Conn) (keep func(context.Context) error, err error) {
+	var there bool
+	if err := conn.QueryRow(ctx, "SELECT to_regclass('ledger_control.rebuild_log') IS NOT NULL").Scan(&there); err != nil {
+		return nil, fmt.Errorf("read what rebuilds did: %w", err)
+	}
+	done := []byte("[]")
+	if there {
+		err := conn.QueryRow(ctx, "SELECT coalesce(json_agg(l ORDER BY id), '[]')::text FROM ledger_control.rebuild_log l").Scan(&done)
+		if err != nil {
+			return nil, fmt.Errorf("read what rebuilds did: %w", err)
+		}
+	}
+	return func(ctx context.Context) error {
+		_, err := conn.Exec(ctx, `INSERT INTO ledger_control.rebuild_log (at, doing, tables, asked_by, host, proof, differences)
+			SELECT at, doing, tables, asked_by, host, proof, differences
+			  FROM json_populate_recordset(NULL::ledger_control.rebuild_log, $1::text::json) ORDER BY id`, string(done))
+		if err != nil {
+			return fmt.Errorf("keep what rebuilds did: %w", err)
+		}
+		return nil
+	}, nil
 }
 
 // Trace is the function of that name for the database of the engine.
