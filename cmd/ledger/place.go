@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,15 +24,23 @@ func placeFile(s config.Settings) string { return filepath.Join(s.DataDir, "ledg
 const placeBytesMost = 1 << 10
 
 // publishPlace says where this process serves until leave is called. Another ledger with the same data directory that said so
-// before stays the one that is found.
-func publishPlace(s config.Settings, url string) (leave func() error, err error) {
+// before stays the one that is found. A ledger that cannot say so serves all the same.
+func publishPlace(s config.Settings, url string, logger *slog.Logger) (leave func()) {
 	file, err := os.OpenFile(placeFile(s), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("say where the ledger serves: %w", err)
+	if err == nil {
+		if err = sayPlace(file, url); err == nil {
+			return func() { _ = file.Close() }
+		}
+		_ = file.Close()
 	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	logger.Warn("commands do not find this ledger by its data directory", slog.Any("error", err))
+	return func() {}
+}
+
+func sayPlace(file *os.File, url string) error {
+	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return file.Close, nil
+		return nil
 	}
 	if err == nil {
 		err = file.Truncate(0)
@@ -39,10 +48,7 @@ func publishPlace(s config.Settings, url string) (leave func() error, err error)
 	if err == nil {
 		_, err = fmt.Fprintf(file, "%d %s\n", os.Getpid(), url)
 	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("say where the ledger serves: %w", err), file.Close())
-	}
-	return file.Close, nil
+	return err
 }
 
 // place finds the ledger of the data directory whose event store is elsewhere; ok is false when none serves.

@@ -220,11 +220,7 @@ func (c *cli) run(
 			return err
 		}
 	} else {
-		leave, err := publishPlace(c.settings, server.URL())
-		if err != nil {
-			return err
-		}
-		defer func() { _ = leave() }()
+		defer publishPlace(c.settings, server.URL(), logger)()
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.Serve(groupCtx) })

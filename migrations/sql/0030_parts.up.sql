@@ -1,6 +1,7 @@
 -- The audit trail and the journal have parts, by the order: a rebuild fills a part in one transaction, and need not log the rows of it.
 --
--- Tables that hold rows stay whole until the rebuild that follows makes new ones: a large ledger does not wait for all rows to be copied twice.
+-- Tables that hold rows, which nobody writes meanwhile, stay whole until the rebuild that follows makes new ones: a large ledger does not wait for all rows to be copied twice.
+LOCK TABLE ledger_data.order_history, ledger_data.journal_lines IN ACCESS EXCLUSIVE MODE;
 DO $$
 DECLARE
   name text;
