@@ -196,8 +196,12 @@ const pagesAtOnce, pagesGivingWay = 16384, 128
 // sums adds up the hashes of all rows, of each slice or of all of them as slice 0.
 func (e *Engine) sums(ctx context.Context, conn *pgx.Conn, t *table, bySlice bool) (map[int]sliceSum, error) {
 	rows, totals := make(map[int]int64), make(map[int]*big.Int)
-	for _, stored := range t.Stored {
-		if err := e.addSums(ctx, conn, t, stored, bySlice, rows, totals); err != nil {
+	pages, err := pagesOf(ctx, conn, t.Stored)
+	if err != nil {
+		return nil, err
+	}
+	for i, stored := range t.Stored {
+		if err := e.addSums(ctx, conn, t, stored, pages[i], bySlice, rows, totals); err != nil {
 			return nil, fmt.Errorf("take the digest of %s: %w", t.Name, err)
 		}
 	}
@@ -210,13 +214,8 @@ func (e *Engine) sums(ctx context.Context, conn *pgx.Conn, t *table, bySlice boo
 
 // addSums adds those of the rows that one table stores.
 func (e *Engine) addSums(
-	ctx context.Context, conn *pgx.Conn, t *table, stored string, bySlice bool, rows map[int]int64, totals map[int]*big.Int,
+	ctx context.Context, conn *pgx.Conn, t *table, stored string, pages int64, bySlice bool, rows map[int]int64, totals map[int]*big.Int,
 ) error {
-	var pages int64
-	err := conn.QueryRow(ctx, "SELECT pg_relation_size($1::text::regclass) / current_setting('block_size')::bigint", column(stored)).Scan(&pages)
-	if err != nil {
-		return err
-	}
 	slice, group := "0", "HAVING count(*) > 0"
 	if bySlice {
 		slice, group = t.slice(), "GROUP BY 1"

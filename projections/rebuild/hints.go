@@ -88,7 +88,7 @@ func (h *hints) take(l *loader, pages []int64) (from, to []int64) {
 
 // pagesOf tells how large tables are.
 func pagesOf(ctx context.Context, conn *pgx.Conn, tables []string) (pages []int64, err error) {
-	err = conn.QueryRow(ctx, "SELECT array_agg(pg_relation_size(t::regclass) / current_setting('block_size')::bigint ORDER BY n) FROM unnest($1::text[]) WITH ORDINALITY AS of (t, n)",
+	err = conn.QueryRow(ctx, "SELECT array_agg(pg_relation_size(quote_ident(t)::regclass) / current_setting('block_size')::bigint ORDER BY n) FROM unnest($1::text[]) WITH ORDINALITY AS of (t, n)",
 		tables).Scan(&pages)
 	if err != nil {
 		return nil, fmt.Errorf("measure the tables: %w", err)

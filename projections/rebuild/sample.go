@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/order-ledger/order-ledger/eventstore"
 	"github.com/order-ledger/order-ledger/projections"
 	"github.com/order-ledger/order-ledger/projections/schema"
@@ -154,13 +152,23 @@ func (s *sample) read(ctx context.Context, e *Engine) error {
 		return err
 	}
 	defer closeConn(ctx, conn)
-	stored, err := storedTables(ctx, conn)
+	tables, err := comparedTables(ctx, conn, schema.Live)
+	if err != nil {
+		return err
+	}
+	var names, hashes []string
+	for i := range tables {
+		for _, name := range tables[i].Stored {
+			names, hashes = append(names, name), append(hashes, tables[i].Hash)
+		}
+	}
+	sizes, err := pagesOf(ctx, conn, names)
 	if err != nil {
 		return err
 	}
 	all := int64(0)
-	for _, t := range stored {
-		all += t.pages
+	for _, size := range sizes {
+		all += size
 	}
 	pieces, pages := int64(samplePieces), int64(samplePages)
 	if e.cfg.Fresh != nil {
@@ -168,56 +176,22 @@ func (s *sample) read(ctx context.Context, e *Engine) error {
 	}
 	took, looked, before := time.Duration(0), int64(0), int64(0)
 	next := int64(0) // of the pieces
-	for _, t := range stored {
-		for ; next < pieces && next*all/pieces < before+t.pages; next++ {
-			from := min(next*all/pieces-before, max(0, t.pages-pages))
-			to := min(from+pages, t.pages)
+	for i, size := range sizes {
+		for ; next < pieces && next*all/pieces < before+size; next++ {
+			from := min(next*all/pieces-before, max(0, size-pages))
+			to := min(from+pages, size)
 			began := e.cfg.Clock()
-			_, err := conn.Exec(ctx, fmt.Sprintf("SELECT count(*), sum(%s) FROM %s t WHERE ctid >= '(%d,0)' AND ctid < '(%d,0)'", hashOf(t.columns), column(t.name), from, to))
+			_, err := conn.Exec(ctx, fmt.Sprintf("SELECT count(*), sum(%s) FROM %s t WHERE ctid >= '(%d,0)' AND ctid < '(%d,0)'", hashes[i], column(names[i]), from, to))
 			if err != nil {
-				return fmt.Errorf("read pieces of %s: %w", t.name, err)
+				return fmt.Errorf("read pieces of %s: %w", names[i], err)
 			}
 			took += e.cfg.Clock().Sub(began)
 			looked += to - from
 		}
-		before += t.pages
+		before += size
 	}
 	if looked > 0 {
 		s.proving = took.Seconds() / float64(looked) * float64(all)
 	}
 	return nil
-}
-
-// storedTable is a table that holds rows of its own.
-type storedTable struct {
-	name    string
-	pages   int64
-	columns []columnOf
-}
-
-func storedTables(ctx context.Context, conn *pgx.Conn) ([]storedTable, error) {
-	rows, err := conn.Query(ctx, `SELECT c.relname::text, pg_relation_size(c.oid) / current_setting('block_size')::bigint,
-			array_agg(a.attname::text ORDER BY a.attname), array_agg(format_type(a.atttypid, NULL) ORDER BY a.attname), array_agg(a.attnotnull ORDER BY a.attname)
-		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-		WHERE c.relnamespace = $1::text::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ('checkpoint', 'outside_writes')
-		GROUP BY c.oid, c.relname ORDER BY c.relname`, schema.Live)
-	if err != nil {
-		return nil, fmt.Errorf("list the live tables: %w", err)
-	}
-	var found []storedTable
-	var t storedTable
-	var names, types []string
-	var notNull []bool
-	_, err = pgx.ForEachRow(rows, []any{&t.name, &t.pages, &names, &types, &notNull}, func() error {
-		t.columns = nil
-		for i := range names {
-			t.columns = append(t.columns, columnOf{names[i], types[i], notNull[i]})
-		}
-		found = append(found, t)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list the live tables: %w", err)
-	}
-	return found, nil
 }
